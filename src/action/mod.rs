@@ -1,0 +1,77 @@
+//! Actions: what is done with an event. One file per kind, one row each in [`KINDS`].
+
+use crate::delivery::{DeliveryId, Receipt};
+use crate::event::Event;
+use crate::registry::{ConfigError, Kind};
+use crate::template::{Params, Rendered};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Somewhere an event can be delivered to. Built once for an action of a rule, or for an effect.
+#[async_trait]
+pub trait Action: Send + Sync {
+    /// Delivers once. The caller bounds the time, retries and records: do none of that here.
+    /// Dropping the future abandons the attempt.
+    ///
+    /// # Errors
+    /// [`ActionError`] says what is to become of the delivery.
+    async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, ActionError>;
+}
+
+/// One try of a delivery.
+pub struct Attempt {
+    pub id: DeliveryId,
+    /// From 1.
+    pub number: u32,
+    pub event: Arc<Event>,
+    /// The exact body as received, for forwarding.
+    pub body: Bytes,
+    /// All headers as received, names lower case.
+    pub headers: Vec<(String, String)>,
+    /// The action's parameters, filled in.
+    pub params: Rendered,
+    /// `traceparent` to send.
+    pub traceparent: String,
+    /// Which private hosts may be reached.
+    pub consent: Consent,
+}
+
+/// Who chose a destination.
+#[derive(Clone, Debug)]
+pub enum Consent {
+    /// The author wrote it: all but link-local and metadata addresses.
+    Author,
+    /// A script computed it: public addresses, `egress.allow`, and these hosts that the author
+    /// wrote in the action's parameters or in `vars`.
+    Hosts(Arc<BTreeSet<String>>),
+}
+
+/// Why an attempt did not deliver.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActionError {
+    /// A later attempt may succeed; `after` is what the other side asked for.
+    #[error("{error}")]
+    Retry { error: String, after: Option<Duration> },
+    /// No attempt will: the delivery is dead.
+    #[error("{0}")]
+    Refused(String),
+    /// The rule or script itself is at fault: it waits until that is mended.
+    #[error("{0}")]
+    Blocked(String),
+}
+
+/// What the kinds share: the guarded client, the file root. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {}
+
+/// Makes an action from its parameters; checks all of them that is literal.
+pub type Build = fn(&Params, &Context) -> Result<Arc<dyn Action>, Vec<ConfigError>>;
+
+/// A row: an action that YAML can name and scripts can call.
+pub type ActionKind = Kind<Build>;
+
+/// The built-in actions. `script` has its row in `crate::script`.
+pub const KINDS: &[ActionKind] = &[];

@@ -1,0 +1,182 @@
+//! The unit that is retried: its readable identity, what an attempt came to, and the schedule.
+
+use crate::event::EventId;
+use crate::template::Params;
+use jiff::Timestamp;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How long a chain of effects of effects may be.
+pub const MAX_HOPS: usize = 8;
+
+/// `evt_01J…/crm-sync/crm`: event / rule / action; an effect adds `/slack-1`, a replay `~2`
+/// behind the event. The same over all attempts; sent as `Idempotency-Key`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId {
+    pub event: EventId,
+    /// 1 for the first routing, from 2 on for replays.
+    pub replay: u32,
+    pub rule: String,
+    pub action: String,
+    /// Names of the effects that lead to it, outermost first. Empty for an action of the rule.
+    pub effects: Vec<String>,
+}
+
+impl DeliveryId {
+    /// The delivery of an effect that this delivery's script asked for.
+    #[must_use]
+    pub fn effect(&self, name: &str) -> Self {
+        let mut child = self.clone();
+        child.effects.push(name.to_owned());
+        child
+    }
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.event.fmt(f)?;
+        if self.replay > 1 {
+            write!(f, "~{}", self.replay)?;
+        }
+        write!(f, "/{}/{}", self.rule, self.action)?;
+        self.effects.iter().try_for_each(|name| write!(f, "/{name}"))
+    }
+}
+
+/// A text that is no delivery id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no delivery id: it reads `evt_…/rule/action`")]
+pub struct NotADeliveryId(String);
+
+impl FromStr for DeliveryId {
+    type Err = NotADeliveryId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let mut segments = text.split('/');
+            let (event, replay) = match segments.next()?.split_once('~') {
+                Some((event, replay)) => (event, replay.parse().ok().filter(|number| *number > 1)?),
+                None => (text.split('/').next()?, 1),
+            };
+            let mut names = segments.map(|name| is_name(name).then(|| name.to_owned()));
+            let (rule, action) = (names.next()??, names.next()??);
+            Some(Self {
+                event: event.parse().ok()?,
+                replay,
+                rule,
+                action,
+                effects: names.collect::<Option<_>>()?,
+            })
+        };
+        parse().ok_or_else(|| NotADeliveryId(text.to_owned()))
+    }
+}
+
+/// Whether a text can name a rule, an action or an effect: `[a-z0-9_-]+`.
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+}
+
+/// An action that a script asked for: a delivery of its own, committed with the run's outcome.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    /// `slack-1`, or the name that the script gave.
+    pub name: String,
+    /// The action kind.
+    pub kind: String,
+    /// How long after the commit it is due.
+    pub after: Duration,
+    /// Data: no template is ever looked for in it. Secrets stay references.
+    pub params: Params,
+}
+
+/// What an attempt that worked leaves behind.
+#[derive(Clone, Debug, Default)]
+pub struct Receipt {
+    /// One line, no secrets: `204 No Content`.
+    pub line: String,
+    pub effects: Vec<Effect>,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Delivered(Receipt),
+    /// Tried again at `due`.
+    Retry {
+        due: Timestamp,
+        error: String,
+    },
+    /// What the rule itself broke; due when it is mended, or given up at `until`.
+    Blocked {
+        until: Timestamp,
+        error: String,
+    },
+    /// Its condition was found false when it could be evaluated at last.
+    Skipped,
+    Dead {
+        error: String,
+    },
+}
+
+/// When a failed delivery is tried again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retry {
+    /// Before the second attempt.
+    pub first: Duration,
+    /// Each wait is this many times the one before.
+    pub factor: f64,
+    /// No wait is longer; `Retry-After` is obeyed up to it.
+    pub max: Duration,
+    /// Counted from the event's receipt; what is not delivered by then is dead.
+    pub give_up_after: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        Self { first: Duration::from_secs(5), factor: 3.0, max: minutes(60), give_up_after: minutes(24 * 60) }
+    }
+}
+
+impl Retry {
+    /// How long to wait after the attempt with this number (from 1). `jitter` in 0..1 spreads it
+    /// over 80 % to 120 %, so that what failed together does not come back together.
+    pub fn wait(&self, attempt: u32, jitter: f64) -> Duration {
+        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let longest = self.max.as_secs_f64();
+        let wait = (self.first.as_secs_f64() * self.factor.powi(exponent)).min(longest);
+        Duration::from_secs_f64((wait * (0.8 + 0.4 * jitter)).min(longest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENT: &str = "evt_01JDFV3M4X0000000000000000";
+
+    #[test]
+    fn an_id_reads_back_as_written() {
+        for text in ["/crm-sync/crm", "~2/crm-sync/crm", "/a/b/slack-1", "/a/b/script-1/file-2"] {
+            let text = format!("{EVENT}{text}");
+            assert_eq!(text.parse::<DeliveryId>().expect(&text).to_string(), text);
+        }
+        for text in ["", "/a", "/a/", "~1/a/b", "~x/a/b", "/A/b", "/a/b/"] {
+            let text = format!("{EVENT}{text}");
+            assert!(text.parse::<DeliveryId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn waits_grow_to_the_maximum_and_are_spread() {
+        let retry = Retry::default();
+        let seconds = |attempt, jitter| retry.wait(attempt, jitter).as_secs_f64();
+        assert_eq!(seconds(1, 0.5), 5.0);
+        assert_eq!(seconds(3, 0.5), 45.0);
+        assert_eq!(seconds(50, 0.5), 3600.0);
+        assert!((seconds(1, 0.0) - 4.0).abs() < 1e-9 && seconds(1, 0.99) < 6.0);
+        assert!(seconds(u32::MAX, 0.99) <= 3600.0);
+    }
+}

@@ -1,0 +1,100 @@
+//! One verified request as rules, templates, scripts, the journal and people see it.
+
+use crate::json::{Json, Object};
+use std::fmt;
+use std::str::FromStr;
+use ulid::Ulid;
+
+/// The fields of the event document, in the order in which they are shown.
+pub const FIELDS: &[&str] = &[
+    "id",
+    "source",
+    "type",
+    "status",
+    "metadata",
+    "timestamp",
+    "received_at",
+    "headers",
+    "payload",
+    "parent",
+    "root",
+    "hops",
+];
+
+/// `evt_` and a ULID: sorts by time of receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub Ulid);
+
+impl EventId {
+    /// The id of an event received at `now_ms` (Unix milliseconds); `random` gives its low 80 bits.
+    pub fn new(now_ms: u64, random: u128) -> Self {
+        Self(Ulid::from_parts(now_ms, random))
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "evt_{}", self.0)
+    }
+}
+
+/// A text that is no event id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no event id: it is `evt_` and 26 letters and digits")]
+pub struct NotAnEventId(String);
+
+impl FromStr for EventId {
+    type Err = NotAnEventId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ulid = text.strip_prefix("evt_").and_then(|ulid| Ulid::from_string(ulid).ok());
+        ulid.map(Self).ok_or_else(|| NotAnEventId(text.to_owned()))
+    }
+}
+
+/// An event: its document (README, "the event document") and what of it is needed typed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    id: EventId,
+    document: Object,
+}
+
+impl Event {
+    /// The event of a document whose `id` this sets.
+    pub fn new(id: EventId, mut document: Object) -> Self {
+        document.insert("id", id.to_string());
+        Self { id, document }
+    }
+
+    pub fn id(&self) -> EventId {
+        self.id
+    }
+
+    /// A field of the document.
+    pub fn get(&self, field: &str) -> Option<&Json> {
+        self.document.get(field)
+    }
+
+    /// The name of the source that received it.
+    pub fn source(&self) -> &str {
+        self.get("source").and_then(Json::as_str).unwrap_or_default()
+    }
+
+    pub fn document(&self) -> &Object {
+        &self.document
+    }
+}
+
+/// One line of JSON, the fields in the order of [`FIELDS`].
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        let known = FIELDS.iter().filter_map(|name| Some((*name, self.document.get(name)?)));
+        let others = self.document.iter().filter(|(name, _)| !FIELDS.contains(name));
+        for (index, (name, value)) in known.chain(others).enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            write!(f, "{comma}{}:{value}", Json::from(name))?;
+        }
+        f.write_str("}")
+    }
+}

@@ -1,0 +1,269 @@
+//! The durable record of events, deliveries and attempts, and reading it.
+
+use crate::delivery::{DeliveryId, Effect, Outcome};
+use crate::event::{Event, EventId};
+use crate::source::Received;
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Why the journal did not do it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Not now: the disk is full, an I/O error, a shutdown. Nothing of the call was kept.
+    #[error("the journal cannot commit: {0}")]
+    Unavailable(String),
+    /// Not at all, until an operator acts. Says what to do.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// An event with what routing made of it, to be committed in one step.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub received: Received,
+    pub received_at: Timestamp,
+    /// A twin of an event received since then is a duplicate.
+    pub dedupe_since: Timestamp,
+    /// `None` while there is no generation: the event is kept as unrouted.
+    pub routing: Option<Routing>,
+}
+
+/// Which deliveries an event leads to, by which generation.
+#[derive(Clone, Debug, Default)]
+pub struct Routing {
+    pub generation: u64,
+    /// Names of the rules that matched, in rule order (also those without actions left).
+    pub rules: Vec<String>,
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// A delivery to be.
+#[derive(Clone, Debug)]
+pub struct NewDelivery {
+    pub id: DeliveryId,
+    /// When it is due (`after`), or when a blocked one is given up.
+    pub due: Timestamp,
+    /// Why it is blocked from the start (its rule's `when` erred).
+    pub blocked: Option<String>,
+}
+
+/// What became of an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    New(EventId),
+    /// The id under which the first twin was kept.
+    Duplicate(EventId),
+}
+
+/// How much may be leased.
+pub struct Capacity<'a> {
+    /// At most this many now.
+    pub overall: usize,
+    /// At most this many of one lane in all, those under way included.
+    pub per_lane: usize,
+    /// Lanes that are not to be leased from: (rule, action).
+    pub paused: &'a BTreeSet<(String, String)>,
+}
+
+/// Deliveries taken out for an attempt. Leases live in memory: a restart frees them.
+#[derive(Debug, Default)]
+pub struct Lease {
+    pub deliveries: Vec<Leased>,
+    /// When the next delivery that is not leased becomes due, if there is one.
+    pub next_due: Option<Timestamp>,
+}
+
+/// One of them, with all that an attempt needs.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    pub id: DeliveryId,
+    pub event: Arc<Event>,
+    pub body: Bytes,
+    pub headers: Vec<(String, String)>,
+    pub received_at: Timestamp,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// Whether it was blocked until now.
+    pub was_blocked: bool,
+    /// For the delivery of an effect: what the script asked for.
+    pub effect: Option<Effect>,
+}
+
+/// The outcome of an attempt, to be committed with everything it brought about.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    pub id: DeliveryId,
+    pub outcome: Outcome,
+    /// The attempt, unless none was made.
+    pub attempt: Option<AttemptRecord>,
+    pub now: Timestamp,
+}
+
+/// An attempt as it is kept and shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptRecord {
+    pub number: u32,
+    pub started_at: Timestamp,
+    pub duration: Duration,
+    /// `delivered`, `retry`, `blocked`, `dead`.
+    pub outcome: String,
+    /// The receipt or the error, secrets as names.
+    pub message: String,
+}
+
+/// The files of one good load, kept so that a start with broken rules can serve them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generation {
+    pub number: u64,
+    pub loaded_at: Timestamp,
+    /// Path below the rule directory → content.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// Whose blocked deliveries become due.
+#[derive(Clone, Debug)]
+pub enum Heal {
+    All,
+    /// Those of these rules.
+    Rules(BTreeSet<String>),
+}
+
+/// The record that both halves of hookyard write. All methods are durable when they return `Ok`
+/// and are cancel-safe: dropping the future leaves the call either done or not done.
+#[async_trait]
+pub trait Journal: History {
+    /// Keeps an event and its deliveries, or finds that it is here already.
+    async fn append(&self, entry: Entry) -> Result<Appended, JournalError>;
+
+    /// Routes an event that was kept as unrouted. Does nothing if it is routed by now.
+    async fn route(&self, event: EventId, routing: Routing) -> Result<(), JournalError>;
+
+    /// The oldest events that no generation has routed yet.
+    async fn unrouted(&self, limit: usize) -> Result<Vec<StoredEvent>, JournalError>;
+
+    /// Takes out deliveries that are due, fairly over the lanes.
+    async fn lease(&self, now: Timestamp, capacity: Capacity<'_>) -> Result<Lease, JournalError>;
+
+    /// Puts a lease back unchanged (at a drain).
+    async fn release(&self, id: &DeliveryId);
+
+    /// Keeps the outcome of an attempt and its effects, and ends the lease.
+    async fn settle(&self, settlement: Settlement) -> Result<(), JournalError>;
+
+    /// Makes blocked deliveries due at once; returns how many.
+    async fn heal(&self, which: Heal, now: Timestamp) -> Result<usize, JournalError>;
+
+    /// Keeps the files of a good load; the newest generation again if they are the same.
+    async fn keep_generation(
+        &self,
+        files: &BTreeMap<String, Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<u64, JournalError>;
+
+    /// Removes up to `limit` of the oldest events that are past `before` (or, whatever their age,
+    /// while the journal is larger than `size_bytes`) and have no undelivered delivery; returns how many.
+    async fn trim(&self, before: Timestamp, size_bytes: u64, limit: usize) -> Result<usize, JournalError>;
+
+    /// Is notified when deliveries may have become due.
+    fn work(&self) -> Arc<Notify>;
+
+    /// Commits what is under way and closes. Later calls are [`JournalError::Unavailable`].
+    async fn close(&self);
+}
+
+/// Reading the record; the read-only side that `hookyard events` can open beside a server.
+#[async_trait]
+pub trait History: Send + Sync {
+    async fn events(&self, filter: EventFilter) -> Result<Vec<StoredEvent>, JournalError>;
+    async fn event(&self, id: EventId) -> Result<Option<StoredEvent>, JournalError>;
+    async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<StoredDelivery>, JournalError>;
+    async fn attempts(&self, id: &DeliveryId) -> Result<Vec<AttemptRecord>, JournalError>;
+    async fn counts(&self) -> Result<Counts, JournalError>;
+    /// The newest generation.
+    async fn newest_generation(&self) -> Result<Option<Generation>, JournalError>;
+}
+
+/// Which events; the newest first. Empty fields do not filter.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    pub source: Option<String>,
+    pub kind: Option<String>,
+    pub status: Option<String>,
+    pub since: Option<Timestamp>,
+    /// Only events older than this one (the cursor for the next page).
+    pub before: Option<EventId>,
+    pub limit: usize,
+}
+
+/// An event with what was made of it.
+#[derive(Clone, Debug)]
+pub struct StoredEvent {
+    pub event: Event,
+    pub received_at: Timestamp,
+    /// `None`: unrouted.
+    pub generation: Option<u64>,
+    /// The rules that matched.
+    pub rules: Vec<String>,
+}
+
+/// Which deliveries; the newest first.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter {
+    pub state: Option<State>,
+    pub event: Option<EventId>,
+    pub rule: Option<String>,
+    pub limit: usize,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Pending,
+    Blocked,
+    Delivered,
+    Skipped,
+    Dead,
+}
+
+impl State {
+    /// The word people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Blocked => "blocked",
+            Self::Delivered => "delivered",
+            Self::Skipped => "skipped",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// A delivery as it is listed.
+#[derive(Clone, Debug)]
+pub struct StoredDelivery {
+    pub id: DeliveryId,
+    pub state: State,
+    pub attempts: u32,
+    /// When it is tried next, or given up if blocked. Not for ended ones.
+    pub due: Option<Timestamp>,
+    /// The last receipt or error.
+    pub message: String,
+    pub updated_at: Timestamp,
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub events: u64,
+    pub unrouted: u64,
+    pub pending: u64,
+    pub blocked: u64,
+    pub delivered: u64,
+    pub dead: u64,
+    pub bytes: u64,
+}

@@ -1,0 +1,116 @@
+//! Rows of the plug-in tables: one concept for verifiers, operators and actions.
+
+use crate::json::Json;
+use serde::de::DeserializeOwned;
+
+/// A row of a registry: what YAML can name. `Build` is the family's own function type.
+pub struct Kind<Build: 'static> {
+    /// The name in YAML.
+    pub name: &'static str,
+    /// One sentence for `hookyard kinds` and the reference.
+    pub summary: &'static str,
+    /// YAML that works as it stands; a test builds it.
+    pub example: &'static str,
+    /// The parameters it takes. Empty for a kind whose value is not a map of parameters.
+    pub schema: &'static [Param],
+    /// Makes one from its configuration.
+    pub build: Build,
+}
+
+/// One parameter of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    pub name: &'static str,
+    pub ty: ParamType,
+    pub required: bool,
+    /// One sentence for the reference.
+    pub summary: &'static str,
+}
+
+/// What a parameter takes. A template is allowed for each of them and must yield that type;
+/// where it is not, the kind's `build` says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParamType {
+    String,
+    /// A destination: literal through its host, or one `{{ }}` that yields a `vars` value; what
+    /// is filled in behind the host is percent-encoded.
+    Url,
+    /// Text in which what a template fills in has `& < >` escaped for Slack.
+    SlackText,
+    Bool,
+    Integer,
+    Number,
+    Duration,
+    /// A size in bytes: `100MiB`.
+    Bytes,
+    List,
+    Map,
+    Any,
+    /// Any structure, its texts escaped as [`ParamType::SlackText`].
+    SlackAny,
+}
+
+/// What is wrong with a value of the configuration, and where in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    /// JSON pointer from the value that was given to `build`.
+    pub pointer: String,
+    /// Whether the key at the pointer is meant rather than its value.
+    pub at_key: bool,
+    /// One sentence, no full stop.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl ConfigError {
+    /// An error about the value at `pointer`.
+    pub fn at(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), at_key: false, message: message.into(), help: None }
+    }
+
+    /// An error about the key at `pointer`.
+    pub fn key(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { at_key: true, ..Self::at(pointer, message) }
+    }
+
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same error seen from the parent: `prefix` is put before the pointer.
+    #[must_use]
+    pub fn below(mut self, prefix: &str) -> Self {
+        self.pointer.insert_str(0, prefix);
+        self
+    }
+}
+
+/// A key as a token of a JSON pointer, with its slash: `/a~1b`.
+pub fn token(key: &str) -> String {
+    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Reads a configuration value into a type.
+///
+/// # Errors
+/// The first thing that does not fit, with its pointer (serde stops at the first).
+pub fn parse<T: DeserializeOwned>(value: &Json) -> Result<T, ConfigError> {
+    serde_path_to_error::deserialize(value.to_serde()).map_err(|error| {
+        let pointer = error.path().iter().map(segment).collect::<String>();
+        ConfigError::at(pointer, error.inner().to_string())
+    })
+}
+
+fn segment(segment: &serde_path_to_error::Segment) -> String {
+    use serde_path_to_error::Segment;
+    match segment {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } => token(key),
+        Segment::Enum { variant } => token(variant),
+        Segment::Unknown => String::new(),
+    }
+}
