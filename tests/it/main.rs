@@ -1,2 +1,3 @@
-#[test]
-fn x() {}
+//! The one integration binary: the real program over real sockets with a real journal on disk.
+
+mod floors;
