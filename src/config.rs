@@ -300,19 +300,24 @@ fn sources(value: &Json, environment: &Environment, errors: &mut Vec<ConfigError
             default.as_object().expect("the built-in sources are a map")
         }
     };
-    let mut sources = Sources::default();
+    let mut sources = Vec::new();
     for (name, config) in configured.iter() {
-        let pointer = format!("/sources{}", registry::token(name));
-        match Source::build(name, config) {
-            Ok(source) => {
-                if let Err(error) = sources.insert(source) {
-                    errors.push(error.below(&pointer));
-                }
-            }
-            Err(error) => errors.push(error.below(&pointer)),
+        match Source::build(name, config, &secrets(config)) {
+            Ok(source) => sources.push(source),
+            Err(error) => errors.push(error.below(&format!("/sources{}", registry::token(name)))),
         }
     }
-    sources
+    Sources::new(sources).unwrap_or_else(|error| {
+        errors.push(error.below("/sources"));
+        Sources::default()
+    })
+}
+
+/// The values of a source's `secrets`; `None` for a reference that is not set yet. What is no
+/// text is left for the source itself to refuse.
+fn secrets(config: &Json) -> Vec<Option<Secret>> {
+    let configured = config.get("secrets").and_then(Json::as_array).unwrap_or_default();
+    configured.iter().map(|secret| secret.as_str().map(Secret::new)).collect()
 }
 
 fn check(raw: &Raw, errors: &mut Vec<ConfigError>) {
