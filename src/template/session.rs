@@ -106,27 +106,34 @@ fn mangled() -> String {
     "a secret can only be passed on whole: no filter can change it".to_owned()
 }
 
-/// Whether something is left of a marker: either end of the nonce, in any case, in any direction.
+/// Whether something is left of a marker: a piece of the nonce, in any case, in any direction.
 fn has_remains(text: &str) -> bool {
-    const PIECE: usize = 8;
+    static PIECES: OnceLock<Vec<String>> = OnceLock::new();
+    let pieces = PIECES.get_or_init(|| {
+        let nonce = nonce().to_lowercase().chars().collect::<Vec<_>>();
+        let pieces = nonce.chunks(PIECE);
+        pieces.flat_map(|piece| [piece.iter().collect(), piece.iter().rev().collect::<String>()]).collect()
+    });
     let folded = text.to_lowercase();
-    let nonce = nonce().to_lowercase();
-    let reversed = nonce.chars().rev().collect::<String>();
-    [&nonce, &reversed]
-        .iter()
-        .any(|nonce| folded.contains(&nonce[..PIECE]) || folded.contains(&nonce[nonce.len() - PIECE..]))
+    pieces.iter().any(|piece| folded.contains(piece))
 }
 
-/// Mixed-case letters, so that changing the case of a marker breaks it: unguessable from outside.
+/// How many characters of a nonce are too many to be there by chance.
+const PIECE: usize = 8;
+
+/// Letters of mixed case, which a change of case breaks, around private characters, which other
+/// filters leave alone: unguessable from outside.
 fn nonce() -> &'static str {
     static NONCE: OnceLock<String> = OnceLock::new();
     NONCE.get_or_init(|| {
-        let random = || RandomState::new().build_hasher().finish();
-        let digits = format!("{:016x}{:016x}", random(), random());
-        let letter = |(index, digit): (usize, u8)| {
-            let letter = b'a' + (digit % 16);
+        let random = || RandomState::new().build_hasher().finish().to_be_bytes();
+        let letter = |(index, byte): (usize, u8)| {
+            let letter = b'a' + byte % 26;
             char::from(if index % 2 == 0 { letter } else { letter.to_ascii_uppercase() })
         };
-        digits.bytes().enumerate().map(letter).collect()
+        let private = |byte: u8| char::from_u32(0xf_0100 + u32::from(byte)).unwrap_or(OPEN);
+        let letters = || random().into_iter().enumerate().map(letter).collect::<String>();
+        let seal = random().into_iter().map(private).collect::<String>();
+        format!("{}{seal}{}", letters(), letters())
     })
 }
