@@ -1,7 +1,7 @@
 //! One action of a rule: its kind and the options beside it, read and compiled.
 
+use super::compile::Compiler;
 use super::file;
-use super::load::Compiler;
 use super::options::{self, RetryPart};
 use super::report::{Report, suggestion};
 use super::{Planned, SCRIPT};

@@ -5,17 +5,19 @@
 //! stored: a rule set is a value, swapped in one step.
 
 mod action;
+mod compile;
 mod digest;
-mod expect;
+pub mod expect;
 mod file;
 mod load;
 mod matching;
 mod options;
+mod references;
 mod report;
 mod route;
 mod tree;
+mod vars;
 
-pub use expect::{RuleTest, TestResult, run_tests};
 pub use load::{Loaded, Settings, load};
 pub use tree::{MAX_TREE_BYTES, Tree, TreeError, read_tree};
 
