@@ -279,7 +279,7 @@ error: unknown operator `prefx`
     #[test]
     fn a_file_as_a_whole_has_no_line() {
         let shown = Diagnostic::error("a.yaml", "cannot read it").render(false);
-        assert_eq!(shown, "error: cannot read it\n --> a.yaml");
+        assert_eq!(shown, "error: cannot read it\n--> a.yaml");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Nodes from the parser's events, with a stack of what is open (no recursion).
 
-use super::position::Cursor;
+use super::position::{self, Cursor};
 use super::{Entry, MAX_DEPTH, Node, Value, hint, scalar};
 use crate::diagnostic::{Problem, Span};
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
@@ -44,10 +44,7 @@ fn unreadable(text: &str) -> Option<Problem> {
         return Some(Problem::error(Span::default(), "the file is larger than 4 GiB"));
     }
     let start = text.find('\0')?;
-    let line = text[..start].matches('\n').count() + 1;
-    let column = text[..start].rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    let [line, column, start] = [line, column, start].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
-    let span = Span { line, column, start, end: start + 1 };
+    let span = position::end_of(&text[..start]);
     Some(
         Problem::error(span, "the text contains a NUL character").with_help("write `\"\\0\"` if it is meant"),
     )
@@ -127,6 +124,10 @@ impl<'a> Builder<'a> {
             Value::Null
         });
         self.check_scalar_tag(tag, &value, span);
+        let span = match style {
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => position::quoted(self.text, span),
+            _ => span,
+        };
         self.place(Node { span, value }, anchor)
     }
 
@@ -193,8 +194,8 @@ impl<'a> Builder<'a> {
     /// From a start to the closing bracket, or in block style (where the end is only noticed at
     /// what follows) to the end of the last child.
     fn whole(&self, start: Span, end: Span, last: Option<Span>) -> Span {
-        let brackets = self.text[start.start as usize..].starts_with(['{', '[']) && end.end > end.start;
-        let end = if brackets { end.end } else { last.map_or(start.end, |last| last.end) };
+        let bracket = self.text[end.start as usize..].starts_with(['}', ']']) && end.end > end.start;
+        let end = if bracket { end.start + 1 } else { last.map_or(start.end, |last| last.end) };
         Span { end: end.max(start.end), ..start }
     }
 
@@ -257,6 +258,11 @@ impl<'a> Builder<'a> {
     }
 
     fn finish(mut self) -> Result<Node, Vec<Problem>> {
+        for frame in std::mem::take(&mut self.frames) {
+            if let Frame::Map { entries, .. } = frame {
+                self.refuse_equal_keys(&entries);
+            }
+        }
         if self.problems.is_empty() {
             return Ok(self.root.unwrap_or(Node { span: Span::default(), value: Value::Null }));
         }

@@ -1,16 +1,34 @@
 //! What a syntax error most likely means, in the words of who writes rules.
 
+use super::position;
 use crate::diagnostic::{Problem, Span};
 
 /// The problem of the parser's complaint `info` at `span`.
 pub(super) fn syntax(text: &str, span: Span, info: &str) -> Problem {
+    let span = inside(text, span);
     let (line, before) = around(text, span.start as usize);
-    let what =
-        info.split_once(", ").filter(|(context, _)| context.starts_with("while ")).map_or(info, |it| it.1);
-    let problem = Problem::error(span, format!("this is not YAML: {what}"));
+    let problem = Problem::error(span, format!("this is not YAML: {}", sentence(info)));
     match help(line, before, info) {
         Some(help) => problem.with_help(help),
         None => problem,
+    }
+}
+
+/// The same place, or the end of what is written if the parser only noticed behind that.
+fn inside(text: &str, span: Span) -> Span {
+    let written = text.trim_end();
+    if (span.start as usize) < written.len() { span } else { position::end_of(written) }
+}
+
+/// The complaint without the state that the parser was in: `',' or '}' is expected here`.
+fn sentence(info: &str) -> String {
+    let what = match info.split_once(", ") {
+        Some((context, what)) if context.starts_with("while ") => what,
+        _ => info,
+    };
+    match what.strip_prefix("did not find expected ").or(what.strip_prefix("expected ")) {
+        Some(expected) => format!("{expected} is expected here"),
+        None => what.to_owned(),
     }
 }
 
@@ -40,7 +58,7 @@ fn help(line: &str, before: &str, info: &str) -> Option<&'static str> {
         "in double quotes write `\\\\` for a backslash, or use single quotes; close what you open"
     } else if info.contains("expected ',' or") {
         "separate entries by commas and close what you open; quote a text that has `{ } [ ] ,` in it"
-    } else if info.contains("expected next token") || info.contains("node content") {
+    } else if info.contains("unexpected character") || info.contains("node content") {
         "quote a text that begins with one of `@ ` % * & ! | > [ ] { } ,`"
     } else if info.contains("expected key") || info.contains("indicator") || info.contains("':'") {
         "the keys of one map, and the dashes of one list, begin in the same column"

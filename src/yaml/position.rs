@@ -56,3 +56,31 @@ impl<'a> Cursor<'a> {
 fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
+
+/// The place behind the last character of a text.
+pub(super) fn end_of(text: &str) -> Span {
+    let last_line = text.rsplit('\n').next().unwrap_or_default();
+    let end = small(text.len());
+    Span {
+        line: small(text.matches('\n').count() + 1),
+        column: small(last_line.chars().count() + 1),
+        start: end,
+        end,
+    }
+}
+
+/// The span of a quoted text without the comment behind it, which the parser counts in.
+pub(super) fn quoted(text: &str, span: Span) -> Span {
+    let bytes = &text.as_bytes()[span.start as usize..span.end as usize];
+    let Some(open) = bytes.iter().position(|byte| matches!(byte, b'"' | b'\'')) else { return span };
+    let quote = bytes[open];
+    let mut at = open + 1;
+    while let Some(byte) = bytes.get(at) {
+        let escape = (quote == b'"' && *byte == b'\\') || (quote == b'\'' && bytes[at..].starts_with(b"''"));
+        if !escape && *byte == quote {
+            return Span { end: span.start + small(at + 1), ..span };
+        }
+        at += if escape { 2 } else { 1 };
+    }
+    span
+}

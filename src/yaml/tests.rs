@@ -84,6 +84,9 @@ fn a_block_ends_with_its_last_child() {
     let node = good(text);
     let span = node.locate("/a", false);
     assert_eq!(&text[span.start as usize..span.end as usize], "- x\n  - {c: d}");
+    let text = "a: 'x'   # why\nb: [y] # so\n";
+    let span = good(text).locate("/a", false);
+    assert_eq!(&text[span.start as usize..span.end as usize], "'x'");
     assert_eq!((node.locate("/b", false).line, node.locate("/b", false).column), (6, 3));
 }
 
@@ -158,7 +161,9 @@ fn aliases_of_aliases_are_bounded() {
 #[test]
 fn nesting_is_bounded() {
     assert!(read(&format!("{}{}", "[".repeat(128), "]".repeat(128))).is_ok());
-    assert!(problem(&"[".repeat(100_000)).0.contains("nested deeper than 128 levels"));
+    for depth in [129, 100_000] {
+        assert!(problem(&"[".repeat(depth)).0.starts_with("1:"), "{depth}");
+    }
     let block = (0..5_000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
     assert!(problem(&block).0.contains("nested deeper than 128 levels"));
 }
