@@ -41,7 +41,7 @@ pub struct Config {
     /// Where the `file` action may write.
     pub files: PathBuf,
     pub keep: Keep,
-    pub sources: Sources,
+    pub sources: Arc<Sources>,
     pub egress: Egress,
     pub limits: Limits,
     /// For the references in rules; what this file uses is reserved.
@@ -246,7 +246,7 @@ impl Config {
             journal: overrides.journal.clone().unwrap_or_else(|| below(journal)),
             files: below(&raw.files),
             keep: raw.keep,
-            sources,
+            sources: Arc::new(sources),
             egress: raw.egress,
             limits: raw.limits,
             referenced_files: resolved.files.iter().map(|file| below(file)).collect(),

@@ -108,7 +108,7 @@ impl Reloader {
             diagnostics: Vec::new(),
         };
         let (serving, serving_seen) = watch::channel(None);
-        let (sources, sources_seen) = watch::channel(Arc::new(config.sources.clone()));
+        let (sources, sources_seen) = watch::channel(Arc::clone(&config.sources));
         let (config, config_seen) = watch::channel(config);
         let (verdict, verdict_seen) = watch::channel(Arc::new(nothing));
         let context = Box::new(context);
@@ -208,7 +208,7 @@ impl Reloader {
             warn!("{key} has changed: it is used from the next start on");
         }
         let count = candidate.rules.rules.len();
-        self.sources.send_replace(Arc::new(candidate.config.sources.clone()));
+        self.sources.send_replace(Arc::clone(&candidate.config.sources));
         self.config.send_replace(candidate.config);
         self.serving.send_replace(Some(Arc::new(Serving { number, rules: candidate.rules })));
         counter!("hookyard_reloads_total", "result" => "good").increment(1);
@@ -285,7 +285,7 @@ fn healed(old: Option<&Serving>, new: &RuleSet, limits_changed: bool) -> Heal {
 /// What loading the rules of a configuration needs to know.
 pub fn settings(config: &Config, context: Context) -> Settings {
     Settings {
-        sources: config.sources.names().map(str::to_owned).collect(),
+        sources: config.sources.iter().map(|source| source.name().to_owned()).collect(),
         resolver: Arc::new(config.environment.clone()),
         limits: config.limits.script(),
         context,

@@ -42,7 +42,7 @@ pub fn check(config: &Config) -> Result<(), Unguarded> {
     Ok(())
 }
 
-/// All admin endpoints as one filter that never rejects.
+/// All admin endpoints as one filter; it takes every request.
 pub fn routes(admin: Admin) -> impl Filter<Extract = (Response<String>,), Error = std::convert::Infallible> + Clone {
     warp::method()
         .and(warp::path::full())
@@ -51,8 +51,6 @@ pub fn routes(admin: Admin) -> impl Filter<Extract = (Response<String>,), Error 
             let admin = admin.clone();
             async move { admin.answer(&method, path.as_str(), &headers).await }
         })
-        .recover(|_| async { Ok::<_, std::convert::Infallible>(error(StatusCode::BAD_REQUEST, "this request has no path")) })
-        .unify()
 }
 
 impl Admin {
@@ -112,7 +110,7 @@ impl Admin {
             ("generation", serving.as_ref().map(|serving| serving.number).into()),
             ("rules", Json::Array(rules.iter().map(|rule| rule.name.as_str().into()).collect())),
             ("rules_off", Json::Array(off.iter().map(off_json).collect())),
-            ("sources", Json::Array(sources.iter().map(source_json).collect())),
+            ("sources", Json::Array(sources.iter().map(|source| source_json(source)).collect())),
             ("reload", self.current.verdict.borrow().to_json()),
             ("journal", journal),
         ]);

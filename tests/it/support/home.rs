@@ -164,8 +164,12 @@ impl Server {
         self.wait_for("a new generation", newer)["generation"].as_u64().expect("it was checked")
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(status.expect("kill can be run").success());
     }
 
