@@ -1,6 +1,6 @@
 //! From YAML to a pattern, with everything that is wrong.
 
-use super::{Alternative, Field, Fields, KINDS, Pattern, Test, Wanted, kinds};
+use super::{Alternative, AnythingBut, Field, Fields, KINDS, Pattern, Test, Wanted, kinds};
 use crate::diagnostic::{Problem, Severity, Span, did_you_mean};
 use crate::event::FIELDS;
 use crate::yaml::{Entry, Node, Value};
@@ -218,11 +218,15 @@ fn test(entry: &Entry, problems: &mut Problems) -> Option<Test> {
 
 /// Two negations as alternatives: what the one excludes, the other lets through.
 fn warn_if_always(alternatives: &[Alternative], span: Span, name: &str, problems: &mut Problems) {
-    let negations =
-        alternatives.iter().filter(|alternative| matches!(alternative.0.as_slice(), [Test::AnythingBut(_)]));
+    let mut excluded = alternatives.iter().filter_map(|alternative| match alternative.0.as_slice() {
+        [Test::AnythingBut(AnythingBut::Values(values))] => Some(values),
+        _ => None,
+    });
+    let negated =
+        excluded.next().is_some_and(|first| excluded.any(|next| !first.iter().any(|it| next.contains(it))));
     let presence = |wanted| alternatives.iter().any(|alternative| alternative.0 == [Test::Exists(wanted)]);
-    if negations.count() > 1 || (presence(true) && presence(false)) {
-        let message = format!("the alternatives of `{name}` let everything through");
+    if negated || (presence(true) && presence(false)) {
+        let message = format!("the alternatives of `{name}` let every value through");
         let help = "for none of several values write one `[{anything-but: [a, b]}]`";
         problems.push(Problem::warning(span, message).with_help(help));
     }

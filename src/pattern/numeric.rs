@@ -75,11 +75,10 @@ fn read(node: &Node) -> Result<Numeric, Problem> {
             return Err(order(pair[0].span));
         }
     }
-    match range.is_empty() {
-        true => Err(Problem::error(node.span, "no number is in this range")),
-        // `["=", 5, "<", 9]` would have been refused by the taken upper bound.
-        false => Ok(range),
+    if range.is_empty() {
+        return Err(Problem::error(node.span, "no number is in this range"));
     }
+    Ok(range)
 }
 
 fn order(span: Span) -> Problem {
