@@ -38,8 +38,10 @@ fn no_pattern(node: &Node) -> Problem {
 }
 
 fn check_document_fields(entries: &[Entry], problems: &mut Problems) {
-    for Entry { key, key_span, node } in entries {
-        if let (true, Value::List(groups)) = (key == "$or", &node.value) {
+    for entry @ Entry { key, key_span, node } in entries {
+        if kinds::is_operator(key) {
+            problems.push(operator_without_field(entry));
+        } else if let (true, Value::List(groups)) = (key == "$or", &node.value) {
             groups.iter().for_each(|group| check_document_fields(group.entries(), problems));
         } else if key == "$not" {
             check_document_fields(node.entries(), problems);
@@ -82,7 +84,11 @@ fn is_group_slip(key: &str) -> bool {
 fn groups(node: &Node, depth: usize, problems: &mut Problems) -> Option<Vec<Fields>> {
     match &node.value {
         Value::List(items) if items.len() >= 2 => {
-            Some(items.iter().filter_map(|item| group(item, "$or", depth, problems)).collect())
+            let operators = |item: &Node, problems: &mut Problems| {
+                depth > 0 && refuse_operators(item.entries(), problems)
+            };
+            let compiled = items.iter().filter(|item| !operators(item, problems)).collect::<Vec<_>>();
+            Some(compiled.into_iter().filter_map(|item| group(item, "$or", depth, problems)).collect())
         }
         _ => {
             let problem = Problem::error(node.span, "`$or` takes a list of at least two patterns");
@@ -93,6 +99,19 @@ fn groups(node: &Node, depth: usize, problems: &mut Problems) -> Option<Vec<Fiel
             None
         }
     }
+}
+
+/// In a group an operator's name is most likely meant as one, which needs a field around it.
+fn refuse_operators(entries: &[Entry], problems: &mut Problems) -> bool {
+    let before = problems.len();
+    let operators = entries.iter().filter(|entry| kinds::is_operator(&entry.key));
+    problems.extend(operators.map(operator_without_field));
+    problems.len() > before
+}
+
+fn operator_without_field(Entry { key, key_span, .. }: &Entry) -> Problem {
+    Problem::error(*key_span, format!("the operator `{key}` stands here without a field"))
+        .with_help(format!("write `FIELD: [{{{key}: …}}]`; a list of tests is OR already"))
 }
 
 fn group(node: &Node, name: &str, depth: usize, problems: &mut Problems) -> Option<Fields> {
