@@ -238,6 +238,7 @@ fn each_mistake_is_named_with_what_to_write_instead() {
         ("status: [{cidr: 10.0.0.0}]", "`10.0.0.0` is no network"),
         ("$or: [{status: a}]", "`$or` takes a list of at least two patterns"),
         ("$nott: {status: a}", "unknown group `$nott`"),
+        ("$if: a", "unknown group `$if`"),
         ("payload: {$and: [{a: 1}]}", "unknown group `$and`"),
         ("$not: {}", "`$not` takes patterns of at least one field"),
         ("all", "`all` is no pattern (for every event write `match: any`)"),

@@ -1,14 +1,11 @@
 //! Nodes from the parser's events, with a stack of what is open (no recursion).
 
+use super::copy::{MAX_COPIED_BYTES, copy, depth};
 use super::position::{self, Cursor};
 use super::{Entry, MAX_DEPTH, Node, Value, hint, scalar};
 use crate::diagnostic::{Problem, Span};
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use std::collections::HashMap;
-
-/// How many bytes of nodes all anchors and aliases of a text may copy. Ten lines of aliases of
-/// aliases would be billions of nodes.
-const MAX_COPIED_BYTES: usize = 64 << 20;
 
 /// After so many problems the rest of a text is not read: it is most likely no YAML at all.
 const MAX_PROBLEMS: usize = 100;
@@ -294,32 +291,4 @@ fn key_text(value: Value) -> String {
 fn is_core(tag: &Tag, name: &str) -> bool {
     (tag.is_yaml_core_schema() && tag.suffix == name)
         || (name == "str" && tag.handle.is_empty() && tag.suffix == "!")
-}
-
-/// A copy of a node, if the bytes of it and of all copies before are within the bound.
-fn copy(node: &Node, copied_bytes: &mut usize) -> Option<Node> {
-    *copied_bytes = copied_bytes.saturating_add(weight_bytes(node));
-    (*copied_bytes <= MAX_COPIED_BYTES).then(|| node.clone())
-}
-
-/// How many lists and maps stand in each other.
-fn depth(node: &Node) -> usize {
-    match &node.value {
-        Value::List(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Map(entries) => 1 + entries.iter().map(|entry| depth(&entry.node)).max().unwrap_or(0),
-        _ => 0,
-    }
-}
-
-fn weight_bytes(node: &Node) -> usize {
-    let content = match &node.value {
-        Value::String(text) => text.len(),
-        Value::Number(number) => number.text().len(),
-        Value::List(items) => items.iter().map(weight_bytes).sum(),
-        Value::Map(entries) => {
-            entries.iter().map(|entry| size_of::<Entry>() + entry.key.len() + weight_bytes(&entry.node)).sum()
-        }
-        Value::Null | Value::Bool(_) => 0,
-    };
-    size_of::<Node>() + content
 }
