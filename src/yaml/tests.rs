@@ -87,7 +87,7 @@ fn a_block_ends_with_its_last_child() {
     let text = "a: 'x'   # why\nb: [y] # so\n";
     let span = good(text).locate("/a", false);
     assert_eq!(&text[span.start as usize..span.end as usize], "'x'");
-    assert_eq!((node.locate("/b", false).line, node.locate("/b", false).column), (6, 3));
+    assert_eq!((node.locate("/b", false).line, node.locate("/b", false).column), (6, 2));
 }
 
 #[test]
@@ -166,6 +166,25 @@ fn nesting_is_bounded() {
     }
     let block = (0..5_000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
     assert!(problem(&block).0.contains("nested deeper than 128 levels"));
+}
+
+#[test]
+fn aliases_cannot_nest_deeper_than_texts() {
+    let mut text = format!("a0: &a0 {}{}\n", "[".repeat(60), "]".repeat(60));
+    for level in 1..40 {
+        text.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+    }
+    assert!(good(&text).get("a39").is_some());
+    text.push_str(&format!("b: {}*a39{}\n", "[".repeat(60), "]".repeat(60)));
+    assert!(problem(&text).0.contains("nested deeper than 128 levels"));
+}
+
+#[test]
+fn a_text_that_is_all_wrong_is_not_read_to_its_end() {
+    let text = (0..10_000).map(|_| "{{a}: 1}, ").collect::<String>();
+    assert_eq!(read(&format!("[{text}]")).unwrap_err().len(), 100);
+    let twins = "a: 1\n".repeat(10_000);
+    assert_eq!(read(&twins).unwrap_err().len(), 100);
 }
 
 #[test]
