@@ -83,7 +83,8 @@ async fn lease(journal: &Arc<dyn Journal>, now: i64, overall: usize, per_lane: u
 
 /// The rules of what is leased with room for everything, in order of their names.
 async fn lease_all(journal: &Arc<dyn Journal>, now: i64) -> Vec<String> {
-    let mut rules: Vec<_> = lease(journal, now, 100, 100).await.deliveries.iter().map(|it| it.id.rule.clone()).collect();
+    let mut rules: Vec<_> =
+        lease(journal, now, 100, 100).await.deliveries.iter().map(|it| it.id.rule.clone()).collect();
     rules.sort();
     rules
 }
@@ -146,7 +147,8 @@ pub(crate) async fn twins_at_once_are_kept_once(place: &dyn Place) {
     let answers = futures_util::future::join_all(twins).await;
     let new: Vec<_> = answers.iter().filter(|answer| matches!(answer, Ok(Appended::New(_)))).collect();
     let [Ok(Appended::New(first))] = new[..] else { panic!("{answers:?}") };
-    let duplicates = answers.iter().filter(|answer| matches!(answer, Ok(Appended::Duplicate(id)) if id == first));
+    let duplicates =
+        answers.iter().filter(|answer| matches!(answer, Ok(Appended::Duplicate(id)) if id == first));
     assert_eq!(duplicates.count(), 19);
 }
 
@@ -293,7 +295,10 @@ pub(crate) async fn unrouted_events_are_routed_once(place: &dyn Place) {
         journal.append(event.clone()).await.unwrap();
     }
     let waiting = journal.unrouted(2).await.unwrap();
-    assert_eq!(waiting.iter().map(|it| it.event.id()).collect::<Vec<_>>(), [id_of(&events[0]), id_of(&events[1])]);
+    assert_eq!(
+        waiting.iter().map(|it| it.event.id()).collect::<Vec<_>>(),
+        [id_of(&events[0]), id_of(&events[1])]
+    );
     assert_eq!(waiting[0].generation, None);
     let routed = |path: &str| Routing {
         generation: 9,

@@ -45,7 +45,13 @@ impl Row {
         let received = self.entry.received_at.as_millisecond();
         let window = received.saturating_sub(self.entry.dedupe_since.as_millisecond()).max(0);
         let until = received.saturating_add(window);
-        Ok(Print { id, seq: free_seq(txn, id)?, fingerprint: self.entry.received.fingerprint, received, until })
+        Ok(Print {
+            id,
+            seq: free_seq(txn, id)?,
+            fingerprint: self.entry.received.fingerprint,
+            received,
+            until,
+        })
     }
 
     fn insert(&self, txn: &Txn<'_>, print: &Print) -> Result<(), Fault> {

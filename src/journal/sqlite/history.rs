@@ -4,8 +4,8 @@ use super::{append, codec, open, retain, tally::Tally};
 use crate::delivery::DeliveryId;
 use crate::event::EventId;
 use crate::journal::{
-    AttemptRecord, Counts, DeliveryFilter, EventFilter, Generation, History, JournalError, State, StoredDelivery,
-    StoredEvent,
+    AttemptRecord, Counts, DeliveryFilter, EventFilter, Generation, History, JournalError, State,
+    StoredDelivery, StoredEvent,
 };
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
@@ -37,7 +37,8 @@ impl SqliteHistory {
         let connection = self.connection.clone();
         let read = move || read(&connection.lock().unwrap_or_else(PoisonError::into_inner));
         let unreadable = |why: String| JournalError::Unavailable(format!("it cannot be read: {why}"));
-        let result = tokio::task::spawn_blocking(read).await.map_err(|error| unreadable(error.to_string()))?;
+        let result =
+            tokio::task::spawn_blocking(read).await.map_err(|error| unreadable(error.to_string()))?;
         result.map_err(|error| unreadable(error.to_string()))
     }
 }
@@ -54,7 +55,10 @@ impl History for SqliteHistory {
         row.map(EventRow::read_back).transpose()
     }
 
-    async fn deliveries(&self, filter: DeliveryFilter) -> std::result::Result<Vec<StoredDelivery>, JournalError> {
+    async fn deliveries(
+        &self,
+        filter: DeliveryFilter,
+    ) -> std::result::Result<Vec<StoredDelivery>, JournalError> {
         self.read(move |connection| deliveries(connection, &filter)).await
     }
 
@@ -65,7 +69,8 @@ impl History for SqliteHistory {
 
     async fn counts(&self) -> std::result::Result<Counts, JournalError> {
         self.read(|connection| {
-            let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+            let number =
+                |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
             let bytes = number("page_count")? * number("page_size")?;
             Ok(Tally::load(connection)?.counts(bytes.cast_unsigned()))
         })

@@ -76,7 +76,8 @@ pub fn load_lanes(connection: &Connection, lanes: &mut Lanes) -> Result<()> {
 }
 
 fn first_due(connection: &Connection, lane: LaneId) -> Result<Option<i64>> {
-    let sql = "SELECT min(due) FROM deliveries INDEXED BY deliveries_open WHERE lane = ?1 AND due IS NOT NULL";
+    let sql =
+        "SELECT min(due) FROM deliveries INDEXED BY deliveries_open WHERE lane = ?1 AND due IS NOT NULL";
     connection.prepare_cached(sql)?.query_row([lane], |row| row.get(0))
 }
 
@@ -163,7 +164,8 @@ impl LeasedRow {
     /// # Errors
     /// Its event or its effect cannot be read: the file was changed from outside.
     pub fn read_back(self) -> std::result::Result<Leased, JournalError> {
-        let effect = self.effect.as_ref().map(|(kind, params)| read_effect(&self.id, kind, params)).transpose()?;
+        let effect =
+            self.effect.as_ref().map(|(kind, params)| read_effect(&self.id, kind, params)).transpose()?;
         let event: EventId = self.id.event;
         Ok(Leased {
             event: Arc::new(codec::event(event, &self.document)?),
@@ -181,7 +183,8 @@ impl LeasedRow {
 fn read_effect(id: &DeliveryId, kind: &str, params: &str) -> std::result::Result<Effect, JournalError> {
     let stored = json::parse(params.as_bytes()).ok();
     let params = stored.as_ref().and_then(Params::from_stored);
-    let params = params.ok_or_else(|| JournalError::Unusable(format!("the stored effect {id} cannot be read")))?;
+    let params =
+        params.ok_or_else(|| JournalError::Unusable(format!("the stored effect {id} cannot be read")))?;
     let name = id.effects.last().cloned().unwrap_or_default();
     Ok(Effect { name, kind: kind.to_owned(), after: Duration::ZERO, params })
 }

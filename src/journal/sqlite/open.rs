@@ -104,7 +104,8 @@ fn lock_path(path: &Path) -> PathBuf {
 fn lock(path: &Path) -> Result<File, JournalError> {
     let lock_path = lock_path(path);
     let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
-    let file = opened.map_err(|error| refuse(path, format!("{} cannot be opened: {error}", lock_path.display())))?;
+    let file =
+        opened.map_err(|error| refuse(path, format!("{} cannot be opened: {error}", lock_path.display())))?;
     file.try_lock().map(|()| file).map_err(|error| {
         let lock = lock_path.display();
         refuse(path, match error {
@@ -143,10 +144,13 @@ fn version(connection: &Connection, path: &Path) -> Result<i32, JournalError> {
     match read().map_err(|error| unusable(path, &error))? {
         (0, 0, 0) => Ok(0),
         (APPLICATION_ID, version @ 1..=SCHEMA_VERSION, _) => Ok(version),
-        (APPLICATION_ID, version, _) => Err(refuse(path, format!(
-            "it was written by a newer hookyard (schema {version}, this one knows {SCHEMA_VERSION}): \
+        (APPLICATION_ID, version, _) => Err(refuse(
+            path,
+            format!(
+                "it was written by a newer hookyard (schema {version}, this one knows {SCHEMA_VERSION}): \
              start that version, or set another `journal:`"
-        ))),
+            ),
+        )),
         _ => Err(refuse(path, "it is a database of another program: set another `journal:`".into())),
     }
 }
@@ -161,10 +165,13 @@ pub fn unusable(path: &Path, error: &rusqlite::Error) -> JournalError {
 
 fn damage(path: &Path, why: &str) -> JournalError {
     let path_shown = path.display();
-    refuse(path, format!(
-        "it is damaged ({why}): keep the file, move it aside (`mv {path_shown} {path_shown}.damaged`, its \
+    refuse(
+        path,
+        format!(
+            "it is damaged ({why}): keep the file, move it aside (`mv {path_shown} {path_shown}.damaged`, its \
          `-wal` and `-shm` too) or put a good copy in its place; without it hookyard starts with an empty journal"
-    ))
+        ),
+    )
 }
 
 fn refuse(path: &Path, why: String) -> JournalError {

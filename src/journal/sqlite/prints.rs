@@ -45,13 +45,15 @@ pub struct Prints {
 impl Prints {
     pub fn load(connection: &Connection) -> Result<Self> {
         let mut prints = Self::default();
-        let mut query = connection.prepare("SELECT number, until, pairs FROM recent_prints ORDER BY number")?;
+        let mut query =
+            connection.prepare("SELECT number, until, pairs FROM recent_prints ORDER BY number")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             let pairs = read_pairs(row.get_ref(2)?.as_blob()?);
             prints.remember(Group { number: row.get(0)?, until: row.get(1)?, pairs });
         }
-        prints.has_old = connection.query_row("SELECT EXISTS (SELECT 1 FROM old_prints)", [], |row| row.get(0))?;
+        prints.has_old =
+            connection.query_row("SELECT EXISTS (SELECT 1 FROM old_prints)", [], |row| row.get(0))?;
         Ok(prints)
     }
 
@@ -101,7 +103,9 @@ impl Prints {
 
     /// Writes the prints of the commit under way, and makes room for them.
     pub fn write(&mut self, connection: &Connection, capacity: usize) -> Result<Written> {
-        let Some(now) = self.staged.values().map(|it| it.received).max() else { return Ok(Written::default()) };
+        let Some(now) = self.staged.values().map(|it| it.received).max() else {
+            return Ok(Written::default());
+        };
         let forgotten = self.make_room(connection, capacity, now)?;
         let until = self.staged.values().map(|it| it.until).max().unwrap_or(now);
         let pairs: Vec<_> = self.staged.iter().map(|(print, it)| (*print, it.seq)).collect();

@@ -149,7 +149,8 @@ async fn a_failed_commit_fails_the_waiting_twin_too() {
         tokio::spawn(async move { journal.append(entry(1, ms, &["r/a"])).await })
     };
     let first = append(0);
-    let committing = tokio::task::spawn_blocking(move || committing.recv().map(|()| committing)).await.unwrap().unwrap();
+    let committing =
+        tokio::task::spawn_blocking(move || committing.recv().map(|()| committing)).await.unwrap().unwrap();
     let twin = append(1);
     tokio::task::yield_now().await;
     assert!(!first.is_finished() && !twin.is_finished(), "neither is answered before the commit");

@@ -115,7 +115,12 @@ impl Handle {
     ///
     /// # Errors
     /// [`JournalError::Unusable`] if what is in the file cannot be read, or no thread be had.
-    pub fn start(connection: Connection, path: PathBuf, options: Options, lock: std::fs::File) -> Result<Self, JournalError> {
+    pub fn start(
+        connection: Connection,
+        path: PathBuf,
+        options: Options,
+        lock: std::fs::File,
+    ) -> Result<Self, JournalError> {
         // Bounded by the permits: a command holds one until it is done.
         let (queue, commands) = mpsc::channel();
         let shared = Arc::new(Shared::default());
@@ -207,7 +212,12 @@ struct Writer {
 type Group = Vec<(Box<dyn Job>, OwnedSemaphorePermit)>;
 
 impl Writer {
-    fn load(connection: Connection, path: PathBuf, options: Options, shared: Arc<Shared>) -> rusqlite::Result<Self> {
+    fn load(
+        connection: Connection,
+        path: PathBuf,
+        options: Options,
+        shared: Arc<Shared>,
+    ) -> rusqlite::Result<Self> {
         let (prints, tally) = (Prints::load(&connection)?, Tally::load(&connection)?);
         super::lease::load_lanes(&connection, &mut shared.lanes())?;
         let connection = Some(connection);
@@ -267,7 +277,8 @@ impl Writer {
         let started = Instant::now();
         let verdict = self.try_commit(&mut group);
         metrics::histogram!("hookyard_commit_seconds").record(started.elapsed().as_secs_f64());
-        metrics::histogram!("hookyard_commit_group_size").record(f64::from(u16::try_from(group.len()).unwrap_or(u16::MAX)));
+        metrics::histogram!("hookyard_commit_group_size")
+            .record(f64::from(u16::try_from(group.len()).unwrap_or(u16::MAX)));
         let verdict = verdict.map_err(|fault| self.recover(&fault));
         for (job, permit) in group {
             job.answer(verdict.clone());
