@@ -64,8 +64,73 @@ pub enum ReferenceError {
 /// # Errors
 /// A `${` that is not closed or names nothing.
 pub fn split(text: &str) -> Result<Vec<Part>, ReferenceError> {
-    let _ = text;
-    todo!("act")
+    let mut parts = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        literal.push_str(&rest[..at]);
+        let (part, length) = dollar(&rest[at..])?;
+        rest = &rest[at + length..];
+        match part {
+            Part::Literal(text) => literal.push_str(&text),
+            Part::Reference(_) => {
+                if !literal.is_empty() {
+                    parts.push(Part::Literal(std::mem::take(&mut literal)));
+                }
+                parts.push(part);
+            }
+        }
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        parts.push(Part::Literal(literal));
+    }
+    Ok(parts)
+}
+
+/// What stands at the beginning of `text`, which is a `$`, and how many bytes of it that takes.
+///
+/// # Errors
+/// As [`split`].
+pub(crate) fn dollar(text: &str) -> Result<(Part, usize), ReferenceError> {
+    if text.starts_with("$$") {
+        return Ok((Part::Literal("$".to_owned()), 2));
+    }
+    let Some(inner) = text.strip_prefix("${") else {
+        return Ok((Part::Literal("$".to_owned()), 1));
+    };
+    let end = inner.find('}').ok_or(ReferenceError::Unclosed)?;
+    Ok((Part::Reference(reference(&inner[..end])?), end + 3))
+}
+
+fn reference(inner: &str) -> Result<Reference, ReferenceError> {
+    let bad = || ReferenceError::BadName(inner.to_owned());
+    if let Some(path) = inner.strip_prefix("file:") {
+        let path = path.trim();
+        return if path.is_empty() { Err(bad()) } else { Ok(Reference::File { path: path.to_owned() }) };
+    }
+    let (name, default) = match inner.split_once(":-") {
+        Some((name, default)) => (name, Some(default.to_owned())),
+        None => (inner, None),
+    };
+    let well_formed = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let begins_well = name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+    if well_formed && begins_well {
+        Ok(Reference::Env { name: name.to_owned(), default })
+    } else {
+        Err(bad())
+    }
+}
+
+/// The text of `parts` as it is shown: a reference is its name.
+pub fn shown(parts: &[Part]) -> String {
+    parts
+        .iter()
+        .map(|part| match part {
+            Part::Literal(text) => text.clone(),
+            Part::Reference(reference) => reference.to_string(),
+        })
+        .collect()
 }
 
 /// Why a reference has no value.
@@ -104,9 +169,36 @@ pub struct Environment {
 }
 
 impl Resolve for Environment {
+    /// A set but empty variable is a value, except that `:-` replaces it too, as in a shell. Files
+    /// are read each time, so that a rotated one counts at once; one newline at the end is dropped.
     fn resolve(&self, reference: &Reference) -> Result<Secret, Unresolved> {
-        let _ = reference;
-        todo!("act")
+        match reference {
+            Reference::Env { name, default } => self.variable(name, default.as_deref()),
+            Reference::File { path } => self.file(path),
+        }
+    }
+}
+
+impl Environment {
+    fn variable(&self, name: &str, default: Option<&str>) -> Result<Secret, Unresolved> {
+        if self.reserved.contains(name) {
+            return Err(Unresolved::Reserved(name.to_owned()));
+        }
+        let value = self.variables.get(name).map(String::as_str);
+        let value = if default.is_some() { value.filter(|value| !value.is_empty()) } else { value };
+        value.or(default).map(Secret::new).ok_or_else(|| Unresolved::Unset(name.to_owned()))
+    }
+
+    fn file(&self, path: &str) -> Result<Secret, Unresolved> {
+        let mut text = std::fs::read_to_string(self.directory.join(path))
+            .map_err(|error| Unresolved::File { path: path.to_owned(), error: error.to_string() })?;
+        if text.ends_with('\n') {
+            text.pop();
+            if text.ends_with('\r') {
+                text.pop();
+            }
+        }
+        Ok(Secret::new(text))
     }
 }
 
@@ -121,5 +213,75 @@ impl Resolve for Placeholders {
 
     fn placeholders(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(name: &str, default: Option<&str>) -> Reference {
+        Reference::Env { name: name.to_owned(), default: default.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_text_splits_into_literals_and_references() {
+        let literal = |text: &str| Part::Literal(text.to_owned());
+        let cases = [
+            ("plain $5 $", vec![literal("plain $5 $")]),
+            ("", vec![]),
+            ("${A}", vec![Part::Reference(env("A", None))]),
+            ("x${A}$${B}", vec![literal("x"), Part::Reference(env("A", None)), literal("${B}")]),
+            ("${A_1:-b c}", vec![Part::Reference(env("A_1", Some("b c")))]),
+            ("${file:a/b}", vec![Part::Reference(Reference::File { path: "a/b".to_owned() })]),
+        ];
+        for (text, parts) in cases {
+            assert_eq!(split(text), Ok(parts), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_reference_is_an_error() {
+        assert_eq!(split("a ${B"), Err(ReferenceError::Unclosed));
+        for inner in ["", "1A", "A B", "a-b", "file:", "{ x "] {
+            let text = format!("${{{inner}}}");
+            assert_eq!(split(&text), Err(ReferenceError::BadName(inner.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_shown_as_it_is_written() {
+        for text in ["${A}", "a ${A:-b} c", "${file:x}"] {
+            assert_eq!(shown(&split(text).unwrap()), text);
+        }
+        assert_eq!(format!("{:?}", Secret::new("s3cret")), "[secret]");
+    }
+
+    #[test]
+    fn a_variable_resolves_unless_it_is_unset_or_reserved() {
+        let variables = [("A", "1"), ("EMPTY", ""), ("KEY", "k")];
+        let environment = Environment {
+            variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            reserved: ["KEY".to_owned()].into(),
+            directory: PathBuf::new(),
+        };
+        let resolve = |reference| environment.resolve(&reference).map(|secret| secret.expose().to_owned());
+        assert_eq!(resolve(env("A", Some("2"))), Ok("1".to_owned()));
+        assert_eq!(resolve(env("EMPTY", None)), Ok(String::new()));
+        assert_eq!(resolve(env("EMPTY", Some("2"))), Ok("2".to_owned()));
+        assert_eq!(resolve(env("B", None)), Err(Unresolved::Unset("B".to_owned())));
+        assert_eq!(resolve(env("KEY", Some("x"))), Err(Unresolved::Reserved("KEY".to_owned())));
+    }
+
+    #[test]
+    fn a_file_is_read_at_each_resolve_without_its_last_newline() {
+        let directory = tempfile::tempdir().unwrap();
+        let environment = Environment { directory: directory.path().to_owned(), ..Environment::default() };
+        let reference = Reference::File { path: "token".to_owned() };
+        assert!(matches!(environment.resolve(&reference), Err(Unresolved::File { .. })));
+        for (content, value) in [("one\n", "one"), ("two\r\n", "two"), ("three\n\n", "three\n")] {
+            std::fs::write(directory.path().join("token"), content).unwrap();
+            assert_eq!(environment.resolve(&reference).unwrap().expose(), value);
+        }
     }
 }

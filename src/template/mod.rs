@@ -1,11 +1,35 @@
 //! Parameters with holes: text filled in by Jinja (minijinja), secrets kept apart.
+//!
+//! Three things can stand in a parameter and never mix: data, references (`${NAME}`, known by
+//! name only until an attempt), and templates (`{{ }}`, only where an author wrote them in YAML).
+//! What a template yields is data: it is never looked through for either of the others.
+
+mod check;
+mod compile;
+mod escape;
+mod jinja;
+mod path;
+mod redact;
+mod references;
+mod render;
+mod scan;
+mod session;
+mod stored;
+#[cfg(test)]
+mod tests;
+mod value;
+mod vars;
 
 use crate::event::Event;
 use crate::json::Json;
 use crate::registry::{ConfigError, Param};
-use crate::secret::{Part, Reference, Resolve, Unresolved};
+use crate::secret::{Part, Reference, Resolve, Secret, Unresolved};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
+
+pub use compile::Template;
+pub use vars::Vars;
 
 /// The parameters of an action: a JSON structure in which a text may be a template (in YAML) and
 /// a secret is a name until the moment of an attempt.
@@ -15,20 +39,13 @@ pub enum Params {
     Data(Json),
     /// A text with at least one reference in it and no template: shown by its names.
     Secret(Vec<Part>),
-    /// A text with `{{ }}` in it (references may stand beside).
+    /// A text with `{{ }}` in it (references may stand beside), or a single reference that is to
+    /// be read as a number or boolean.
     Template(Arc<Template>),
     List(Vec<Params>),
     /// In order of the keys' appearance.
     Map(Vec<(String, Params)>),
 }
-
-/// A compiled text. See `act`'s implementation for the fields.
-#[derive(Debug)]
-pub struct Template {}
-
-/// The `vars` of a rule set.
-#[derive(Debug)]
-pub struct Vars {}
 
 /// What a template sees.
 #[derive(Clone, Copy)]
@@ -38,8 +55,8 @@ pub struct Scope<'a> {
     pub resolver: &'a dyn Resolve,
 }
 
-/// Parameters with everything filled in.
-#[derive(Clone, Debug)]
+/// Parameters with everything filled in. `Debug` prints what is shown.
+#[derive(Clone)]
 pub struct Rendered {
     /// Without templates: data, and secrets by their names. What a script gets as `params`.
     pub filled: Params,
@@ -48,7 +65,7 @@ pub struct Rendered {
     /// As they are shown and stored: a secret is its name.
     pub shown: Json,
     /// The secrets that went in, longest first: value and shown name. For [`Rendered::redact`].
-    pub secrets: Vec<(crate::secret::Secret, String)>,
+    pub secrets: Vec<(Secret, String)>,
 }
 
 /// Why parameters could not be filled in.
@@ -63,36 +80,50 @@ pub struct RenderError {
 impl Params {
     /// Compiles parameters as they stand in YAML. `schema` says which of them are URLs or Slack
     /// text, so that what is filled in is encoded for its place, and refuses unknown, missing and
-    /// ill-typed ones. `vars` is for checking paths and that a destination is literal.
+    /// ill-typed ones; an empty one takes any value. `vars` is for checking paths and that a
+    /// destination is literal.
     ///
     /// # Errors
     /// Everything that is wrong, each with its pointer.
     pub fn compile(value: &Json, schema: &[Param], vars: &Vars) -> Result<Self, Vec<ConfigError>> {
-        let _ = (value, schema, vars);
-        todo!("act")
+        compile::params(value, schema, vars)
     }
 
     /// The parameter `name`, if this is a map that has it.
     pub fn get(&self, name: &str) -> Option<Params> {
-        let _ = name;
-        todo!("act")
+        match self {
+            Self::Data(data) => data.get(name).cloned().map(Self::Data),
+            Self::Map(members) => members.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()),
+            _ => None,
+        }
     }
 
     /// The literal value, if nothing has to be filled in.
     pub fn literal(&self) -> Option<Json> {
-        todo!("act")
+        match self {
+            Self::Data(data) => Some(data.clone()),
+            Self::Secret(_) | Self::Template(_) => None,
+            Self::List(items) => items.iter().map(Self::literal).collect::<Option<Vec<_>>>().map(Json::Array),
+            Self::Map(members) => {
+                let member = |(key, value): &(String, Self)| Some((key.clone(), value.literal()?));
+                Some(Json::object(members.iter().map(member).collect::<Option<Vec<_>>>()?))
+            }
+        }
     }
 
     /// References used here directly or through `vars` (a dynamic index uses all below it).
     pub fn references(&self, vars: &Vars) -> BTreeSet<Reference> {
-        let _ = vars;
-        todo!("act")
+        let mut found = BTreeSet::new();
+        references::collect(self, vars, &mut found);
+        found
     }
 
-    /// Hosts of URLs that stand literally in here (for the consent of scripts' requests).
+    /// Hosts of URLs that stand literally in here (for the consent of scripts' requests): lower
+    /// case, without port. A reference without a value adds none.
     pub fn hosts(&self, resolver: &dyn Resolve) -> BTreeSet<String> {
-        let _ = resolver;
-        todo!("act")
+        let mut found = BTreeSet::new();
+        references::hosts(self, resolver, &mut found);
+        found
     }
 
     /// Fills in everything.
@@ -101,50 +132,30 @@ impl Params {
     /// The first hole that cannot be filled: an undefined name, fuel or size spent, a path
     /// segment `.` or `..`, a reference that no longer has a value.
     pub fn render(&self, scope: Scope<'_>) -> Result<Rendered, RenderError> {
-        let _ = scope;
-        todo!("act")
+        render::render(self, scope)
     }
 
     /// As kept in the journal: data, and beside it the pointers of secrets. Only for effects.
     pub fn to_stored(&self) -> Json {
-        todo!("act")
+        stored::write(self)
     }
 
     /// Reads back what [`Params::to_stored`] made.
     pub fn from_stored(stored: &Json) -> Option<Self> {
-        let _ = stored;
-        todo!("act")
+        stored::read(stored)
     }
 }
 
 impl Rendered {
     /// `text` with every secret that went in replaced by its name.
     pub fn redact(&self, text: &str) -> String {
-        let _ = text;
-        todo!("act")
+        redact::redact(text, &self.secrets)
     }
 }
 
-impl Vars {
-    /// Compiles the merged `vars` of a rule set (templates are not looked for in it, references
-    /// are).
-    ///
-    /// # Errors
-    /// Malformed references, with their pointers.
-    pub fn compile(value: &Json) -> Result<Self, Vec<ConfigError>> {
-        let _ = value;
-        todo!("act")
-    }
-
-    /// The whole tree: data and [`Params::Secret`] only.
-    pub fn params(&self) -> &Params {
-        todo!("act")
-    }
-
-    /// Hosts of the URLs in it.
-    pub fn hosts(&self, resolver: &dyn Resolve) -> BTreeSet<String> {
-        let _ = resolver;
-        todo!("act")
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Rendered").field(&self.shown).finish()
     }
 }
 

@@ -1,0 +1,305 @@
+//! Compiling parameters: their types, their references, their templates.
+
+use super::check::{fits, rereads};
+use super::escape::{Escape, host_end};
+use super::jinja::{Block, Hole, vars_steps};
+use super::path::{Path, View};
+use super::scan::{Piece, ScanError, scan, without_strings};
+use super::{Params, Vars};
+use crate::diagnostic::did_you_mean;
+use crate::json::{Json, Object};
+use crate::registry::{ConfigError, Param, ParamType, token};
+use crate::secret::{Part, Reference};
+use std::fmt;
+
+/// A compiled text.
+pub struct Template {
+    /// As it was written.
+    pub(super) source: String,
+    /// What it must yield.
+    pub(super) ty: ParamType,
+    pub(super) body: Body,
+}
+
+/// What a template consists of.
+pub(super) enum Body {
+    /// Exactly one reference, to be read as the type wanted.
+    Reference(Reference),
+    /// Exactly one hole: keeps its JSON type.
+    Value(Hole),
+    Text(Vec<Segment>),
+    Block(Box<Block>),
+}
+
+pub(super) enum Segment {
+    Literal(String),
+    Reference(Reference),
+    Hole(Hole),
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Template").field(&self.source).finish()
+    }
+}
+
+/// What is wrong with one text.
+#[derive(Debug)]
+pub(super) struct Problem {
+    message: String,
+    help: Option<String>,
+}
+
+impl Problem {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
+    }
+
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl From<ScanError> for Problem {
+    fn from(error: ScanError) -> Self {
+        Self { message: error.message, help: error.help }
+    }
+}
+
+/// Compiles a map of parameters; `null` is an empty one. Without a schema any value is taken.
+pub(super) fn params(value: &Json, schema: &[Param], vars: &Vars) -> Result<Params, Vec<ConfigError>> {
+    let mut compiler = Compiler { vars, errors: Vec::new() };
+    let compiled = match value {
+        _ if schema.is_empty() => compiler.value(value, ParamType::Any, ""),
+        Json::Null => compiler.map(&Object::new(), schema),
+        Json::Object(object) => compiler.map(object, schema),
+        other => {
+            let message = format!("a map of parameters is wanted here, not a {}", other.kind());
+            let names = schema.iter().map(|param| param.name).collect::<Vec<_>>().join(", ");
+            return Err(vec![ConfigError::at("", message).with_help(format!("the parameters are {names}"))]);
+        }
+    };
+    if compiler.errors.is_empty() { Ok(compiled) } else { Err(compiler.errors) }
+}
+
+struct Compiler<'a> {
+    vars: &'a Vars,
+    errors: Vec<ConfigError>,
+}
+
+impl Compiler<'_> {
+    fn map(&mut self, object: &Object, schema: &[Param]) -> Params {
+        for param in schema.iter().filter(|param| param.required && object.get(param.name).is_none()) {
+            self.errors.push(ConfigError::at("", format!("`{}` is missing: {}", param.name, param.summary)));
+        }
+        let mut members = Vec::new();
+        for (key, value) in object.iter() {
+            match schema.iter().find(|param| param.name == key) {
+                Some(param) => members.push((key.to_owned(), self.value(value, param.ty, &token(key)))),
+                None => self.errors.push(unknown(key, schema)),
+            }
+        }
+        Params::Map(members)
+    }
+
+    fn value(&mut self, value: &Json, ty: ParamType, pointer: &str) -> Params {
+        if let Json::String(text) = value {
+            return self.text(text, ty, pointer);
+        }
+        if let Err(message) = fits(value, ty) {
+            self.errors.push(ConfigError::at(pointer, message));
+        }
+        let inner = if ty == ParamType::SlackAny { ty } else { ParamType::Any };
+        match value {
+            Json::Array(items) => {
+                let item = |(index, item)| self.value(item, inner, &format!("{pointer}/{index}"));
+                Params::List(items.iter().enumerate().map(item).collect())
+            }
+            Json::Object(object) => {
+                let member = |(key, value): (&str, &Json)| {
+                    (key.to_owned(), self.value(value, inner, &format!("{pointer}{}", token(key))))
+                };
+                Params::Map(object.iter().map(member).collect())
+            }
+            other => Params::Data(other.clone()),
+        }
+    }
+
+    fn text(&mut self, text: &str, ty: ParamType, pointer: &str) -> Params {
+        match template(text, ty, self.vars) {
+            Ok(Params::Data(data)) => {
+                if let Err(message) = fits(&data, ty) {
+                    self.errors.push(ConfigError::at(pointer, message));
+                }
+                Params::Data(data)
+            }
+            Ok(params) => params,
+            Err(problem) => {
+                let error = ConfigError::at(pointer, problem.message);
+                self.errors.push(ConfigError { help: problem.help, ..error });
+                Params::Data(Json::Null)
+            }
+        }
+    }
+}
+
+fn unknown(key: &str, schema: &[Param]) -> ConfigError {
+    let names = || schema.iter().map(|param| param.name);
+    let error = ConfigError::key(token(key), format!("there is no parameter `{key}`"));
+    match did_you_mean(key, names()) {
+        Some(near) => error.with_help(format!("did you mean `{near}`?")),
+        None => error.with_help(format!("the parameters are {}", names().collect::<Vec<_>>().join(", "))),
+    }
+}
+
+fn template(text: &str, ty: ParamType, vars: &Vars) -> Result<Params, Problem> {
+    let pieces = scan(text)?;
+    if pieces.iter().all(|piece| matches!(piece, Piece::Literal(_) | Piece::Reference(_))) {
+        return Ok(without_holes(text, pieces, ty));
+    }
+    let body = if pieces.iter().any(|piece| matches!(piece, Piece::Block(_))) {
+        if ty == ParamType::Url {
+            return Err(Problem::new("a URL takes only `{{ }}`, no statements, comments or `{{-`"));
+        }
+        Body::Block(Box::new(block(pieces, Escape::of(ty))?))
+    } else {
+        holes(pieces)?
+    };
+    if ty == ParamType::Url {
+        check_destination(&body)?;
+    }
+    let template = Template { source: text.to_owned(), ty, body };
+    super::references::names(&template)
+        .iter()
+        .try_for_each(|name| check_vars(name, &template.source, vars))?;
+    Ok(Params::Template(template.into()))
+}
+
+fn without_holes(text: &str, mut pieces: Vec<Piece>, ty: ParamType) -> Params {
+    if let ([Piece::Reference(reference)], true) = (&*pieces, rereads(ty)) {
+        let body = Body::Reference(reference.clone());
+        return Params::Template(Template { source: text.to_owned(), ty, body }.into());
+    }
+    let part = |piece| match piece {
+        Piece::Reference(reference) => Part::Reference(reference),
+        Piece::Literal(text) | Piece::Hole(text) | Piece::Block(text) => Part::Literal(text),
+    };
+    super::value::text(pieces.drain(..).map(part).collect())
+}
+
+fn holes(pieces: Vec<Piece>) -> Result<Body, Problem> {
+    if let [Piece::Hole(source)] = &*pieces {
+        return Ok(Body::Value(Hole::compile(source)?));
+    }
+    let segment = |piece| {
+        Ok(match piece {
+            Piece::Literal(text) | Piece::Block(text) => Segment::Literal(text),
+            Piece::Reference(reference) => Segment::Reference(reference),
+            Piece::Hole(source) => Segment::Hole(Hole::compile(&source)?),
+        })
+    };
+    Ok(Body::Text(pieces.into_iter().map(segment).collect::<Result<_, Problem>>()?))
+}
+
+fn block(pieces: Vec<Piece>, escape: Escape) -> Result<Block, Problem> {
+    let mut source = String::new();
+    let mut references = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(text) | Piece::Block(text) => source.push_str(&text),
+            Piece::Hole(inner) => source.push_str(&format!("{{{{ {inner} }}}}")),
+            Piece::Reference(reference) => {
+                source.push_str(&Block::placeholder(references.len()));
+                references.push(Part::Reference(reference));
+            }
+        }
+    }
+    Block::compile(source, references, escape)
+}
+
+/// A destination is the author's: event data may fill in what stands behind its host, or choose
+/// among `vars`, and nothing else.
+fn check_destination(body: &Body) -> Result<(), Problem> {
+    let fine = match body {
+        Body::Value(hole) => is_vars_value(&hole.source),
+        Body::Text(segments) => {
+            let literal = segments.iter().take_while(|segment| !matches!(segment, Segment::Hole(_)));
+            let references = literal.clone().any(|segment| matches!(segment, Segment::Reference(_)));
+            let prefix = literal.map(|segment| match segment {
+                Segment::Literal(text) => text.as_str(),
+                Segment::Reference(_) | Segment::Hole(_) => "",
+            });
+            // With references the host is known only at an attempt, and checked there.
+            references || host_end(&prefix.collect::<String>()).is_some()
+        }
+        Body::Reference(_) => true,
+        Body::Block(_) => false,
+    };
+    if fine {
+        return Ok(());
+    }
+    let help = "write the host literally, `https://host/{{ … }}`, or put whole URLs into `vars` and write `{{ vars.NAME }}`";
+    Err(Problem::new("an event must not choose the host of a URL").with_help(help))
+}
+
+/// Whether an expression is `vars.a.b`, `vars.a[…]`, or one of these with a `default` of them.
+fn is_vars_value(source: &str) -> bool {
+    let Some(rest) = source.trim().strip_prefix("vars") else { return false };
+    let Some(rest) = behind_accessors(rest) else { return false };
+    let rest = rest.trim_start();
+    if rest.is_empty() {
+        return true;
+    }
+    let call = rest.strip_prefix('|').map(str::trim_start);
+    let inner = call.and_then(|call| call.strip_prefix("default").or_else(|| call.strip_prefix('d')));
+    let inner = inner.and_then(|rest| rest.trim().strip_prefix('(')?.strip_suffix(')'));
+    inner.is_some_and(is_vars_value)
+}
+
+/// What follows `.name` and `[…]` as often as they stand there.
+fn behind_accessors(mut rest: &str) -> Option<&str> {
+    loop {
+        if let Some(name) = rest.strip_prefix('.') {
+            let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+            rest = &name[end..];
+        } else if rest.starts_with('[') {
+            rest = &rest[bracket_end(rest)?..];
+        } else {
+            return Some(rest);
+        }
+    }
+}
+
+fn bracket_end(text: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    for (at, byte) in without_strings(text).bytes().enumerate() {
+        match byte {
+            b'[' => depth += 1,
+            b']' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at + 1);
+        }
+    }
+    None
+}
+
+/// Refuses a path of `vars` that leads nowhere, unless the template is ready for that.
+fn check_vars(name: &str, source: &str, vars: &Vars) -> Result<(), Problem> {
+    let Some(steps) = vars_steps(name) else { return Ok(()) };
+    let words = without_strings(source);
+    if words.contains("default") || words.contains("|d") || words.contains("| d") || words.contains("defined")
+    {
+        return Ok(());
+    }
+    let mut view = View::Params(vars.params());
+    let mut path = Path::parse("vars").expect("`vars` is a path");
+    for step in steps {
+        let Some(below) = view.child(&step) else { return Err(Problem::new(view.missing(&path, &step))) };
+        view = below;
+        path.0.push(step);
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! Encoding what is filled in for the place it is filled into.
+
+use crate::json::Json;
+use crate::registry::ParamType;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// All but RFC 3986's unreserved characters.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The encoding of a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Escape {
+    None,
+    /// One part of a URL's path or query: percent-encoded.
+    Url,
+    /// Slack's mrkdwn: `& < >` would begin entities, links and mentions.
+    Slack,
+}
+
+impl Escape {
+    pub fn of(ty: ParamType) -> Self {
+        match ty {
+            ParamType::Url => Self::Url,
+            ParamType::SlackText | ParamType::SlackAny => Self::Slack,
+            _ => Self::None,
+        }
+    }
+
+    pub fn text(self, text: &str) -> String {
+        match self {
+            Self::None => text.to_owned(),
+            Self::Url => utf8_percent_encode(text, COMPONENT).to_string(),
+            Self::Slack => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
+        }
+    }
+
+    /// All texts in `value` (keys stay: they are names, not prose).
+    pub fn json(self, value: Json) -> Json {
+        match value {
+            _ if self == Self::None => value,
+            Json::String(text) => Json::String(self.text(&text)),
+            Json::Array(items) => Json::Array(items.into_iter().map(|item| self.json(item)).collect()),
+            Json::Object(object) => {
+                Json::Object(object.into_iter().map(|(key, value)| (key, self.json(value))).collect())
+            }
+            other => other,
+        }
+    }
+}
+
+/// Where the part of a URL that names its host ends: at the first `/`, `?` or `#` behind `://`.
+pub(super) fn host_end(url: &str) -> Option<usize> {
+    let begin = url.find("://")? + 3;
+    url[begin..].find(['/', '?', '#']).map(|at| begin + at)
+}
+
+/// The path segment of `url` that a server may read as "here" or "up".
+pub(super) fn dot_segment(url: &str) -> Option<&str> {
+    let path = url[host_end(url)?..].split(['?', '#']).next()?;
+    path.split(['/', '\\']).find(|segment| {
+        let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+        plain == "." || plain == ".."
+    })
+}

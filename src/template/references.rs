@@ -1,0 +1,124 @@
+//! What parameters would use, found without filling them in: references and hosts.
+
+use super::compile::{Body, Segment, Template};
+use super::jinja::vars_steps;
+use super::path::View;
+use super::{Params, Vars};
+use crate::json::Json;
+use crate::secret::{Part, Reference, Resolve};
+use std::collections::BTreeSet;
+
+/// The dotted names that a template uses.
+pub(super) fn names(template: &Template) -> BTreeSet<String> {
+    match &template.body {
+        Body::Reference(_) => BTreeSet::new(),
+        Body::Value(hole) => hole.names(),
+        Body::Text(segments) => segments
+            .iter()
+            .filter_map(|segment| match segment {
+                Segment::Hole(hole) => Some(hole.names()),
+                Segment::Literal(_) | Segment::Reference(_) => None,
+            })
+            .flatten()
+            .collect(),
+        Body::Block(block) => block.undeclared(true).into_iter().collect(),
+    }
+}
+
+/// All references of `params`, and of the `vars` that its templates use.
+pub(super) fn collect(params: &Params, vars: &Vars, found: &mut BTreeSet<Reference>) {
+    match params {
+        Params::Data(_) => {}
+        Params::Secret(parts) => found.extend(parts.iter().filter_map(reference).cloned()),
+        Params::List(items) => items.iter().for_each(|item| collect(item, vars, found)),
+        Params::Map(members) => members.iter().for_each(|(_, value)| collect(value, vars, found)),
+        Params::Template(template) => {
+            own(template, found);
+            names(template).iter().for_each(|name| below(name, vars, found));
+        }
+    }
+}
+
+fn reference(part: &Part) -> Option<&Reference> {
+    match part {
+        Part::Reference(reference) => Some(reference),
+        Part::Literal(_) => None,
+    }
+}
+
+/// The references that stand in the template itself.
+fn own(template: &Template, found: &mut BTreeSet<Reference>) {
+    match &template.body {
+        Body::Reference(reference) => {
+            found.insert(reference.clone());
+        }
+        Body::Text(segments) => found.extend(segments.iter().filter_map(|segment| match segment {
+            Segment::Reference(reference) => Some(reference.clone()),
+            Segment::Literal(_) | Segment::Hole(_) => None,
+        })),
+        Body::Block(block) => found.extend(block.references().iter().filter_map(reference).cloned()),
+        Body::Value(_) => {}
+    }
+}
+
+/// All references at and below the place in `vars` that a name leads to, as far as it is there.
+fn below(name: &str, vars: &Vars, found: &mut BTreeSet<Reference>) {
+    let Some(steps) = vars_steps(name) else { return };
+    let mut view = View::Params(vars.params());
+    for step in &steps {
+        let Some(next) = view.child(step) else { return };
+        view = next;
+    }
+    collect(&view.to_params(), vars, found);
+}
+
+/// The hosts of all texts that begin as URLs do.
+pub(super) fn hosts(params: &Params, resolver: &dyn Resolve, found: &mut BTreeSet<String>) {
+    match params {
+        Params::Data(data) => data_hosts(data, found),
+        Params::Secret(parts) => found.extend(host(&resolved(parts, resolver))),
+        Params::List(items) => items.iter().for_each(|item| hosts(item, resolver, found)),
+        Params::Map(members) => members.iter().for_each(|(_, value)| hosts(value, resolver, found)),
+        Params::Template(template) => {
+            // A hole right behind `https://host` could go on with the host.
+            let begin = resolved(&prefix(template), resolver);
+            found.extend(super::escape::host_end(&begin).and_then(|_| host(&begin)));
+        }
+    }
+}
+
+fn data_hosts(data: &Json, found: &mut BTreeSet<String>) {
+    match data {
+        Json::String(text) => found.extend(host(text)),
+        Json::Array(items) => items.iter().for_each(|item| data_hosts(item, found)),
+        Json::Object(object) => object.iter().for_each(|(_, value)| data_hosts(value, found)),
+        _ => {}
+    }
+}
+
+/// What stands before the first hole.
+fn prefix(template: &Template) -> Vec<Part> {
+    let Body::Text(segments) = &template.body else { return Vec::new() };
+    let parts = segments.iter().map_while(|segment| match segment {
+        Segment::Literal(text) => Some(Part::Literal(text.clone())),
+        Segment::Reference(reference) => Some(Part::Reference(reference.clone())),
+        Segment::Hole(_) => None,
+    });
+    parts.collect()
+}
+
+fn resolved(parts: &[Part], resolver: &dyn Resolve) -> String {
+    let piece = |part: &Part| match part {
+        Part::Literal(text) => Some(text.clone()),
+        Part::Reference(reference) => Some(resolver.resolve(reference).ok()?.expose().to_owned()),
+    };
+    parts.iter().map(piece).collect::<Option<String>>().unwrap_or_default()
+}
+
+fn host(text: &str) -> Option<String> {
+    let lower = text.get(..8)?.to_ascii_lowercase();
+    if !lower.starts_with("http://") && !lower.starts_with("https://") {
+        return None;
+    }
+    Some(url::Url::parse(text).ok()?.host_str()?.to_owned())
+}

@@ -1,0 +1,244 @@
+//! Filling in: templates evaluated, secrets resolved, and what is shown kept apart from what is
+//! used.
+
+use super::check::{fits, read, wanted};
+use super::compile::{Body, Segment, Template};
+use super::escape::{Escape, dot_segment, host_end};
+use super::jinja::{MAX_OUTPUT_BYTES, too_large};
+use super::session::Session;
+use super::value::text;
+use super::{Params, RenderError, Rendered, Scope};
+use crate::json::Json;
+use crate::registry::{ParamType, token};
+use crate::secret::{Part, Reference, Secret, shown};
+use std::sync::Arc;
+
+/// Fills in everything; the event is looked at only if there is a template.
+pub(super) fn render(params: &Params, scope: Scope<'_>) -> Result<Rendered, RenderError> {
+    let mut renderer = Renderer { scope, session: None, secrets: Vec::new(), output_bytes: 0 };
+    let filled = renderer.node(params, "")?;
+    let mut secrets = renderer.secrets;
+    secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.expose().len()));
+    secrets.dedup();
+    Ok(Rendered { filled: filled.filled, plain: filled.plain, shown: filled.shown, secrets })
+}
+
+/// One parameter, or a part of it, in its three forms.
+struct Filled {
+    filled: Params,
+    plain: Json,
+    shown: Json,
+}
+
+impl Filled {
+    fn data(data: Json) -> Self {
+        Self { filled: Params::Data(data.clone()), plain: data.clone(), shown: data }
+    }
+}
+
+struct Renderer<'a> {
+    scope: Scope<'a>,
+    session: Option<Arc<Session>>,
+    secrets: Vec<(Secret, String)>,
+    /// What templates have filled in so far.
+    output_bytes: usize,
+}
+
+impl Renderer<'_> {
+    fn node(&mut self, params: &Params, pointer: &str) -> Result<Filled, RenderError> {
+        match params {
+            Params::Data(data) => Ok(Filled::data(data.clone())),
+            Params::Secret(parts) => self.secret(parts).map_err(|message| at(pointer, message)),
+            Params::Template(template) => self.template(template).map_err(|message| at(pointer, message)),
+            Params::List(items) => self.list(items, pointer),
+            Params::Map(members) => self.map(members, pointer),
+        }
+    }
+
+    fn list(&mut self, items: &[Params], pointer: &str) -> Result<Filled, RenderError> {
+        let (mut filled, mut plain, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, item) in items.iter().enumerate() {
+            let item = self.node(item, &format!("{pointer}/{index}"))?;
+            filled.push(item.filled);
+            plain.push(item.plain);
+            shown.push(item.shown);
+        }
+        Ok(Filled { filled: Params::List(filled), plain: Json::Array(plain), shown: Json::Array(shown) })
+    }
+
+    fn map(&mut self, members: &[(String, Params)], pointer: &str) -> Result<Filled, RenderError> {
+        let (mut filled, mut plain, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, value) in members {
+            let value = self.node(value, &format!("{pointer}{}", token(key)))?;
+            filled.push((key.clone(), value.filled));
+            plain.push((key.clone(), value.plain));
+            shown.push((key.clone(), value.shown));
+        }
+        Ok(Filled { filled: Params::Map(filled), plain: Json::object(plain), shown: Json::object(shown) })
+    }
+
+    fn secret(&mut self, parts: &[Part]) -> Result<Filled, String> {
+        let plain = self.resolve_all(parts)?;
+        Ok(Filled { filled: Params::Secret(parts.to_vec()), plain: plain.into(), shown: shown(parts).into() })
+    }
+
+    fn resolve_all(&mut self, parts: &[Part]) -> Result<String, String> {
+        let mut plain = String::new();
+        for part in parts {
+            match part {
+                Part::Literal(text) => plain.push_str(text),
+                Part::Reference(reference) => plain.push_str(self.resolve(reference)?.expose()),
+            }
+        }
+        Ok(plain)
+    }
+
+    fn resolve(&mut self, reference: &Reference) -> Result<Secret, String> {
+        let secret = self.scope.resolver.resolve(reference).map_err(|error| error.to_string())?;
+        self.secrets.push((secret.clone(), reference.to_string()));
+        Ok(secret)
+    }
+
+    fn template(&mut self, template: &Template) -> Result<Filled, String> {
+        let filled = match &template.body {
+            Body::Reference(reference) => return self.reread(reference, template.ty),
+            Body::Value(hole) => {
+                let (value, safe) = hole.evaluate(&self.session())?;
+                let escape = if safe || template.ty == ParamType::Url {
+                    Escape::None
+                } else {
+                    Escape::of(template.ty)
+                };
+                typed(escaped(value, escape), template.ty)
+            }
+            Body::Text(segments) => text(self.segments(segments, Escape::of(template.ty))?),
+            Body::Block(block) => block.evaluate(&self.session())?,
+        };
+        self.account(&filled)?;
+        let done = self.node(&filled, "").map_err(|error| error.message)?;
+        if template.ty == ParamType::Url {
+            check_url(&done.plain)?;
+        }
+        fits(&done.shown, template.ty)?;
+        Ok(done)
+    }
+
+    /// A single reference, read as the type that the parameter takes.
+    fn reread(&mut self, reference: &Reference, ty: ParamType) -> Result<Filled, String> {
+        let secret = self.resolve(reference)?;
+        let value = read(secret.expose(), ty).unwrap_or_else(|| secret.expose().into());
+        if !self.scope.resolver.placeholders() {
+            // The value itself is secret: only what it should have been is said.
+            fits(&value, ty).map_err(|_| format!("the value of {reference} is not {}", wanted(ty)))?;
+        }
+        let filled = Params::Secret(vec![Part::Reference(reference.clone())]);
+        Ok(Filled { filled, plain: value, shown: reference.to_string().into() })
+    }
+
+    fn segments(&mut self, segments: &[Segment], escape: Escape) -> Result<Vec<Part>, String> {
+        let mut parts = Vec::new();
+        for segment in segments {
+            match segment {
+                Segment::Literal(text) => parts.push(Part::Literal(text.clone())),
+                Segment::Reference(reference) => parts.push(Part::Reference(reference.clone())),
+                Segment::Hole(hole) => {
+                    if escape == Escape::Url && host_end(&self.resolve_all(&parts)?).is_none() {
+                        return Err("an event must not choose the host of a URL".to_owned());
+                    }
+                    let (value, safe) = hole.evaluate(&self.session())?;
+                    let escape = if safe && escape == Escape::Slack { Escape::None } else { escape };
+                    parts.extend(in_text(value, escape)?);
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    fn session(&mut self) -> Arc<Session> {
+        let scope = self.scope;
+        Arc::clone(self.session.get_or_insert_with(|| Session::new(scope)))
+    }
+
+    /// Counts what was filled in against the limit.
+    fn account(&mut self, filled: &Params) -> Result<(), String> {
+        self.output_bytes += size(filled);
+        if self.output_bytes > MAX_OUTPUT_BYTES { Err(too_large()) } else { Ok(()) }
+    }
+}
+
+fn at(pointer: &str, message: String) -> RenderError {
+    RenderError { pointer: pointer.to_owned(), message }
+}
+
+/// A value in the middle of a text: text as it is, all else as JSON.
+fn in_text(value: Params, escape: Escape) -> Result<Vec<Part>, String> {
+    let literal = |text: &str| vec![Part::Literal(escape.text(text))];
+    match value {
+        Params::Data(Json::String(text)) => Ok(literal(&text)),
+        Params::Data(data) => Ok(literal(&data.to_string())),
+        Params::Secret(parts) => Ok(parts.into_iter().map(|part| escaped_part(part, escape)).collect()),
+        other => match other.literal() {
+            Some(data) => Ok(literal(&data.to_string())),
+            None => Err("a list or map with a secret in it cannot be put into a text".to_owned()),
+        },
+    }
+}
+
+fn escaped_part(part: Part, escape: Escape) -> Part {
+    match part {
+        Part::Literal(text) => Part::Literal(escape.text(&text)),
+        reference @ Part::Reference(_) => reference,
+    }
+}
+
+fn escaped(value: Params, escape: Escape) -> Params {
+    match value {
+        Params::Data(data) => Params::Data(escape.json(data)),
+        Params::Secret(parts) => {
+            Params::Secret(parts.into_iter().map(|part| escaped_part(part, escape)).collect())
+        }
+        Params::List(items) => Params::List(items.into_iter().map(|item| escaped(item, escape)).collect()),
+        Params::Map(members) => {
+            Params::Map(members.into_iter().map(|(key, value)| (key, escaped(value, escape))).collect())
+        }
+        template @ Params::Template(_) => template,
+    }
+}
+
+/// A value where a text is wanted becomes its JSON; `null` stays, and is refused.
+fn typed(value: Params, ty: ParamType) -> Params {
+    let texts = matches!(ty, ParamType::String | ParamType::SlackText);
+    match value {
+        Params::Data(data) if texts && !matches!(data, Json::String(_) | Json::Null) => {
+            Params::Data(data.to_string().into())
+        }
+        other => other,
+    }
+}
+
+fn check_url(url: &Json) -> Result<(), String> {
+    match url.as_str().and_then(dot_segment) {
+        Some(segment) => Err(format!("the path of the URL would have the segment `{segment}`")),
+        None => Ok(()),
+    }
+}
+
+fn size(params: &Params) -> usize {
+    match params {
+        Params::Data(data) => json_size(data),
+        Params::Secret(parts) => shown(parts).len(),
+        Params::Template(_) => 0,
+        Params::List(items) => items.iter().map(size).sum::<usize>() + items.len(),
+        Params::Map(members) => members.iter().map(|(key, value)| key.len() + size(value)).sum(),
+    }
+}
+
+fn json_size(json: &Json) -> usize {
+    match json {
+        Json::Null | Json::Bool(_) => 4,
+        Json::Number(number) => number.text().len(),
+        Json::String(text) => text.len(),
+        Json::Array(items) => items.iter().map(json_size).sum::<usize>() + items.len(),
+        Json::Object(object) => object.iter().map(|(key, value)| key.len() + json_size(value)).sum(),
+    }
+}
