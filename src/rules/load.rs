@@ -88,7 +88,10 @@ pub(super) fn texts(
     texts
 }
 
-pub(super) fn parse(files: &BTreeMap<String, Arc<str>>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<Node>, Vec<Report>) {
+pub(super) fn parse(
+    files: &BTreeMap<String, Arc<str>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Vec<Node>, Vec<Report>) {
     let (mut nodes, mut reports) = (Vec::new(), Vec::new());
     for (path, text) in files {
         let file: Arc<str> = Arc::from(path.as_str());
