@@ -145,3 +145,6 @@ fn make(
         None => Err(vec![ConfigError::at("", format!("there is no action `{kind}`"))]),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,7 @@ impl Report {
     }
 
     pub fn wrong_type(&mut self, node: &Node, what: &str, wanted: &str) {
-        self.error(node.span, format!("{what} is {wanted}, not a {}", node.to_json().kind()));
+        self.error(node.span, format!("{what} is {wanted}, not a {}", node.kind()));
     }
 
     /// The entries of a map; anything else but null is an error.
