@@ -87,7 +87,7 @@ fn a_block_ends_with_its_last_child() {
     let text = "a: 'x'   # why\nb: [y] # so\n";
     let span = good(text).locate("/a", false);
     assert_eq!(&text[span.start as usize..span.end as usize], "'x'");
-    assert_eq!((node.locate("/b", false).line, node.locate("/b", false).column), (6, 3));
+    assert_eq!((node.locate("/b", false).line, node.locate("/b", false).column), (6, 2));
 }
 
 #[test]
