@@ -132,7 +132,8 @@ fn a_rule_that_an_earlier_one_hides_is_an_error() {
 
 #[test]
 fn times_have_a_unit_and_waits_make_sense() {
-    let rule = |options: &str| format!("rules: [{{name: a, match: any, actions: [{{log: {{}}, {options}}}]}}]");
+    let rule =
+        |options: &str| format!("rules: [{{name: a, match: any, actions: [{{log: {{}}, {options}}}]}}]");
     for (options, part) in [
         ("timeout: 30", "write `30s`"),
         ("timeout: soon", "`timeout` is no time: `soon`"),
@@ -164,7 +165,10 @@ rules:
     let (_, own) = rules.find("a", "own").expect("it is there");
     let seconds = Duration::from_secs;
     assert_eq!((own.retry.first, own.retry.factor, own.retry.max), (seconds(1), 2.0, seconds(30)));
-    assert_eq!((own.retry.give_up_after, own.timeout, own.after), (seconds(3 * 3600), seconds(5), seconds(60)));
+    assert_eq!(
+        (own.retry.give_up_after, own.timeout, own.after),
+        (seconds(3 * 3600), seconds(5), seconds(60))
+    );
     let (_, plain) = rules.find("a", "plain").expect("it is there");
     assert_eq!((plain.retry.max, plain.timeout, plain.after), (seconds(3600), seconds(20), seconds(0)));
     assert!(rules.find("a", "log").is_none() && rules.find("b", "own").is_none());

@@ -17,7 +17,8 @@ fn names(rules: &RuleSet, document: &str) -> Vec<String> {
 
 /// A file of rules that log: name and the rest of each.
 fn file(entries: &[(&str, &str)]) -> String {
-    let rule = |(name, rest): &(&str, &str)| format!("  - {{name: {name}, {rest}, actions: [{{log: {{}}}}]}}\n");
+    let rule =
+        |(name, rest): &(&str, &str)| format!("  - {{name: {name}, {rest}, actions: [{{log: {{}}}}]}}\n");
     format!("rules:\n{}", entries.iter().map(rule).collect::<String>())
 }
 
@@ -111,7 +112,11 @@ rules:
     let actions = |document: &str| {
         let deliveries = route(&rules, document).deliveries;
         let action = |d: crate::journal::NewDelivery| (d.id.action, d.due - NOW, d.blocked.is_some());
-        deliveries.into_iter().map(action).map(|(name, due, blocked)| (name, due.get_seconds(), blocked)).collect::<Vec<_>>()
+        deliveries
+            .into_iter()
+            .map(action)
+            .map(|(name, due, blocked)| (name, due.get_seconds(), blocked))
+            .collect::<Vec<_>>()
     };
     let later = || ("later".to_owned(), 60, false);
     assert_eq!(actions(r#"{"payload":{"n":2}}"#), [("large".to_owned(), 0, false), later()]);

@@ -48,7 +48,8 @@ async fn a_failure_names_what_is_missing_unexpected_or_different() {
     assert!(text.contains(r#"unexpected: one/file {"path":"a.txt","text":"2"}"#), "{text}");
     assert!(text.contains("unexpected: one/script/note"), "{text}");
 
-    let text = failure(&format!("[{}, {NOTE}]", FILE.replace("'2'", "'3'")), "{n: 2,").await.expect("it fails");
+    let text =
+        failure(&format!("[{}, {NOTE}]", FILE.replace("'2'", "'3'")), "{n: 2,").await.expect("it fails");
     assert_eq!(text, r#"different: one/file: params.text: wanted "3", got "2""#);
 
     let text = failure(&format!("[{FILE}, {FILE}, {NOTE}]"), "{n: 2,").await.expect("it fails");
@@ -73,7 +74,9 @@ async fn what_is_blocked_fails_the_test_and_a_retry_is_told() {
 fn a_test_is_checked_at_load() {
     let text = "tests: [{name: a, event: {source: github, staus: x}, expect: [{rule: a}]}, {nme: b}]";
     let shown = lines(&load(&tree(&[("a.yaml", text)]), &settings(&[])));
-    for part in ["did you mean `status`?", "no `action`", "did you mean `name`?", "no `event`", "`expect: []`"] {
+    for part in
+        ["did you mean `status`?", "no `action`", "did you mean `name`?", "no `event`", "`expect: []`"]
+    {
         assert!(shown.iter().any(|line| line.contains(part)), "{part}: {shown:#?}");
     }
 }

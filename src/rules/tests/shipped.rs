@@ -42,6 +42,9 @@ fn the_starter_rules_work_without_any_account() {
     let shown = lines(&loaded);
     assert!(shown.len() == 1 && shown[0].contains("SLACK_WEBHOOK_URL is not set"), "{shown:#?}");
     let rules = loaded.rules.expect("a note is no error");
-    assert_eq!(rules.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["finished", "stopped"]);
+    assert_eq!(
+        rules.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(),
+        ["finished", "stopped"]
+    );
     assert_eq!(rules.off.len(), 1);
 }
