@@ -8,7 +8,8 @@ use super::{Planned, SCRIPT};
 use crate::action::{Action, Consent, KINDS};
 use crate::diagnostic::Span;
 use crate::json::Json;
-use crate::registry::{ConfigError, Param, ParamType};
+use crate::registry::ConfigError;
+use crate::script;
 use crate::template::Params;
 use crate::yaml::{Entry, Node, Value};
 use std::sync::Arc;
@@ -18,16 +19,6 @@ const OPTIONS: &[&str] = &["name", "when", "retry", "timeout", "after"];
 
 /// Of an attempt, where no level says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-const SCRIPT_SCHEMA: &[Param] = &[
-    Param {
-        name: "file",
-        ty: ParamType::String,
-        required: true,
-        summary: "the script's path below the rules",
-    },
-    Param { name: "params", ty: ParamType::Map, required: false, summary: "what `on_event` gets" },
-];
 
 /// An action as written.
 pub(super) struct RawAction<'a> {
@@ -197,7 +188,7 @@ impl Compiler<'_> {
 
     fn params(&self, kind: &str, value: &Json) -> Result<Params, Vec<ConfigError>> {
         let row = KINDS.iter().find(|row| row.name == kind);
-        let schema = row.map_or(SCRIPT_SCHEMA, |row| row.schema);
+        let schema = row.map_or(script::KIND.schema, |row| row.schema);
         Params::compile(value, schema, &self.vars)
     }
 

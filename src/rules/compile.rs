@@ -100,11 +100,11 @@ impl Compiler<'_> {
         matching::check_sources(node, &self.settings.sources, report);
         match Pattern::compile(node) {
             Ok((pattern, warnings)) => {
-                warnings.into_iter().for_each(|warning| report.add(warning));
+                warnings.into_iter().for_each(|warning| report.problem(warning));
                 Some(pattern)
             }
             Err(errors) => {
-                errors.into_iter().for_each(|error| report.add(error));
+                errors.into_iter().for_each(|error| report.problem(error));
                 None
             }
         }

@@ -48,8 +48,7 @@ pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
     let (merged, vars) = vars::compile(&mut files);
     let vars_whole = vars.is_some() && !unread && nodes.len() == yaml_files.len();
     let vars = Arc::new(vars.unwrap_or_else(vars::none));
-    let (scripts, found) =
-        Scripts::compile(&script_files, &vars, &settings.resolver, settings.limits, &settings.context);
+    let (scripts, found) = Scripts::compile(&script_files, &vars, settings.limits, &settings.context);
     diagnostics.extend(found);
 
     let compiler = Compiler {
@@ -88,7 +87,10 @@ pub(super) fn texts(
     texts
 }
 
-pub(super) fn parse(files: &BTreeMap<String, Arc<str>>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<Node>, Vec<Report>) {
+pub(super) fn parse(
+    files: &BTreeMap<String, Arc<str>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Vec<Node>, Vec<Report>) {
     let (mut nodes, mut reports) = (Vec::new(), Vec::new());
     for (path, text) in files {
         let file: Arc<str> = Arc::from(path.as_str());

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The action kind that is made by [`Scripts`] and not by a row of [`KINDS`].
-const SCRIPT: &str = "script";
+const SCRIPT: &str = crate::script::KIND.name;
 
 /// All rules and scripts of one load. This *is* the router.
 pub struct RuleSet {
@@ -145,3 +145,6 @@ fn make(
         None => Err(vec![ConfigError::at("", format!("there is no action `{kind}`"))]),
     }
 }
+
+#[cfg(test)]
+mod tests;

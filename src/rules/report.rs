@@ -1,6 +1,6 @@
 //! What is found wrong in one file, while it is being read and compiled.
 
-use crate::diagnostic::{Diagnostic, Span, did_you_mean};
+use crate::diagnostic::{Diagnostic, Problem, Span, did_you_mean};
 use crate::registry::ConfigError;
 use crate::script::ConditionError;
 use crate::yaml::{Entry, Node, Value};
@@ -37,11 +37,13 @@ impl Report {
         self.add(diagnostic.with_span(span, &self.text));
     }
 
-    /// Adds a problem of this file that another module found; file and source are set here. What
-    /// several rules of a file have in common is reported once.
-    pub fn add(&mut self, mut diagnostic: Diagnostic) {
-        diagnostic.file = Arc::clone(&self.file);
-        diagnostic.source = Arc::clone(&self.text);
+    /// A problem of this file that another module found.
+    pub fn problem(&mut self, problem: Problem) {
+        self.add(problem.in_file(&self.file, &self.text));
+    }
+
+    /// What several rules of a file have in common is reported once.
+    pub fn add(&mut self, diagnostic: Diagnostic) {
         if !self.found.contains(&diagnostic) {
             self.found.push(diagnostic);
         }
@@ -64,7 +66,7 @@ impl Report {
     }
 
     pub fn wrong_type(&mut self, node: &Node, what: &str, wanted: &str) {
-        self.error(node.span, format!("{what} is {wanted}, not a {}", node.to_json().kind()));
+        self.error(node.span, format!("{what} is {wanted}, not a {}", node.kind()));
     }
 
     /// The entries of a map; anything else but null is an error.

@@ -6,7 +6,6 @@ use crate::delivery::DeliveryId;
 use crate::event::Event;
 use crate::journal::{NewDelivery, Routing};
 use crate::script::Condition;
-use crate::template::Vars;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -44,7 +43,7 @@ impl RuleSet {
     pub fn holds(&self, rule: &str, action: &str, event: &Event) -> Result<bool, String> {
         let gone = || format!("the rule `{rule}` has no action `{action}` that is on");
         let (found, planned) = self.find(rule, action).ok_or_else(gone)?;
-        Ok(holds(found.when.as_ref(), event, &self.vars)? && holds(planned.when.as_ref(), event, &self.vars)?)
+        Ok(holds(found.when.as_ref(), event)? && holds(planned.when.as_ref(), event)?)
     }
 
     fn matched(&self, event: &Event) -> Vec<Matched> {
@@ -62,7 +61,7 @@ impl RuleSet {
             if self.is_stopped(index, &matched) {
                 continue;
             }
-            match holds(self.rules[index].when.as_ref(), event, &self.vars) {
+            match holds(self.rules[index].when.as_ref(), event) {
                 Ok(true) => matched.push(Matched { index, error: None }),
                 Ok(false) => {}
                 Err(error) => matched.push(Matched { index, error: Some(error) }),
@@ -107,7 +106,7 @@ impl RuleSet {
     ) -> Option<NewDelivery> {
         let blocked = match &found.error {
             Some(error) => Some(error.clone()),
-            None => match holds(planned.when.as_ref(), event, &self.vars) {
+            None => match holds(planned.when.as_ref(), event) {
                 Ok(true) => None,
                 Ok(false) => return None,
                 Err(error) => Some(error),
@@ -136,6 +135,6 @@ fn later(now: Timestamp, wait: Duration) -> Timestamp {
     now.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
-fn holds(condition: Option<&Condition>, event: &Event, vars: &Vars) -> Result<bool, String> {
-    condition.map_or(Ok(true), |condition| condition.holds(event, vars))
+fn holds(condition: Option<&Condition>, event: &Event) -> Result<bool, String> {
+    condition.map_or(Ok(true), |condition| condition.holds(event))
 }

@@ -7,6 +7,9 @@ use crate::rules::report::Report;
 use crate::rules::{Tree, file, load, tree};
 use crate::yaml::Node;
 
+/// Where an event comes from that does not say: the source that works without configuration.
+const DEFAULT_SOURCE: &str = "browser-use";
+
 const TEST_KEYS: &[&str] = &["name", "event", "expect"];
 const EXPECT_KEYS: &[&str] = &["rule", "action", "effect", "params"];
 
@@ -55,10 +58,6 @@ fn read_event(node: &Node, report: &mut Report) -> Option<Object> {
             report.unknown_key(entry, "an event", FIELDS);
         }
     }
-    if node.get("source").is_none() {
-        let help = "write the name of the source it is to come from, such as `source: browser-use`";
-        report.error_with(node.span, "a test's `event` has no `source`", Some(help));
-    }
     let Json::Object(mut document) = node.to_json() else { return None };
     let derived = |document: &Object, field: &str| document.get("payload")?.get(field).cloned();
     if let (None, Some(status @ Json::String(_))) = (document.get("status"), derived(&document, "status")) {
@@ -68,6 +67,9 @@ fn read_event(node: &Node, report: &mut Report) -> Option<Object> {
         (document.get("metadata"), derived(&document, "metadata"))
     {
         document.insert("metadata", metadata);
+    }
+    if document.get("source").is_none() {
+        document.insert("source", DEFAULT_SOURCE);
     }
     for field in ["metadata", "headers", "payload"] {
         if document.get(field).is_none() {
