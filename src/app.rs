@@ -4,9 +4,9 @@ use crate::action::Context;
 use crate::admin::{self, Admin};
 use crate::config::{Config, Location};
 use crate::dispatch::{self, Dispatcher};
-use crate::ingest::{self, Hooks};
+use crate::ingest::{self, HookLimits, Hooks};
 use crate::journal::sqlite::{Options, SqliteJournal};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Trim};
 use crate::reload::{Current, Reloader, Request};
 use crate::server::{self, ServerLimits};
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -81,8 +81,9 @@ impl App {
         admin::check(&config)?;
         let metrics = PrometheusBuilder::new().install_recorder().map_err(|error| AppError::Metrics(error.to_string()))?;
         let journal = open_journal(config.journal.clone()).await?;
-        let files = config.files.clone();
-        let context = move |config: &Config| Context::new(&config.egress, files.clone());
+        // One file store over all generations: appends to one file are synced together.
+        let files = Context::new(config.egress.clone(), config.files.clone());
+        let context = move |config: &Config| files.with_egress(config.egress.clone());
         let (reloader, current) = Reloader::start(location, config, journal.clone(), context).await;
         let (reload, reloads) = mpsc::channel(8);
         Ok(Self { current, journal, reloader, reloads, reload, metrics })
@@ -92,16 +93,14 @@ impl App {
     /// answered, attempts under way are settled or put back, the journal is closed.
     pub async fn run(self, listeners: Listeners, shutdown: CancellationToken) {
         let started_at = Timestamp::now();
-        let config = Arc::clone(&self.current.config.borrow());
         let journal: Arc<dyn Journal> = self.journal.clone();
-        let limits = server_limits(&config);
-        let hooks = ingest::routes(Hooks {
-            sources: self.current.sources.clone(),
-            rules: self.current.serving.clone(),
-            journal: Arc::clone(&journal),
-            body_limit: usize::try_from(config.limits.body_bytes).unwrap_or(usize::MAX),
-            body_timeout: config.limits.body_timeout,
-        });
+        let limits = follow(&self.current, server_limits);
+        let hooks = ingest::filter(Arc::new(Hooks::new(
+            self.current.sources.clone(),
+            self.current.serving.clone(),
+            follow(&self.current, hook_limits),
+            Arc::clone(&journal),
+        )));
         let admin = admin::routes(Admin {
             current: self.current.clone(),
             journal: Arc::clone(&journal),
@@ -109,7 +108,8 @@ impl App {
             metrics: self.metrics,
             started_at,
         });
-        let hooks = tokio::spawn(server::serve(listeners.hooks, warp::service(hooks), limits, shutdown.clone()));
+        let hooks = server::serve(listeners.hooks, warp::service(hooks), limits.clone(), shutdown.clone());
+        let hooks = tokio::spawn(hooks);
         let admin = tokio::spawn(server::serve(listeners.admin, warp::service(admin), limits, shutdown.clone()));
         let background = [
             tokio::spawn(self.reloader.run(self.reloads, shutdown.clone())),
@@ -118,7 +118,8 @@ impl App {
         ];
         // Deliveries go on until the last request is answered.
         let no_more = CancellationToken::new();
-        let dispatcher = Dispatcher::new(Arc::clone(&journal), self.current.serving.clone(), dispatch_limits(&config));
+        let dispatcher = 
+            Dispatcher::new(Arc::clone(&journal), self.current.serving.clone(), follow(&self.current, dispatch_limits));
         let dispatcher = tokio::spawn(dispatcher.run(no_more.clone()));
 
         shutdown.cancelled().await;
@@ -140,14 +141,32 @@ async fn open_journal(path: PathBuf) -> Result<Arc<SqliteJournal>, JournalError>
     tokio::task::spawn_blocking(open).await.expect("opening does not panic and is not aborted")
 }
 
+/// A part of the configuration, as it is now and after each reload.
+fn follow<T: Send + Sync + 'static>(current: &Current, part: fn(&Config) -> T) -> watch::Receiver<T> {
+    let mut config = current.config.clone();
+    let (follower, receiver) = watch::channel(part(&config.borrow_and_update()));
+    tokio::spawn(async move {
+        while config.changed().await.is_ok() {
+            follower.send_replace(part(&config.borrow_and_update()));
+        }
+    });
+    receiver
+}
+
 fn server_limits(config: &Config) -> ServerLimits {
     let limits = &config.limits;
     ServerLimits {
         connections: limits.connections,
         per_address: limits.per_address,
         header_timeout: limits.header_timeout,
+        body_timeout: limits.body_timeout,
         idle_timeout: limits.idle_timeout,
     }
+}
+
+fn hook_limits(config: &Config) -> HookLimits {
+    let body_bytes = usize::try_from(config.limits.body_bytes).unwrap_or(usize::MAX);
+    HookLimits { body_bytes, body_timeout: config.limits.body_timeout }
 }
 
 fn dispatch_limits(config: &Config) -> dispatch::Limits {
@@ -173,9 +192,10 @@ async fn trim(journal: Arc<dyn Journal>, current: Current, shutdown: Cancellatio
             () = tokio::time::sleep(TRIM_EVERY) => {}
         }
         let keep = current.config.borrow().keep;
-        let before = Timestamp::now().checked_sub(keep.age).unwrap_or(Timestamp::MIN);
+        let now = Timestamp::now();
+        let before = now.checked_sub(keep.age).unwrap_or(Timestamp::MIN);
         loop {
-            match journal.trim(before, keep.size_bytes, TRIM_STEP).await {
+            match journal.trim(Trim { now, before, size_bytes: keep.size_bytes, limit: TRIM_STEP }).await {
                 Ok(removed) if removed == TRIM_STEP => {}
                 Ok(_) => break,
                 Err(error) => {
@@ -192,7 +212,7 @@ async fn route_unrouted(journal: Arc<dyn Journal>, mut current: Current, shutdow
     loop {
         let serving = current.serving.borrow_and_update().clone();
         if let Some(serving) = serving
-            && let Err(error) = dispatch::route_unrouted(&*journal, &serving, Timestamp::now()).await
+            && let Err(error) = dispatch::route_unrouted(&*journal, &*serving, Timestamp::now()).await
         {
             warn!("events that wait for rules could not be routed: {error}");
         }

@@ -1,11 +1,11 @@
 //! `hookyard route [FILE]`: one event a line in, the names of the rules that match a line out.
 
-use super::{Common, Verdict, setup};
+use super::{Common, Verdict, setup, sign};
 use crate::event::{Event, EventId};
 use crate::json::{self, Json};
 use crate::rules::RuleSet;
 use crate::source::Source;
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
 use std::fs::File;
@@ -30,10 +30,7 @@ pub(super) struct RouteArgs {
 
 pub(super) fn run(common: &Common, args: &RouteArgs) -> anyhow::Result<Verdict> {
     let config = setup::config(&setup::location(common)?)?;
-    let source = args.source.as_ref().map(|name| {
-        config.sources.named(name).ok_or_else(|| anyhow!("--source {name}: there is no such source in the configuration"))
-    });
-    let source = source.transpose()?;
+    let source = args.source.as_ref().map(|name| sign::find(&config, name)).transpose()?;
     let started = Instant::now();
     let (_, rules) = setup::load(&config.rules, &setup::dry_settings(&config, args.env))?;
     let loading = started.elapsed();
@@ -101,7 +98,7 @@ fn event(line: &[u8], source: Option<&Source>, number: usize) -> Result<Event, S
     let value = json::parse(line).map_err(|error| error.to_string())?;
     let id = EventId::new(0, number as u128);
     if let Some(source) = source {
-        return Ok(source.event_of(id, &value, Timestamp::now()));
+        return Ok(source.unverified(id, &value, Timestamp::now()));
     }
     match value {
         Json::Object(document) => Ok(Event::new(id, document)),

@@ -1,14 +1,21 @@
 //! `hookyard send STATUS`: a signed event for a running server, and its answer.
 
 use super::{Common, Verdict, setup, sign};
+use crate::action::{Client, Consent, Egress, Request};
 use crate::config::Config;
 use crate::json::{self, Json, Object};
 use crate::source::Source;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::Method;
 use jiff::Timestamp;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::time::timeout;
+
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+const ANSWER_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Args)]
 pub(super) struct SendArgs {
@@ -82,20 +89,20 @@ fn url(config: &Config, source: &Source) -> String {
     format!("http://{listen}{}", source.path())
 }
 
-fn post(url: &str, body: Vec<u8>, headers: [(&'static str, String); 2]) -> anyhow::Result<(u16, String)> {
+fn post(url: &str, body: Vec<u8>, signed: Vec<(&'static str, String)>) -> anyhow::Result<(u16, String)> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in signed {
+        headers.insert(name, value.parse().context("a signature is a header's value")?);
+    }
+    let request = Request { method: Method::POST, url: url.to_owned(), headers, body: body.into() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let client = crate::action::plain_client(Duration::from_secs(30))?;
-        let mut request = client.post(url).header("content-type", "application/json").body(body);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        let answer = request.send().await.map_err(|error| match error.is_connect() {
-            true => anyhow!("nothing answers at {url}: is `hookyard serve` running?"),
-            false => anyhow!("{url}: {}", error.without_url()),
-        })?;
-        let status = answer.status().as_u16();
-        Ok((status, answer.text().await?))
+        let client = Client::new(Egress::default());
+        let sent = timeout(TIME_LIMIT, client.send(request, &Consent::Author, ANSWER_BYTES)).await;
+        let answer = sent.map_err(|_| anyhow!("{url}: no answer within {TIME_LIMIT:?}"))?;
+        let answer = answer.with_context(|| format!("nothing answers at {url}: is `hookyard serve` running?"))?;
+        Ok((answer.status.as_u16(), String::from_utf8_lossy(&answer.body).into_owned()))
     })
 }
 

@@ -6,7 +6,7 @@ use crate::config::{Config, Location};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::reload;
 use crate::rules::{self, RuleSet, Settings, Tree};
-use crate::secret::{Environment, Placeholders};
+use crate::secret::Placeholders;
 use anyhow::{Context as _, bail};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -46,7 +46,7 @@ pub(super) fn show(diagnostics: &[Diagnostic]) {
 /// Loading for a dry run: nothing is sent or written, `requires` is fulfilled, and references
 /// are placeholders unless the real environment is wanted.
 pub(super) fn dry_settings(config: &Config, real_environment: bool) -> Settings {
-    let context = Context::new(&config.egress, config.files.clone());
+    let context = Context::new(config.egress.clone(), config.files.clone());
     let mut settings = reload::settings(config, context);
     settings.assume_required = true;
     if !real_environment {
@@ -72,9 +72,4 @@ pub(super) fn load(dir: &Path, settings: &Settings) -> anyhow::Result<(Tree, Rul
             bail!("{} has {}", dir.display(), diagnostic::summary(&errors))
         }
     }
-}
-
-/// The process's environment over `.env`, for showing what is unset.
-pub(super) fn environment(config: &Config) -> &Environment {
-    &config.environment
 }

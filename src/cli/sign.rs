@@ -3,9 +3,8 @@
 use super::{Common, Verdict, setup};
 use crate::config::Config;
 use crate::json::{self, Json};
-use crate::secret::Secret;
 use crate::source::Source;
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use jiff::Timestamp;
 use std::io::Read;
@@ -37,7 +36,7 @@ pub(super) fn run(common: &Common, args: &SignArgs) -> anyhow::Result<Verdict> {
     let timestamp = args.timestamp.clone().unwrap_or_else(|| Timestamp::now().as_second().to_string());
     let headers = headers(source, &timestamp, &body)?;
     if common.json {
-        println!("{}", Json::object(headers.map(|(name, value)| (name, value.into()))));
+        println!("{}", Json::object(headers.into_iter().map(|(name, value)| (name, value.into()))));
     } else {
         headers.iter().for_each(|(name, value)| println!("{name}: {value}"));
     }
@@ -46,18 +45,13 @@ pub(super) fn run(common: &Common, args: &SignArgs) -> anyhow::Result<Verdict> {
 
 /// The source of that name.
 pub(super) fn find<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Source> {
-    config.sources.named(name).ok_or_else(|| anyhow!("--source {name}: there is no such source in the configuration"))
+    let source = config.sources.named(name).map(|source| &**source);
+    source.ok_or_else(|| anyhow!("--source {name}: there is no such source in the configuration"))
 }
 
-/// The two headers that sign a body for a source, with its first secret.
-pub(super) fn headers(source: &Source, timestamp: &str, body: &Json) -> anyhow::Result<[(&'static str, String); 2]> {
-    let Some(secret) = source.first_secret() else {
-        bail!("the source {} has no secret: set BROWSER_USE_SECRET, or `secrets` in hookyard.yaml", source.name());
-    };
-    Ok(sign(secret, timestamp, body))
-}
-
-fn sign(secret: &Secret, timestamp: &str, body: &Json) -> [(&'static str, String); 2] {
-    let signature = crate::source::browser_use::sign(secret, timestamp, body);
-    [("X-Browser-Use-Timestamp", timestamp.to_owned()), ("X-Browser-Use-Signature", signature)]
+/// The headers that sign a body for a source, with its first secret.
+pub(super) fn headers(source: &Source, timestamp: &str, body: &Json) -> anyhow::Result<Vec<(&'static str, String)>> {
+    source.sign(timestamp, body).ok_or_else(|| {
+        anyhow!("the source {} has no secret: set BROWSER_USE_SECRET, or `secrets` in hookyard.yaml", source.name())
+    })
 }
