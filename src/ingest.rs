@@ -9,6 +9,7 @@
 
 mod answer;
 mod body;
+mod count;
 mod refusal;
 
 use crate::journal::{Appended, Entry, Journal, Routing};
@@ -20,7 +21,6 @@ use bytes::Buf;
 use futures_util::Stream;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
-use metrics::counter;
 use refusal::Refusal;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ use tokio::sync::{Semaphore, watch};
 use warp::Filter;
 use warp::filters::path::FullPath;
 use warp::reply::Response;
+
+pub use count::describe_metrics;
 
 /// What all bodies being read or committed may take together, in bytes. Beyond it requests are
 /// answered 503, so that memory is bounded whatever the senders do.
@@ -136,11 +138,8 @@ where
         Some(source) => hooks.receive(source, &method, &headers, body).await,
         None => hooks.turn_away(Refusal::NotFound, &headers, body).await,
     };
-    let name = source.as_ref().map_or("", |source| source.name());
     answer.unwrap_or_else(|refusal| {
-        counter!("hookyard_refused_total", "source" => name.to_owned(), "reason" => refusal.reason())
-            .increment(1);
-        tracing::info!(source = name, reason = refusal.reason(), "request refused: {refusal}");
+        count::refused(source.as_deref(), &refusal);
         refusal.into_response()
     })
 }
@@ -196,8 +195,7 @@ impl Hooks {
         let random = fastrand::u128(..);
         match source.accept(Incoming { headers, body: held.bytes.clone(), now, random })? {
             Accepted::CreationTest => {
-                counter!("hookyard_creation_tests_total", "source" => source.name().to_owned()).increment(1);
-                tracing::info!(source = source.name(), "the sender tried the endpoint out");
+                count::creation_test(source);
                 Ok(Answer::CreationTest)
             }
             Accepted::Event(received) => self.keep(source, *received, now).await,
@@ -205,7 +203,7 @@ impl Hooks {
     }
 
     async fn keep(&self, source: &Source, received: Received, now: Timestamp) -> Result<Answer, Refusal> {
-        count_verified(source, &received);
+        count::verified(source, received.verified);
         let routing = self.route(&received, now);
         let matched = routing.as_ref().map(|routing| !routing.rules.is_empty());
         let dedupe_since = now.saturating_sub(source.dedupe_within()).unwrap_or(Timestamp::MIN);
@@ -213,11 +211,11 @@ impl Hooks {
         self.committed(appended.is_ok());
         match appended {
             Ok(Appended::New(id)) => {
-                count_kept(source, matched);
+                count::kept(source, matched);
                 Ok(Answer::Received(id))
             }
             Ok(Appended::Duplicate(id)) => {
-                counter!("hookyard_duplicates_total", "source" => source.name().to_owned()).increment(1);
+                count::duplicate(source);
                 Ok(Answer::Duplicate(id))
             }
             Err(error) => {
@@ -231,22 +229,6 @@ impl Hooks {
     fn route(&self, received: &Received, now: Timestamp) -> Option<Routing> {
         let serving = self.rules.borrow().clone()?;
         Some(serving.rules.route(&received.event, serving.number, now))
-    }
-}
-
-fn count_verified(source: &Source, received: &Received) {
-    let (name, form) = (source.name().to_owned(), received.verified.form.name());
-    let secret = received.verified.secret.to_string();
-    counter!("hookyard_verified_total", "source" => name, "form" => form, "secret" => secret).increment(1);
-}
-
-fn count_kept(source: &Source, matched: Option<bool>) {
-    let name = || source.name().to_owned();
-    counter!("hookyard_received_total", "source" => name()).increment(1);
-    match matched {
-        Some(true) => counter!("hookyard_matched_total", "source" => name()).increment(1),
-        Some(false) => counter!("hookyard_unmatched_total", "source" => name()).increment(1),
-        None => {}
     }
 }
 

@@ -68,7 +68,7 @@ impl Default for ServerLimits {
 pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,
-    limits: watch::Receiver<ServerLimits>,
+    mut limits: watch::Receiver<ServerLimits>,
     shutdown: CancellationToken,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -79,10 +79,11 @@ pub async fn serve<S, B>(
 {
     let mut connections = Connections::default();
     loop {
-        let now = *limits.borrow();
+        let now = *limits.borrow_and_update();
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
+            Ok(()) = limits.changed() => {}
             () = connections.ended(), if !connections.is_empty() => {}
             (stream, peer) = accept(&listener), if connections.len() < now.connections => {
                 let serving = serve_connection(stream, service.clone(), now, shutdown.clone());

@@ -15,6 +15,7 @@ struct Server {
     address: SocketAddr,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
+    limits: watch::Sender<ServerLimits>,
     /// One permit lets one request through.
     gate: Arc<Semaphore>,
     /// Has a permit for each request that has reached the handler.
@@ -48,9 +49,9 @@ async fn start(limits: ServerLimits, open: usize) -> Server {
         }
     });
     let shutdown = CancellationToken::new();
-    let (_, limits) = watch::channel(limits);
-    let task = tokio::spawn(serve(listener, service, limits, shutdown.clone()));
-    Server { address, shutdown, task, gate, arrived }
+    let (limits, limits_rx) = watch::channel(limits);
+    let task = tokio::spawn(serve(listener, service, limits_rx, shutdown.clone()));
+    Server { address, shutdown, task, limits, gate, arrived }
 }
 
 impl Server {
@@ -107,7 +108,7 @@ async fn a_header_s_time_does_not_start_anew_with_each_byte() {
 
 #[tokio::test]
 async fn a_kept_alive_connection_may_idle_longer_than_a_header_may_take_and_then_is_closed() {
-    let limits = ServerLimits { header_timeout: SHORT, idle_timeout: SHORT * 4, ..limits() };
+    let limits = ServerLimits { header_timeout: SHORT, idle_timeout: SHORT * 8, ..limits() };
     let server = start(limits, 10).await;
     let mut stream = server.connect().await;
     for _ in 0..2 {
@@ -174,6 +175,18 @@ async fn beyond_the_overall_cap_a_connection_waits_for_its_turn() {
     second.write_all(GET).await.unwrap();
     assert!(tokio::time::timeout(SHORT, second.read_u8()).await.is_err(), "served beyond the cap");
     drop(first);
+    assert!(answer(&mut second).await.starts_with("HTTP/1.1 200 OK"));
+}
+
+#[tokio::test]
+async fn a_raised_cap_lets_those_in_that_wait() {
+    let server = start(ServerLimits { connections: 1, ..limits() }, 100).await;
+    let mut first = server.connect().await;
+    first.write_all(GET).await.unwrap();
+    answer(&mut first).await;
+    let mut second = server.connect().await;
+    second.write_all(GET).await.unwrap();
+    server.limits.send_replace(limits());
     assert!(answer(&mut second).await.starts_with("HTTP/1.1 200 OK"));
 }
 

@@ -149,3 +149,33 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Timed<T> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn a_client_that_does_not_take_its_answer_is_given_up() {
+        let (ours, mut theirs) = duplex(16);
+        let mut stream = Timed::new(ours, SHORT, SHORT);
+        stream.write_all(&[b'x'; 16]).await.unwrap();
+        theirs.read_exact(&mut [0; 16]).await.unwrap();
+        let error = stream.write_all(&[b'x'; 17]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn only_the_handler_may_take_its_time() {
+        let (ours, mut theirs) = duplex(16);
+        let mut stream = Timed::new(ours, SHORT, SHORT);
+        theirs.write_all(b"x").await.unwrap();
+        stream.read_u8().await.unwrap();
+        stream.phase().handling();
+        assert!(tokio::time::timeout(SHORT * 3, stream.read_u8()).await.is_err(), "it timed out by itself");
+        stream.phase().answered();
+        assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+}

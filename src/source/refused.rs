@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 
-/// Longest text of a body's error, in bytes: a key from the body may be in it.
-const MAX_TEXT: usize = 200;
+/// Longest text of a body's error, in characters: a key from the body may be in it.
+const MAX_TEXT_CHARS: usize = 200;
 
 /// A request that is not accepted. `Display` is what the client is told; it never says what would
 /// have been right.
@@ -30,8 +30,8 @@ impl Refused {
     /// [`Refused::Body`], with the reason cut to a bounded length.
     pub(super) fn body(reason: impl Into<String>) -> Self {
         let mut reason = reason.into();
-        if reason.len() > MAX_TEXT {
-            reason.truncate(reason.floor_char_boundary(MAX_TEXT));
+        if let Some((end, _)) = reason.char_indices().nth(MAX_TEXT_CHARS) {
+            reason.truncate(end);
             reason.push('…');
         }
         Self::Body(reason)
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn what_a_client_is_told_has_a_bounded_length() {
         let told = Refused::body("ü".repeat(100_000)).to_string();
-        assert!(told.len() < 300, "{} bytes", told.len());
+        assert!(told.chars().count() < 300 && told.ends_with("ü…"), "{told}");
         assert_eq!(Refused::body("short").to_string(), "the body cannot be verified: short");
     }
 }

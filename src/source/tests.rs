@@ -80,22 +80,41 @@ fn the_sender_s_vectors_verify() {
     }
 }
 
-/// The lines that `scripts/signed-bodies.py` recorded.
-fn recorded() -> (Source, String, Vec<(String, usize, String, String)>) {
+/// What `scripts/signed-bodies.py` recorded.
+struct Recorded {
+    source: Source,
+    timestamp: String,
+    lines: Vec<Line>,
+}
+
+/// One body as it was sent.
+#[derive(serde::Deserialize)]
+struct Line(
+    /// The form that is to be found.
+    String,
+    /// The index of the secret.
+    usize,
+    /// The signature.
+    String,
+    /// The body.
+    String,
+);
+
+fn recorded() -> Recorded {
     let text = include_str!("../../tests/data/browser-use-signed.jsonl");
     let (head, lines) = text.split_once('\n').expect("a first line");
     let head: serde_json::Value = serde_json::from_str(head).expect("the first line is JSON");
     let secrets: Vec<_> = head["secrets"].as_array().unwrap().iter().map(|s| s.as_str().unwrap()).collect();
     let timestamp = head["timestamp"].as_str().unwrap().to_owned();
     let lines = lines.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    (source(r#"{"tolerance":"off"}"#, &secrets), timestamp, lines)
+    Recorded { source: source(r#"{"tolerance":"off"}"#, &secrets), timestamp, lines }
 }
 
 #[test]
 fn every_body_that_cpython_signed_is_accepted_in_its_form_and_by_its_secret() {
-    let (source, timestamp, lines) = recorded();
+    let Recorded { source, timestamp, lines } = recorded();
     assert!(lines.len() >= 2_000 && lines.iter().filter(|line| line.0 == "utf8").count() > 200);
-    for (form, secret, signature, body) in &lines {
+    for Line(form, secret, signature, body) in &lines {
         let found = verified(signed(&source, body.as_bytes(), &timestamp, signature));
         assert_eq!((found.form.name(), found.secret), (form.as_str(), *secret), "{body}");
     }
@@ -106,9 +125,9 @@ fn every_body_that_cpython_signed_is_accepted_in_its_form_and_by_its_secret() {
 /// flipped at one place after the other until the value has changed.
 #[test]
 fn every_body_with_one_byte_flipped_is_refused() {
-    let (source, timestamp, lines) = recorded();
+    let Recorded { source, timestamp, lines } = recorded();
     let mut spellings = 0;
-    for (index, (_, _, signature, body)) in lines.iter().enumerate() {
+    for (index, Line(_, _, signature, body)) in lines.iter().enumerate() {
         let changed = (0..body.len()).any(|step| {
             let mut flipped = body.as_bytes().to_vec();
             let at = (index * 7919 + step) % flipped.len();
