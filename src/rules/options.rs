@@ -102,7 +102,10 @@ pub(super) fn duration(node: &Node, what: &str, report: &mut Report) -> Option<D
             None
         }
         Err(_) => {
-            let help = "write a number and a unit: `500ms`, `5s`, `10m`, `24h`, `7d`";
+            let help = match text.contains("${") {
+                true => "references are for `vars` and the parameters of actions",
+                false => "write a number and a unit: `500ms`, `5s`, `10m`, `24h`, `7d`",
+            };
             report.error_with(node.span, format!("{what} is no time: `{text}`"), Some(help));
             None
         }

@@ -8,7 +8,7 @@ mod shipped;
 mod switches;
 
 use super::{Loaded, RuleSet, Settings, Tree, load};
-use crate::action::Context;
+use crate::action::{Context, Egress};
 use crate::event::{Event, EventId};
 use crate::json::{self, Json};
 use crate::script::Limits;
@@ -37,7 +37,7 @@ fn with_resolver(resolver: Arc<dyn Resolve>) -> Settings {
 
 /// Nothing is ever sent or written by these tests.
 fn context() -> Context {
-    Context::default()
+    Context::new(Egress::default(), "nowhere")
 }
 
 fn lines(loaded: &Loaded) -> Vec<String> {
