@@ -9,6 +9,7 @@ use crate::journal::sqlite::{Options, SqliteJournal};
 use crate::journal::{Journal, JournalError, Trim};
 use crate::reload::{Current, Reloader, Request};
 use crate::server::{self, ServerLimits};
+use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::path::PathBuf;
@@ -108,9 +109,9 @@ impl App {
             metrics: self.metrics,
             started_at,
         });
-        let hooks = server::serve(listeners.hooks, warp::service(hooks), limits.clone(), shutdown.clone());
+        let hooks = server::serve(listeners.hooks, TowerToHyperService::new(warp::service(hooks)), limits.clone(), shutdown.clone());
         let hooks = tokio::spawn(hooks);
-        let admin = tokio::spawn(server::serve(listeners.admin, warp::service(admin), limits, shutdown.clone()));
+        let admin = tokio::spawn(server::serve(listeners.admin, TowerToHyperService::new(warp::service(admin)), limits, shutdown.clone()));
         let background = [
             tokio::spawn(self.reloader.run(self.reloads, shutdown.clone())),
             tokio::spawn(trim(Arc::clone(&journal), self.current.clone(), shutdown.clone())),

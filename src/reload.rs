@@ -6,7 +6,7 @@ mod watcher;
 
 use crate::action::Context;
 use crate::config::{Config, Location};
-use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::diagnostic::{self, Diagnostic};
 use crate::journal::{Heal, Journal};
 use crate::json::Json;
 use crate::rules::{self, RuleSet, Serving, Settings, Tree};
@@ -45,22 +45,12 @@ pub struct Verdict {
 impl Verdict {
     /// As `/api/status` and `POST /api/reload` show it.
     pub fn to_json(&self) -> Json {
-        let shown = |diagnostic: &Diagnostic| {
-            Json::object([
-                ("severity", if diagnostic.severity == Severity::Error { "error" } else { "warning" }.into()),
-                ("file", (&*diagnostic.file).into()),
-                ("line", diagnostic.span.map(|span| span.line).into()),
-                ("column", diagnostic.span.map(|span| span.column).into()),
-                ("message", diagnostic.message.as_str().into()),
-                ("help", diagnostic.help.clone().into()),
-            ])
-        };
         Json::object([
             ("at", self.at.to_string().into()),
             ("ok", self.ok.into()),
             ("generation", self.generation.into()),
             ("summary", self.summary.as_str().into()),
-            ("diagnostics", Json::Array(self.diagnostics.iter().map(shown).collect())),
+            ("diagnostics", Json::Array(self.diagnostics.iter().map(Diagnostic::to_json).collect())),
         ])
     }
 }

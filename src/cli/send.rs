@@ -1,7 +1,8 @@
 //! `hookyard send STATUS`: a signed event for a running server, and its answer.
 
 use super::{Common, Verdict, setup, sign};
-use crate::action::{Client, Consent, Egress, Request};
+use crate::action::client::Request;
+use crate::action::{Client, Consent, Egress};
 use crate::config::Config;
 use crate::json::{self, Json, Object};
 use crate::source::Source;
