@@ -49,7 +49,7 @@ impl Source {
         &self.path
     }
 
-    /// The name of its row in [`KINDS`].
+    /// The name of its row in [`super::KINDS`].
     pub fn preset(&self) -> &'static str {
         self.preset
     }
