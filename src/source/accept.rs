@@ -3,6 +3,9 @@
 use super::{Accepted, Incoming, Parsed, Received, Refused, Source, Verified, document};
 use crate::event::{Event, EventId};
 use crate::json::{self, CanonicalForm, Json, write_canonical};
+use bytes::Bytes;
+use http::HeaderMap;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 impl Source {
@@ -21,6 +24,13 @@ impl Source {
             Err(_) if self.verifier.is_creation_test(&body) => Ok(Accepted::CreationTest),
             Err(refused) => Err(refused),
         }
+    }
+
+    /// The event of a body that is not verified: for dry runs.
+    pub fn unverified(&self, id: EventId, body: &Json, now: Timestamp) -> Event {
+        let headers = HeaderMap::new();
+        let request = Incoming { headers: &headers, body: Bytes::new(), now, random: 0 };
+        Event::new(id, document::document(&self.name, self.verifier.fields(), &request, body))
     }
 
     fn verify(&self, request: &Incoming<'_>, body: &Json, canonical: &[u8]) -> Result<Verified, Refused> {

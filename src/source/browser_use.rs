@@ -50,12 +50,15 @@ const fn param(name: &'static str, ty: ParamType, summary: &'static str) -> Para
 
 type HmacSha256 = Hmac<Sha256>;
 
-/// The signature of `body` (in Python's form) that the sender would put in [`SIGNATURE`], with
-/// `timestamp` in [`TIMESTAMP`].
-pub fn sign(secret: &Secret, timestamp: &str, body: &Json) -> String {
+fn signature(key: &HmacSha256, timestamp: &str, body: &Json) -> String {
     let mut canonical = Vec::new();
     write_canonical(body, CanonicalForm::Ascii, &mut canonical);
-    hex::encode(message(&key(secret), timestamp.as_bytes(), &canonical).finalize().into_bytes())
+    hex::encode(message(key, timestamp.as_bytes(), &canonical).finalize().into_bytes())
+}
+
+#[cfg(test)]
+pub fn sign(secret: &Secret, timestamp: &str, body: &Json) -> String {
+    signature(&key(secret), timestamp, body)
 }
 
 fn key(secret: &Secret) -> HmacSha256 {
@@ -104,6 +107,11 @@ impl Verifier for BrowserUse {
         })?;
         let signature = decode(signature).ok_or(Refused::Signature)?;
         self.find(request, timestamp, &signature).ok_or(Refused::Signature)
+    }
+
+    fn sign(&self, timestamp: &str, body: &Json) -> Option<Vec<(&'static str, String)>> {
+        let (_, key) = self.keys.first()?;
+        Some(vec![(TIMESTAMP, timestamp.to_owned()), (SIGNATURE, signature(key, timestamp, body))])
     }
 }
 

@@ -18,10 +18,9 @@ pub struct SourceConfig {
     pub path: Option<String>,
     /// A row of [`KINDS`]; the source's own name if absent.
     pub preset: Option<String>,
-    /// The secrets as they are written, references unresolved. Several are a rotation. Their
-    /// values reach [`super::Source::build`] on their own.
+    /// Several are a rotation; `null` is one whose reference has no value yet. Their values reach [`super::Source::build`] on their own.
     #[serde(default)]
-    pub secrets: Vec<String>,
+    pub secrets: Vec<Option<String>>,
     /// How far a request's timestamp may be from now.
     #[serde(default)]
     pub tolerance: Tolerance,

@@ -59,6 +59,11 @@ impl Source {
         self.dedupe_within
     }
 
+    /// The headers that sign a body as its sender would; `None` while there is no secret.
+    pub fn sign(&self, timestamp: &str, body: &Json) -> Option<Vec<(&'static str, String)>> {
+        self.verifier.sign(timestamp, body)
+    }
+
     /// Whether no secret has a value yet.
     pub fn is_waiting(&self) -> bool {
         self.waiting

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use jiff::Timestamp;
 
+#[cfg(test)]
 pub use browser_use::sign;
 pub use config::{Dedupe, DedupeBy, SourceConfig};
 pub use document::Fields;
@@ -50,6 +51,10 @@ pub trait Verifier: Send + Sync {
     /// # Errors
     /// [`Refused`], which says nothing about how near a signature was.
     fn verify(&self, request: &Parsed<'_>) -> Result<Verified, Refused>;
+
+    /// The headers with which the sender would sign a body, by the first secret that is known;
+    /// `None` without one.
+    fn sign(&self, timestamp: &str, body: &Json) -> Option<Vec<(&'static str, String)>>;
 }
 
 /// A request whose body has been parsed.
