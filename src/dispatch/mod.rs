@@ -117,7 +117,7 @@ impl<P: Plan> Dispatcher<P> {
     /// Starts what is due and has room; says how long nothing else will be due by itself.
     async fn start_due(&mut self) -> Option<Duration> {
         let room = self.limits.concurrency.saturating_sub(self.attempts.len());
-        let Some(rules) = self.shared.rules.borrow().clone() else { return None };
+        let rules = self.shared.rules.borrow().clone()?;
         if room == 0 || self.shared.held.load(Ordering::SeqCst) > 0 {
             return None;
         }
