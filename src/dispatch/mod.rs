@@ -51,7 +51,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// The delivering half of hookyard.
 pub struct Dispatcher<P = Serving> {
     shared: Arc<Shared<P>>,
-    limits: Limits,
+    limits: watch::Receiver<Limits>,
     attempts: JoinSet<()>,
     /// What each running attempt has leased.
     leased: HashMap<Id, DeliveryId>,
@@ -70,7 +70,12 @@ struct Shared<P> {
 
 impl<P: Plan> Dispatcher<P> {
     /// `rules` is `None` until there is a first generation; nothing is delivered before.
-    pub fn new(journal: Arc<dyn Journal>, rules: watch::Receiver<Option<Arc<P>>>, limits: Limits) -> Self {
+    /// `limits` may change at any time.
+    pub fn new(
+        journal: Arc<dyn Journal>,
+        rules: watch::Receiver<Option<Arc<P>>>,
+        limits: watch::Receiver<Limits>,
+    ) -> Self {
         Self::with_clock(journal, rules, limits, Arc::new(Timestamp::now))
     }
 
@@ -78,7 +83,7 @@ impl<P: Plan> Dispatcher<P> {
     pub fn with_clock(
         journal: Arc<dyn Journal>,
         rules: watch::Receiver<Option<Arc<P>>>,
-        limits: Limits,
+        limits: watch::Receiver<Limits>,
         clock: Clock,
     ) -> Self {
         let shared = Arc::new(Shared { journal, rules, clock, held: AtomicUsize::new(0) });
@@ -97,14 +102,15 @@ impl<P: Plan> Dispatcher<P> {
 
     async fn deliver(&mut self, shutdown: &CancellationToken) {
         let work = self.shared.journal.work();
-        let mut rules = self.shared.rules.clone();
+        let (mut rules, mut limits) = (self.shared.rules.clone(), self.limits.clone());
         loop {
             let next_look = self.start_due().await;
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = work.notified() => {}
-                // A closed channel means that the rules stay as they are.
+                // A closed channel means that they stay as they are.
                 Ok(()) = rules.changed() => {}
+                Ok(()) = limits.changed() => {}
                 Some(ended) = self.attempts.join_next_with_id() => self.forget(ended).await,
                 () = sleep_for(next_look) => {}
             }
@@ -116,13 +122,14 @@ impl<P: Plan> Dispatcher<P> {
 
     /// Starts what is due and has room; says how long nothing else will be due by itself.
     async fn start_due(&mut self) -> Option<Duration> {
-        let room = self.limits.concurrency.saturating_sub(self.attempts.len());
-        let Some(rules) = self.shared.rules.borrow().clone() else { return None };
+        let limits = *self.limits.borrow();
+        let room = limits.concurrency.saturating_sub(self.attempts.len());
+        let rules = self.shared.rules.borrow().clone()?;
         if room == 0 || self.shared.held.load(Ordering::SeqCst) > 0 {
             return None;
         }
         let now = (self.shared.clock)();
-        match self.lease(room, now).await {
+        match self.lease(room, limits.lane_concurrency, now).await {
             Ok(lease) => {
                 lease.deliveries.into_iter().for_each(|leased| self.start(rules.clone(), leased));
                 lease.next_due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default())
@@ -134,9 +141,9 @@ impl<P: Plan> Dispatcher<P> {
         }
     }
 
-    async fn lease(&self, overall: usize, now: Timestamp) -> Result<Lease, JournalError> {
+    async fn lease(&self, overall: usize, per_lane: usize, now: Timestamp) -> Result<Lease, JournalError> {
         let paused = BTreeSet::new();
-        let capacity = Capacity { overall, per_lane: self.limits.lane_concurrency, paused: &paused };
+        let capacity = Capacity { overall, per_lane, paused: &paused };
         self.shared.journal.lease(now, capacity).await
     }
 

@@ -116,6 +116,7 @@ impl Bench {
     fn start(&mut self, limits: Limits) {
         let clock = self.clock.clone();
         let clock: Clock = Arc::new(move || at(clock.load(Ordering::SeqCst)));
+        let (_, limits) = watch::channel(limits);
         let mut dispatcher =
             Dispatcher::with_clock(self.journal.clone(), self.rules.subscribe(), limits, clock);
         dispatcher.drain = self.drain;

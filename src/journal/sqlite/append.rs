@@ -4,7 +4,7 @@ use super::codec;
 use super::prints::Print;
 use super::writer::{Fault, Txn};
 use crate::event::EventId;
-use crate::journal::{Appended, Entry, NewDelivery, Routing, State};
+use crate::journal::{Appended, Entry, JournalError, NewDelivery, Routing, State};
 use crate::json::Json;
 use rusqlite::{OptionalExtension, params};
 
@@ -22,12 +22,16 @@ impl Row {
         Self { entry, document, headers }
     }
 
-    /// Keeps the event unless its twin is here.
-    pub fn append(self, txn: &mut Txn<'_>) -> Result<Appended, Fault> {
+    /// Keeps the event unless its twin is here. The inner error is this event's alone.
+    pub fn append(self, txn: &mut Txn<'_>) -> Result<Result<Appended, JournalError>, Fault> {
         let received = &self.entry.received;
         let since = self.entry.dedupe_since.as_millisecond();
         if let Some(first) = txn.prints.twin(txn.connection, &received.fingerprint, since)? {
-            return Ok(Appended::Duplicate(first));
+            return Ok(Ok(Appended::Duplicate(first)));
+        }
+        if !txn.has_room()? {
+            let why = "it has reached its size limit, and nothing in it may be removed yet";
+            return Ok(Err(JournalError::Unavailable(why.into())));
         }
         let print = self.print(txn)?;
         txn.prints.stage(txn.connection, print)?;
@@ -37,7 +41,7 @@ impl Row {
             Some(routing) => add_deliveries(txn, print.seq, &routing.deliveries, print.received)?,
             None => txn.tally.unrouted += 1,
         }
-        Ok(Appended::New(print.id))
+        Ok(Ok(Appended::New(print.id)))
     }
 
     fn print(&self, txn: &Txn<'_>) -> Result<Print, Fault> {

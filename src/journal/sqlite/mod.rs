@@ -25,6 +25,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::Notify;
 
 pub use history::SqliteHistory;
@@ -49,6 +50,12 @@ impl SqliteJournal {
         Ok(Arc::new(Self { writer, history }))
     }
 
+    /// From this size on (freed pages do not count) new events are refused with
+    /// [`JournalError::Unavailable`]; deliveries and [`Journal::trim`] go on. Unlimited at first.
+    pub fn limit_size(&self, bytes: u64) {
+        self.writer.shared.size_limit_bytes.store(bytes, Ordering::Relaxed);
+    }
+
     /// A stored delivery that cannot be read back will not be better later. Not waited for: a
     /// dropped lease must not lose the others.
     fn give_up(&self, id: DeliveryId, error: &JournalError, now: Timestamp) {
@@ -64,7 +71,7 @@ impl SqliteJournal {
 impl Journal for SqliteJournal {
     async fn append(&self, entry: Entry) -> Result<Appended, JournalError> {
         let row = append::Row::new(entry);
-        self.writer.write(move |txn| row.append(txn)).await
+        self.writer.write(move |txn| row.append(txn)).await?
     }
 
     async fn route(&self, event: EventId, routing: Routing, now: Timestamp) -> Result<(), JournalError> {

@@ -27,7 +27,7 @@ pub fn trim(txn: &mut Txn<'_>, trim: &Trim) -> Result<usize, Fault> {
 }
 
 /// Bytes of the database that hold something: freed pages are used again and do not count.
-fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+pub fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let bytes = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
     Ok(bytes.cast_unsigned())

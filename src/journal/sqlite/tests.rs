@@ -127,18 +127,36 @@ async fn a_full_disk_refuses_while_it_lasts_and_then_work_goes_on() {
 }
 
 #[tokio::test]
+async fn a_journal_at_its_size_limit_refuses_events_and_still_settles() {
+    let dir = Dir::new();
+    let journal = dir.open_with(Options::default()).unwrap();
+    let first = entry(1, 0, &["r/a"]);
+    journal.append(first.clone()).await.unwrap();
+    journal.limit_size(1);
+    let error = journal.append(entry(2, 0, &[])).await.expect_err("it is full").to_string();
+    assert!(error.contains("size limit"), "{error}");
+    assert_eq!(journal.append(entry(1, 1, &[])).await.unwrap(), Appended::Duplicate(id_of(&first)));
+    let id = format!("{}/r/a", id_of(&first)).parse().unwrap();
+    let settlement = Settlement { id, outcome: Outcome::Skipped, attempt: None, now: at(NOW) };
+    journal.settle(settlement).await.unwrap();
+    assert_eq!(journal.counts().await.unwrap().pending, 0);
+    journal.limit_size(u64::MAX);
+    journal.append(entry(2, 0, &[])).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_failed_commit_fails_the_waiting_twin_too() {
     let dir = Dir::new();
-    let failing = Arc::new(AtomicBool::new(true));
+    let armed = Arc::new(AtomicBool::new(true));
     let (entered, committing) = mpsc::channel();
     let gate = Arc::new(Barrier::new(2));
     let hook: BeforeCommit = {
-        let (failing, gate) = (failing.clone(), gate.clone());
+        let gate = gate.clone();
         Arc::new(move || {
-            if !failing.load(Ordering::SeqCst) {
+            if !armed.swap(false, Ordering::SeqCst) {
                 return Ok(());
             }
-            let _ = entered.send(());
+            entered.send(()).expect("the test waits for it");
             gate.wait();
             Err("pulled the plug".into())
         })
@@ -149,19 +167,15 @@ async fn a_failed_commit_fails_the_waiting_twin_too() {
         tokio::spawn(async move { journal.append(entry(1, ms, &["r/a"])).await })
     };
     let first = append(0);
-    let committing =
-        tokio::task::spawn_blocking(move || committing.recv().map(|()| committing)).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || committing.recv()).await.unwrap().unwrap();
     let twin = append(1);
     tokio::task::yield_now().await;
     assert!(!first.is_finished() && !twin.is_finished(), "neither is answered before the commit");
-    gate.wait();
-    tokio::task::spawn_blocking(move || committing.recv()).await.unwrap().unwrap();
     gate.wait();
     for answer in [first.await.unwrap(), twin.await.unwrap()] {
         let error = answer.expect_err("the commit failed").to_string();
         assert!(error.contains("pulled the plug"), "{error}");
     }
-    failing.store(false, Ordering::SeqCst);
     let again = entry(1, 2, &["r/a"]);
     assert_eq!(journal.append(again.clone()).await.unwrap(), Appended::New(id_of(&again)));
     assert_eq!(journal.counts().await.unwrap().events, 1);

@@ -9,6 +9,7 @@ use crate::delivery::DeliveryId;
 use crate::journal::JournalError;
 use rusqlite::{Connection, ErrorCode};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
@@ -35,10 +36,11 @@ pub enum Fault {
 }
 
 /// What the writer and the callers share.
-#[derive(Default)]
 pub struct Shared {
     lanes: Mutex<Lanes>,
     pub work: Arc<Notify>,
+    /// Larger than that, the journal takes no more events.
+    pub size_limit_bytes: AtomicU64,
 }
 
 impl Shared {
@@ -54,6 +56,8 @@ pub struct Txn<'a> {
     pub shared: &'a Shared,
     pub options: &'a Options,
     pub tally: Tally,
+    /// Whether there is room for more events, once that was asked.
+    has_room: Option<bool>,
     /// Lanes added here: (lane, rule, action).
     pub lanes: Vec<(i64, String, String)>,
     /// Open deliveries added or made due: (lane, due).
@@ -123,7 +127,11 @@ impl Handle {
     ) -> Result<Self, JournalError> {
         // Bounded by the permits: a command holds one until it is done.
         let (queue, commands) = mpsc::channel();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            lanes: Mutex::default(),
+            work: Arc::default(),
+            size_limit_bytes: AtomicU64::new(u64::MAX),
+        });
         let mut writer = Writer::load(connection, path.clone(), options, shared.clone())
             .map_err(|error| open::unusable(&path, &error))?;
         let run = move || {
@@ -230,7 +238,9 @@ impl Writer {
             let (mut group, mut looks) = (Group::new(), Vec::new());
             self.sort(first, &mut group, &mut looks);
             self.gather(commands, &mut group, &mut looks);
-            self.commit(group);
+            if let Err(error) = self.commit(group) {
+                self.fail_queued(commands, &error, &mut looks);
+            }
             for (look, _permit) in looks {
                 self.look(look);
             }
@@ -269,10 +279,25 @@ impl Writer {
         }
     }
 
+    /// What was queued while a commit failed fails with it: the twin of an event in that group
+    /// must not be answered otherwise than the event.
+    fn fail_queued(
+        &mut self,
+        commands: &mpsc::Receiver<Command>,
+        error: &JournalError,
+        looks: &mut Vec<(Look, OwnedSemaphorePermit)>,
+    ) {
+        let mut group = Group::new();
+        while let Ok(command) = commands.try_recv() {
+            self.sort(command, &mut group, looks);
+        }
+        answer(group, &Err(error.clone()));
+    }
+
     /// Commits a group and answers each of its callers the same.
-    fn commit(&mut self, mut group: Group) {
+    fn commit(&mut self, mut group: Group) -> Result<(), JournalError> {
         if group.is_empty() {
-            return;
+            return Ok(());
         }
         let started = Instant::now();
         let verdict = self.try_commit(&mut group);
@@ -280,10 +305,8 @@ impl Writer {
         metrics::histogram!("hookyard_commit_group_size")
             .record(f64::from(u16::try_from(group.len()).unwrap_or(u16::MAX)));
         let verdict = verdict.map_err(|fault| self.recover(&fault));
-        for (job, permit) in group {
-            job.answer(verdict.clone());
-            drop(permit);
-        }
+        answer(group, &verdict);
+        verdict
     }
 
     fn try_commit(&mut self, group: &mut Group) -> Result<(), Fault> {
@@ -298,6 +321,7 @@ impl Writer {
             shared: &self.shared,
             options: &self.options,
             tally: self.tally,
+            has_room: None,
             lanes: Vec::new(),
             due: Vec::new(),
             ended: Vec::new(),
@@ -323,14 +347,11 @@ impl Writer {
     fn recover(&mut self, fault: &Fault) -> JournalError {
         tracing::error!(%fault, "the journal could not commit");
         self.prints.discard();
-        let keep = match fault {
-            Fault::Sqlite(error) => is_full(error),
-            Fault::Refused(_) => true,
-        };
+        let is_full = matches!(fault, Fault::Sqlite(error) if is_full(error));
         let rolled_back = |connection: &Connection| {
             connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok()
         };
-        self.connection = self.connection.take().filter(|connection| keep && rolled_back(connection));
+        self.connection = self.connection.take().filter(|connection| is_full && rolled_back(connection));
         unavailable(fault)
     }
 
@@ -344,6 +365,13 @@ impl Writer {
         }
         let connection = self.connection.as_ref().expect("just opened if it was not");
         look(connection, &self.shared);
+    }
+}
+
+fn answer(group: Group, verdict: &Result<(), JournalError>) {
+    for (job, permit) in group {
+        job.answer(verdict.clone());
+        drop(permit);
     }
 }
 
@@ -373,6 +401,20 @@ fn remember(
 }
 
 impl Txn<'_> {
+    /// Whether the journal is below its size limit. Asked once a group.
+    pub fn has_room(&mut self) -> Result<bool, Fault> {
+        let limit = self.shared.size_limit_bytes.load(Ordering::Relaxed);
+        if limit == u64::MAX {
+            return Ok(true);
+        }
+        if let Some(known) = self.has_room {
+            return Ok(known);
+        }
+        let has_room = super::retain::used_bytes(self.connection)? < limit;
+        self.has_room = Some(has_room);
+        Ok(has_room)
+    }
+
     /// The number of a lane, added if it is new.
     pub fn lane(&mut self, rule: &str, action: &str) -> Result<i64, Fault> {
         let known = self.shared.lanes().number(rule, action);
