@@ -44,7 +44,7 @@ rules:
             &["b.yml:4:16", "no action `flie`", "did you mean `file`?"],
             &["b.yml:4:34", "the text `log`", "`- log: {}`"],
             &["b.yml:4:39", "without a kind"],
-            &["b.yml:4:64", "`file` stands beside `log`"],
+            &["b.yml:4:65", "`file` stands beside `log`"],
         ],
     );
 }

@@ -115,7 +115,7 @@ rules:
         deliveries
             .into_iter()
             .map(action)
-            .map(|(name, due, blocked)| (name, due.get_seconds(), blocked))
+            .map(|(name, due, blocked)| (name, due.as_secs(), blocked))
             .collect::<Vec<_>>()
     };
     let later = || ("later".to_owned(), 60, false);
