@@ -159,8 +159,8 @@ fn template(text: &str, ty: ParamType, vars: &Vars) -> Result<Params, Problem> {
         return Ok(without_holes(text, pieces, ty));
     }
     let body = if pieces.iter().any(|piece| matches!(piece, Piece::Block(_))) {
-        if ty == ParamType::Url {
-            return Err(Problem::new("a URL takes only `{{ }}`, no statements, comments or `{{-`"));
+        if matches!(ty, ParamType::Url | ParamType::Path) {
+            return Err(Problem::new("a URL or path takes only `{{ }}`, no statements, comments or `{{-`"));
         }
         Body::Block(Box::new(block(pieces, Escape::of(ty))?))
     } else {
