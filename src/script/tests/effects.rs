@@ -125,3 +125,63 @@ fn an_action_names_a_script_that_can_run() {
     );
     assert_eq!(error(r#"{"params":{}}"#).pointer, "/file");
 }
+
+#[test]
+fn the_real_kinds_are_functions_of_scripts() {
+    let text = r##"fn on_event(event) {
+        http(#{url: "https://crm.example/x", json: #{id: event.payload.task_id, gone: ()}});
+        slack(#{url: vars.secret, text: event.payload.evil});
+        file(#{path: "a.jsonl", text: "line"});
+        log(#{message: "m", level: "warn"});
+    }"##;
+    let files = std::collections::BTreeMap::from([("main.rhai".to_owned(), text.into())]);
+    let (scripts, problems) = crate::script::Scripts::compile(&files, &vars(), Limits::default(), &context());
+    assert_eq!(problems, []);
+    let effects = run_with(&scripts, &Params::Data(json("{}"))).unwrap().effects;
+    assert_eq!(
+        effects.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(),
+        ["http-1", "slack-1", "file-1", "log-1"]
+    );
+    assert_eq!(shown(&effects[0]), r#"{"json":{"id":"t-1"},"url":"https://crm.example/x"}"#);
+    assert!(shown(&effects[1]).contains(r#""url":"${TOKEN}""#));
+    for kind in crate::action::KINDS {
+        let files = std::collections::BTreeMap::from([(
+            "main.rhai".to_owned(),
+            format!("fn on_event(event) {{ {}(#{{no_such_parameter: 1}}); }}", kind.name).into(),
+        )]);
+        let (scripts, _) = crate::script::Scripts::compile(&files, &vars(), Limits::default(), &context());
+        let error = run_with(&scripts, &Params::Data(json("{}"))).unwrap_err().to_string();
+        assert!(error.contains("no_such_parameter"), "{}: {error}", kind.name);
+    }
+}
+
+#[tokio::test]
+async fn the_script_action_runs_and_its_effects_can_be_stored() {
+    let scripts = loaded(
+        &[("main.rhai", "fn on_event(event, params) { note(#{text: `${params.limit}`, url: params.url}); }")],
+        Limits::default(),
+    );
+    let vars = vars();
+    let written = json(r#"{"file":"main.rhai","params":{"limit":"{{ payload.cost }}","url":"${TOKEN}"}}"#);
+    let params = Params::compile(&written, crate::script::KIND.schema, &vars).unwrap();
+    let event = event();
+    let resolver = crate::secret::Placeholders;
+    let filled =
+        params.render(crate::template::Scope { event: &event, vars: &vars, resolver: &resolver }).unwrap();
+    let attempt = crate::action::Attempt {
+        id: id(),
+        number: 1,
+        event: std::sync::Arc::new(event),
+        body: Default::default(),
+        headers: Vec::new(),
+        params: filled,
+        traceparent: String::new(),
+        consent: crate::action::Consent::Author,
+    };
+    let receipt = scripts.action(&params).unwrap().deliver(&attempt).await.unwrap();
+    assert_eq!(receipt.line, "1 effect");
+    assert_eq!(shown(&receipt.effects[0]), r#"{"text":"12","url":"${TOKEN}"}"#);
+    let stored = receipt.effects[0].params.to_stored();
+    let read = Params::from_stored(&stored).expect("what was written");
+    assert!(matches!(read.get("url"), Some(Params::Secret(_))), "{read:?}");
+}

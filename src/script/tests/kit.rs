@@ -1,6 +1,6 @@
 //! A small kind table, an event, and one call that loads files and runs one.
 
-use crate::action::{Action, ActionError, ActionKind, Attempt, Context};
+use crate::action::{Action, ActionError, ActionKind, Attempt, Context, Egress};
 use crate::delivery::{DeliveryId, Effect, Receipt};
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, EventId};
@@ -56,7 +56,7 @@ impl Action for Nothing {
 }
 
 pub fn context() -> Context {
-    Context {}
+    Context::new(Egress::default(), std::env::temp_dir())
 }
 
 pub fn json(text: &str) -> Json {
