@@ -120,7 +120,7 @@ impl App {
         // Deliveries go on until the last request is answered.
         let no_more = CancellationToken::new();
         let dispatcher = 
-            Dispatcher::new(Arc::clone(&journal), self.current.serving.clone(), dispatch_limits(&self.current.config.borrow()));
+            Dispatcher::new(Arc::clone(&journal), self.current.serving.clone(), follow(&self.current, dispatch_limits));
         let dispatcher = tokio::spawn(dispatcher.run(no_more.clone()));
 
         shutdown.cancelled().await;

@@ -5,7 +5,7 @@ use crate::delivery::DeliveryId;
 use crate::event::EventId;
 use crate::journal::{
     AttemptRecord, Capacity, Counts, DeliveryFilter, EventFilter, Generation, Heal, History, JournalError,
-    Lease, Settlement, StoredDelivery, StoredEvent,
+    Lease, Settlement, StoredDelivery, StoredEvent, Trim,
 };
 use crate::secret::Secret;
 use crate::server::{ServerLimits, serve};
@@ -50,7 +50,7 @@ impl Journal for Memory {
         entries.push(entry);
         Ok(Appended::New(id))
     }
-    async fn route(&self, _: EventId, _: Routing) -> Result<(), JournalError> {
+    async fn route(&self, _: EventId, _: Routing, _: Timestamp) -> Result<(), JournalError> {
         unreachable!("{UNUSED}")
     }
     async fn unrouted(&self, _: usize) -> Result<Vec<StoredEvent>, JournalError> {
@@ -75,7 +75,7 @@ impl Journal for Memory {
     ) -> Result<u64, JournalError> {
         unreachable!("{UNUSED}")
     }
-    async fn trim(&self, _: Timestamp, _: u64, _: usize) -> Result<usize, JournalError> {
+    async fn trim(&self, _: Trim) -> Result<usize, JournalError> {
         unreachable!("{UNUSED}")
     }
     fn work(&self) -> Arc<Notify> {
