@@ -82,6 +82,7 @@ impl Files {
 
     /// Writes batch after batch until nothing waits.
     fn write_all(&self, path: &str) {
+        let _freed = FreedByPanic { files: self, path };
         while let Some(batch) = self.next_batch(path) {
             let shown = || self.0.root.join(path).display().to_string();
             let written = self.write(path, &batch);
@@ -122,6 +123,20 @@ impl Files {
         }
         file.append(&gathered)?;
         file.sync()
+    }
+}
+
+/// Lets the file have another writer if this one panics: nobody would wait for ever.
+struct FreedByPanic<'a> {
+    files: &'a Files,
+    path: &'a str,
+}
+
+impl Drop for FreedByPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.files.0.queues.lock().unwrap_or_else(PoisonError::into_inner).remove(self.path);
+        }
     }
 }
 
