@@ -12,11 +12,13 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinError;
 
 /// The record for reading; other processes may open it while the server runs.
 #[derive(Clone)]
 pub struct SqliteHistory {
-    connection: Arc<Mutex<Connection>>,
+    /// `None`: closed.
+    connection: Arc<Mutex<Option<Connection>>>,
 }
 
 impl SqliteHistory {
@@ -25,7 +27,7 @@ impl SqliteHistory {
     /// # Errors
     /// [`JournalError::Unusable`] says what stands in the way and what to do.
     pub fn open_read_only(path: &Path) -> std::result::Result<Self, JournalError> {
-        let connection = Arc::new(Mutex::new(open::read_only(path)?));
+        let connection = Arc::new(Mutex::new(Some(open::read_only(path)?)));
         Ok(Self { connection })
     }
 
@@ -34,13 +36,34 @@ impl SqliteHistory {
         &self,
         read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> std::result::Result<T, JournalError> {
-        let connection = self.connection.clone();
-        let read = move || read(&connection.lock().unwrap_or_else(PoisonError::into_inner));
-        let unreadable = |why: String| JournalError::Unavailable(format!("it cannot be read: {why}"));
-        let result =
-            tokio::task::spawn_blocking(read).await.map_err(|error| unreadable(error.to_string()))?;
-        result.map_err(|error| unreadable(error.to_string()))
+        let read = move |connection: &mut Option<Connection>| connection.as_ref().map(read);
+        match self.on_its_thread(read).await {
+            Ok(Some(Ok(found))) => Ok(found),
+            Ok(Some(Err(error))) => Err(unreadable(&error.to_string())),
+            Ok(None) => Err(unreadable("it is closed")),
+            Err(error) => Err(unreadable(&error.to_string())),
+        }
     }
+
+    /// Closes, after a read that is under way. Later reads are [`JournalError::Unavailable`].
+    pub(super) async fn close(&self) {
+        if let Err(error) = self.on_its_thread(|connection| *connection = None).await {
+            tracing::warn!(%error, "the journal's reader did not close");
+        }
+    }
+
+    async fn on_its_thread<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Option<Connection>) -> T + Send + 'static,
+    ) -> std::result::Result<T, JoinError> {
+        let connection = self.connection.clone();
+        let run = move || run(&mut connection.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::task::spawn_blocking(run).await
+    }
+}
+
+fn unreadable(why: &str) -> JournalError {
+    JournalError::Unavailable(format!("it cannot be read: {why}"))
 }
 
 #[async_trait]
@@ -156,16 +179,18 @@ fn deliveries(connection: &Connection, filter: &DeliveryFilter) -> Result<Vec<St
         },
         None => None,
     };
-    // Two fixed texts instead of one with `OR` for the event and the dead: those have their keys.
-    let narrowed = match (event, filter.state) {
-        (Some(_), _) => "d.event = ?1",
-        (None, Some(State::Dead)) => "?1 IS NULL AND d.state = 4",
-        (None, Some(State::Pending | State::Blocked)) => "?1 IS NULL AND d.due IS NOT NULL",
-        _ => "?1 IS NULL",
+    // Each has the key that finds it without a look at all that was ever delivered.
+    let (index, narrowed) = match (event, filter.state) {
+        (Some(_), _) => ("", "d.event = ?1"),
+        (None, Some(State::Dead)) => ("INDEXED BY deliveries_dead", "?1 IS NULL AND d.state = 4"),
+        (None, Some(State::Pending | State::Blocked)) => {
+            ("INDEXED BY deliveries_open", "?1 IS NULL AND d.due IS NOT NULL")
+        }
+        (None, _) => ("", "?1 IS NULL"),
     };
     let sql = format!(
         "SELECT e.id, l.rule, l.action, d.name, d.state, d.attempts, d.due, d.message, d.updated \
-         FROM deliveries d JOIN lanes l ON l.lane = d.lane JOIN events e ON e.seq = d.event \
+         FROM deliveries d {index} JOIN lanes l ON l.lane = d.lane JOIN events e ON e.seq = d.event \
          WHERE {narrowed} AND (?2 IS NULL OR d.state = ?2) AND (?3 IS NULL OR l.rule = ?3) \
          ORDER BY d.event DESC, d.lane DESC, d.name DESC LIMIT ?4"
     );

@@ -142,6 +142,8 @@ impl Journal for SqliteJournal {
     }
 
     async fn close(&self) {
+        // The writer last: the last one to close leaves one whole file behind, without a WAL.
+        self.history.close().await;
         self.writer.close().await;
     }
 }

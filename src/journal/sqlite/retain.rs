@@ -6,24 +6,54 @@ use crate::journal::{Generation, Trim};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+/// A step looks at this many times as many events as it may remove.
+const LOOK: usize = 8;
 
 /// Removes some of the oldest events; returns how many.
 pub fn trim(txn: &mut Txn<'_>, trim: &Trim) -> Result<usize, Fault> {
     let too_large = used_bytes(txn.connection)? > trim.size_bytes;
     let before = if too_large { i64::MAX } else { codec::first_seq_at(trim.before) };
-    let sql = "SELECT seq, fingerprint FROM events e \
-               WHERE seq < ?1 AND dedupe_until < ?2 AND generation IS NOT NULL AND NOT EXISTS \
-               (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.due IS NOT NULL) ORDER BY seq LIMIT ?3";
-    let limit = i64::try_from(trim.limit).unwrap_or(i64::MAX);
-    let rows: Vec<(i64, [u8; 32])> = txn
-        .connection
-        .prepare_cached(sql)?
-        .query_map([before, trim.now.as_millisecond(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    for (seq, fingerprint) in &rows {
-        remove(txn, *seq, fingerprint)?;
+    let look = trim.limit.saturating_mul(LOOK);
+    let rows = candidates(txn, before, trim.now.as_millisecond(), look)?;
+    let (mut removed, mut ended_at) = (0, i64::MIN);
+    for row in &rows {
+        if removed == trim.limit {
+            break;
+        }
+        if row.may_go {
+            remove(txn, row.seq, &row.fingerprint)?;
+            removed += 1;
+        }
+        ended_at = row.seq;
     }
-    Ok(rows.len())
+    let all_seen = rows.len() < look && rows.last().is_none_or(|row| row.seq == ended_at);
+    txn.shared.trimmed_to.store(if all_seen { i64::MIN } else { ended_at }, Ordering::Relaxed);
+    Ok(removed)
+}
+
+/// An event old enough to go.
+struct Candidate {
+    seq: i64,
+    fingerprint: [u8; 32],
+    may_go: bool,
+}
+
+/// The next of them behind where the last step ended: so that a step's work is bounded, however
+/// many old events have to stay.
+fn candidates(txn: &Txn<'_>, before: i64, now: i64, look: usize) -> rusqlite::Result<Vec<Candidate>> {
+    let sql = "SELECT seq, fingerprint, dedupe_until < ?3 AND generation IS NOT NULL AND NOT EXISTS \
+               (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.due IS NOT NULL) \
+               FROM events e WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?4";
+    let look = i64::try_from(look).unwrap_or(i64::MAX);
+    let mut query = txn.connection.prepare_cached(sql)?;
+    let from = txn.shared.trimmed_to.load(Ordering::Relaxed);
+    let row = params![from, before, now, look];
+    let candidate = |row: &rusqlite::Row<'_>| {
+        Ok(Candidate { seq: row.get(0)?, fingerprint: row.get(1)?, may_go: row.get(2)? })
+    };
+    query.query_map(row, candidate)?.collect()
 }
 
 /// Bytes of the database that hold something: freed pages are used again and do not count.

@@ -210,3 +210,35 @@ async fn fingerprints_that_begin_alike_are_told_apart() {
     assert_eq!(journal.append(first.clone()).await.unwrap(), Appended::Duplicate(id_of(&first)));
     assert_eq!(journal.append(second.clone()).await.unwrap(), Appended::Duplicate(id_of(&second)));
 }
+
+#[tokio::test]
+async fn trimming_passes_over_what_has_to_stay_in_bounded_steps() {
+    let journal = Dir::new().open();
+    for number in 0..40 {
+        let stays = number < 30;
+        journal
+            .append(entry(number, number.cast_signed(), if stays { &["r/a"] } else { &[] }))
+            .await
+            .unwrap();
+    }
+    let step =
+        || journal.trim(Trim { now: at(NOW * 2), before: at(NOW * 2), size_bytes: u64::MAX, limit: 2 });
+    let mut removed = Vec::new();
+    for _ in 0..9 {
+        removed.push(step().await.unwrap());
+    }
+    assert_eq!(removed, [0, 2, 2, 2, 2, 2, 0, 0, 0], "{removed:?}");
+}
+
+#[tokio::test]
+async fn a_closed_journal_is_one_whole_file() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    journal.append(entry(1, 0, &["r/a"])).await.unwrap();
+    journal.close().await;
+    let beside = std::fs::read_dir(dir.path().parent().unwrap()).unwrap();
+    let mut names: Vec<_> = beside.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["hookyard.db", "hookyard.db.lock"]);
+    assert!(matches!(journal.counts().await, Err(JournalError::Unavailable(_))));
+}

@@ -9,7 +9,7 @@ use crate::delivery::DeliveryId;
 use crate::journal::JournalError;
 use rusqlite::{Connection, ErrorCode};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
@@ -41,6 +41,8 @@ pub struct Shared {
     pub work: Arc<Notify>,
     /// Larger than that, the journal takes no more events.
     pub size_limit_bytes: AtomicU64,
+    /// Key of the event at which the last step of trimming ended.
+    pub trimmed_to: AtomicI64,
 }
 
 impl Shared {
@@ -131,6 +133,7 @@ impl Handle {
             lanes: Mutex::default(),
             work: Arc::default(),
             size_limit_bytes: AtomicU64::new(u64::MAX),
+            trimmed_to: AtomicI64::new(i64::MIN),
         });
         let mut writer = Writer::load(connection, path.clone(), options, shared.clone())
             .map_err(|error| open::unusable(&path, &error))?;
