@@ -1,5 +1,6 @@
 //! What is wrong with a file an author wrote: where, in which words, and what to write instead.
 
+use crate::json::Json;
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet};
 use std::borrow::Cow;
 use std::fmt;
@@ -22,6 +23,16 @@ pub struct Span {
 pub enum Severity {
     Error,
     Warning,
+}
+
+impl Severity {
+    /// The word people and programs read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
 }
 
 /// One thing to mend (or to know) in a file.
@@ -109,6 +120,18 @@ impl Diagnostic {
         self
     }
 
+    /// As `--json` and the admin side show it.
+    pub fn to_json(&self) -> Json {
+        Json::object([
+            ("severity", self.severity.name().into()),
+            ("file", (&*self.file).into()),
+            ("line", self.span.map(|span| span.line).into()),
+            ("column", self.span.map(|span| span.column).into()),
+            ("message", self.message.as_str().into()),
+            ("help", self.help.clone().into()),
+        ])
+    }
+
     /// As rustc shows it: the sentence, the place, the source line with a caret, the help.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
@@ -193,10 +216,7 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
 /// One line: `rules/a.yaml:3:5: error: …`.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
+        let severity = self.severity.name();
         f.write_str(&self.file)?;
         if let Some(span) = self.span {
             write!(f, ":{}:{}", span.line, span.column)?;

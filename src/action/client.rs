@@ -137,7 +137,19 @@ pub(super) fn excerpt(body: &[u8]) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// A client for the operator's own commands: no guard but the same habits.
+///
+/// # Errors
+/// None that is known: the settings are constant.
+pub fn plain_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    builder().timeout(timeout).build()
+}
+
 fn build(resolver: Resolver) -> reqwest::Client {
+    builder().dns_resolver(resolver).build().expect("a client of constant settings can be built")
+}
+
+fn builder() -> reqwest::ClientBuilder {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
         .with_safe_default_protocol_versions()
@@ -146,7 +158,6 @@ fn build(resolver: Resolver) -> reqwest::Client {
         .with_no_client_auth();
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
-        .dns_resolver(resolver)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .http1_only()
@@ -156,8 +167,6 @@ fn build(resolver: Resolver) -> reqwest::Client {
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-        .build()
-        .expect("a client of constant settings can be built")
 }
 
 /// Reads a URL that can be a destination.

@@ -16,12 +16,13 @@ use crate::registry::{ConfigError, Kind};
 use crate::template::{Params, Rendered};
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use client::Client;
+pub use client::{Client, plain_client};
 pub use egress::Egress;
 
 use file::Files;
@@ -89,8 +90,8 @@ pub struct Context {
 impl Context {
     /// Touches neither network nor disk, so that it serves dry runs too. `files` is the directory
     /// that the `file` action may write in; it is made when first written to.
-    pub fn new(egress: Egress, files: impl Into<PathBuf>) -> Self {
-        Self { client: Client::new(egress), files: Files::new(files.into()) }
+    pub fn new(egress: impl Borrow<Egress>, files: impl Into<PathBuf>) -> Self {
+        Self { client: Client::new(egress.borrow().clone()), files: Files::new(files.into()) }
     }
 
     /// The client that every request goes out by.
@@ -98,10 +99,11 @@ impl Context {
         &self.client
     }
 
-    /// The same, with other rules for private addresses (after a reload).
+    /// The same, with other rules for private addresses: after a reload, so that writers of one
+    /// file go on sharing its queue.
     #[must_use]
-    pub fn with_egress(&self, egress: Egress) -> Self {
-        Self { client: Client::new(egress), files: self.files.clone() }
+    pub fn with_egress(&self, egress: impl Borrow<Egress>) -> Self {
+        Self { client: Client::new(egress.borrow().clone()), files: self.files.clone() }
     }
 }
 

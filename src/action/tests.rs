@@ -272,7 +272,7 @@ async fn a_host_that_a_script_chose_is_guarded() {
     let send = async |host: &str, consented: &[&str], allow: &[&str]| {
         let egress =
             Json::object([("allow", Json::Array(allow.iter().map(|net| Json::from(*net)).collect()))]);
-        let context = Context::new(crate::registry::parse(&egress).unwrap(), "unused");
+        let context = Context::new(crate::registry::parse::<Egress>(&egress).unwrap(), "unused");
         let params = Json::object([("url", format!("http://{host}:{port}/").into())]);
         let (params, action) = build("http", &params, &context).unwrap();
         let hosts = consented.iter().map(|host| (*host).to_owned()).collect();

@@ -1,5 +1,9 @@
 //! The durable record of events, deliveries and attempts, and reading it.
 
+#[cfg(test)]
+pub(crate) mod conformance;
+pub mod sqlite;
+
 use crate::delivery::{DeliveryId, Effect, Outcome};
 use crate::event::{Event, EventId};
 use crate::source::Received;
@@ -74,7 +78,8 @@ pub struct Capacity<'a> {
 #[derive(Debug, Default)]
 pub struct Lease {
     pub deliveries: Vec<Leased>,
-    /// When the next delivery that is not leased becomes due, if there is one.
+    /// When the next lane that has nothing due yet gets something due, if there is one. (What is
+    /// due already but found no room comes with the next lease, when an attempt has ended.)
     pub next_due: Option<Timestamp>,
 }
 
@@ -133,6 +138,18 @@ pub enum Heal {
     Rules(BTreeSet<String>),
 }
 
+/// Which events may go: those received before `before`, or all while the journal is larger than
+/// `size_bytes`. Never one that is unrouted, has an undelivered delivery, or whose twin would
+/// still be a duplicate at `now`.
+#[derive(Clone, Copy, Debug)]
+pub struct Trim {
+    pub now: Timestamp,
+    pub before: Timestamp,
+    pub size_bytes: u64,
+    /// At most this many at once: a small step does not hold up what is to be appended.
+    pub limit: usize,
+}
+
 /// The record that both halves of hookyard write. All methods are durable when they return `Ok`
 /// and are cancel-safe: dropping the future leaves the call either done or not done.
 #[async_trait]
@@ -141,7 +158,7 @@ pub trait Journal: History {
     async fn append(&self, entry: Entry) -> Result<Appended, JournalError>;
 
     /// Routes an event that was kept as unrouted. Does nothing if it is routed by now.
-    async fn route(&self, event: EventId, routing: Routing) -> Result<(), JournalError>;
+    async fn route(&self, event: EventId, routing: Routing, now: Timestamp) -> Result<(), JournalError>;
 
     /// The oldest events that no generation has routed yet.
     async fn unrouted(&self, limit: usize) -> Result<Vec<StoredEvent>, JournalError>;
@@ -165,9 +182,8 @@ pub trait Journal: History {
         now: Timestamp,
     ) -> Result<u64, JournalError>;
 
-    /// Removes up to `limit` of the oldest events that are past `before` (or, whatever their age,
-    /// while the journal is larger than `size_bytes`) and have no undelivered delivery; returns how many.
-    async fn trim(&self, before: Timestamp, size_bytes: u64, limit: usize) -> Result<usize, JournalError>;
+    /// Removes some of the oldest events; returns how many.
+    async fn trim(&self, trim: Trim) -> Result<usize, JournalError>;
 
     /// Is notified when deliveries may have become due.
     fn work(&self) -> Arc<Notify>;

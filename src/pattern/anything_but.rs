@@ -74,5 +74,13 @@ fn operator(node: &Node, entries: &[Entry], problems: &mut Vec<Problem>) -> Opti
         return None;
     }
     let test = kinds::build(key, operand, problems)?;
+    if let Test::Prefix(texts) | Test::Suffix(texts) = &test
+        && texts.any(str::is_empty)
+    {
+        let problem =
+            Problem::error(operand.span, format!("every string has the {key} `\"\"`, so none is left"));
+        problems.push(problem.with_help("for what is no string write `[{not: {prefix: \"\"}}]`"));
+        return None;
+    }
     Some(Test::AnythingBut(AnythingBut::Test(Box::new(test))))
 }

@@ -38,8 +38,10 @@ fn no_pattern(node: &Node) -> Problem {
 }
 
 fn check_document_fields(entries: &[Entry], problems: &mut Problems) {
-    for Entry { key, key_span, node } in entries {
-        if let (true, Value::List(groups)) = (key == "$or", &node.value) {
+    for entry @ Entry { key, key_span, node } in entries {
+        if kinds::is_operator(key) {
+            problems.push(operator_without_field(entry));
+        } else if let (true, Value::List(groups)) = (key == "$or", &node.value) {
             groups.iter().for_each(|group| check_document_fields(group.entries(), problems));
         } else if key == "$not" {
             check_document_fields(node.entries(), problems);
@@ -60,39 +62,63 @@ fn fields(entries: &[Entry], depth: usize, problems: &mut Problems) -> Fields {
         match entry.key.as_str() {
             "$or" => compiled.any_of.extend(groups(&entry.node, depth, problems)),
             "$not" => compiled.none_of.extend(group(&entry.node, "$not", depth, problems)),
-            key if key.starts_with('$')
-                && matches!(entry.node.value, Value::List(_) | Value::Map(_))
-                && is_group_slip(key) =>
-            {
-                let help = "the groups are `$or` (a list of patterns) and `$not` (a pattern)";
-                problems
-                    .push(Problem::error(entry.key_span, format!("unknown group `{key}`")).with_help(help));
-            }
+            key if is_group_slip(key, &entry.node, depth) => problems.push(unknown_group(entry)),
             _ => compiled.fields.extend(field(entry, depth, problems)),
         }
     }
     compiled
 }
 
-/// A name that someone who meant a group would write; other names with a dollar are fields.
-fn is_group_slip(key: &str) -> bool {
-    matches!(key, "$and" | "$nor" | "$any" | "$all" | "$none") || did_you_mean(key, ["$or", "$not"]).is_some()
+/// A name that someone who meant a group would write. Below the document's own fields other
+/// names with a dollar are fields.
+fn is_group_slip(key: &str, node: &Node, depth: usize) -> bool {
+    let near = || {
+        matches!(key, "$and" | "$nor" | "$any" | "$all" | "$none")
+            || did_you_mean(key, ["$or", "$not"]).is_some()
+    };
+    let group = matches!(node.value, Value::List(_) | Value::Map(_));
+    key.starts_with('$') && (depth == 0 || (group && near()))
 }
+
+fn unknown_group(entry: &Entry) -> Problem {
+    Problem::error(entry.key_span, format!("unknown group `{}`", entry.key))
+        .with_help("the groups are `$or` (a list of patterns) and `$not` (a pattern)")
+}
+
+const OR_HELP: &str = "write `$or: [{status: failed}, {payload: {cost: [{numeric: [\">\", 5]}]}}]`";
 
 fn groups(node: &Node, depth: usize, problems: &mut Problems) -> Option<Vec<Fields>> {
     match &node.value {
         Value::List(items) if items.len() >= 2 => {
-            Some(items.iter().filter_map(|item| group(item, "$or", depth, problems)).collect())
+            Some(items.iter().filter_map(|item| alternative_group(item, depth, problems)).collect())
         }
         _ => {
             let problem = Problem::error(node.span, "`$or` takes a list of at least two patterns");
-            problems
-                .push(problem.with_help(
-                    "write `$or: [{status: failed}, {payload: {cost: [{numeric: [\">\", 5]}]}}]`",
-                ));
+            problems.push(problem.with_help(OR_HELP));
             None
         }
     }
+}
+
+/// One of `$or`. At the document's own level the names have been checked already.
+fn alternative_group(node: &Node, depth: usize, problems: &mut Problems) -> Option<Fields> {
+    if depth > 0 && refuse_operators(node.entries(), problems) {
+        return None;
+    }
+    group(node, "$or", depth, problems)
+}
+
+/// In a group an operator's name is most likely meant as one, which needs a field around it.
+fn refuse_operators(entries: &[Entry], problems: &mut Problems) -> bool {
+    let before = problems.len();
+    let operators = entries.iter().filter(|entry| kinds::is_operator(&entry.key));
+    problems.extend(operators.map(operator_without_field));
+    problems.len() > before
+}
+
+fn operator_without_field(Entry { key, key_span, .. }: &Entry) -> Problem {
+    Problem::error(*key_span, format!("the operator `{key}` stands here without a field"))
+        .with_help(format!("write `FIELD: [{{{key}: …}}]`; a list of tests is OR already"))
 }
 
 fn group(node: &Node, name: &str, depth: usize, problems: &mut Problems) -> Option<Fields> {

@@ -5,14 +5,14 @@ use super::explain::{self, Names};
 use super::{Limits, Scripts, convert, state};
 use crate::diagnostic::did_you_mean;
 use crate::event::{self, Event};
-use rhai::{AST, ASTNode, Dynamic, Engine, Expr, Position, Scope};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, Position, Scope, Stmt};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What a condition may use: it runs before the answer to the sender.
 pub(super) const LIMITS: Limits =
-    Limits { steps: 10_000, time: Duration::from_millis(100), depth: 4, size: 1 << 16, effects: 0 };
+    Limits { steps: 10_000, time: Duration::from_millis(100), depth: 16, size: 1 << 16, effects: 0 };
 
 /// A compiled `when`.
 #[derive(Clone)]
@@ -87,7 +87,9 @@ fn functions(ast: &AST, natives: &Natives) -> Result<(), ConditionError> {
     let mut wrong = None;
     check::walk(ast, |node, _| {
         let (call, arguments, at) = match node {
-            ASTNode::Expr(Expr::FnCall(call, at)) => (call, call.args.len(), at),
+            ASTNode::Stmt(Stmt::FnCall(call, at)) | ASTNode::Expr(Expr::FnCall(call, at)) => {
+                (call, call.args.len(), at)
+            }
             ASTNode::Expr(Expr::MethodCall(call, at)) => (call, call.args.len() + 1, at),
             _ => return,
         };

@@ -5,7 +5,6 @@ use super::state::{self, End, Run};
 use super::{KIND, convert, fault, outcome};
 use crate::action::ActionKind;
 use crate::delivery::{Effect, MAX_HOPS, is_name};
-use crate::json::Json;
 use crate::registry::ConfigError;
 use crate::template::Params;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext};
@@ -142,15 +141,8 @@ fn explain(kind: &str, errors: &[ConfigError]) -> String {
     errors.iter().map(sentence).collect::<Vec<_>>().join("; ")
 }
 
-/// Parameters by name, for the `script` action itself: `react.rhai`, or `{file, params}`.
-pub(super) fn script_file(params: &Params) -> Option<&str> {
-    match params {
-        Params::Data(Json::String(file)) => Some(file),
-        Params::Data(value) => value.get("file").and_then(Json::as_str),
-        Params::Map(members) => match &members.iter().find(|(key, _)| key == "file")?.1 {
-            Params::Data(Json::String(file)) => Some(file),
-            _ => None,
-        },
-        _ => None,
-    }
+/// The file that the parameters of a `script` action name: `react.rhai`, or `{file, params}`.
+pub(super) fn script_file(params: &Params) -> Option<String> {
+    let file = params.get("file").unwrap_or_else(|| params.clone());
+    file.literal()?.as_str().map(str::to_owned)
 }

@@ -1,10 +1,12 @@
 //! The Rhai engines: what scripts and conditions can call, and every limit set explicitly.
 
 use super::library::Resolver;
-use super::{Limits, compare, effects, fault, number, outcome, read, secret, state};
+use super::state::{self, Spent};
+use super::{Limits, compare, effects, fault, number, outcome, read, secret, sizes};
 use crate::action::ActionKind;
 use rhai::packages::{Package, StandardPackage};
-use rhai::{Dynamic, Engine, EvalAltResult, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, Position};
+use std::sync::PoisonError;
 
 /// How deep expressions may nest: outside of functions, and within.
 const EXPRESSION_DEPTHS: (usize, usize) = (64, 32);
@@ -41,7 +43,7 @@ fn base(limits: &Limits, vars: Dynamic) -> Engine {
     let mut engine = Engine::new_raw();
     StandardPackage::new().register_into_engine(&mut engine);
     set_limits(&mut engine, limits);
-    set_language(&mut engine, vars, limits.depth);
+    set_language(&mut engine, vars, *limits);
     compare::register(&mut engine);
     number::register(&mut engine);
     secret::register(&mut engine);
@@ -66,19 +68,34 @@ fn set_limits(engine: &mut Engine, limits: &Limits) {
 }
 
 #[expect(deprecated, reason = "Rhai marks `on_var` so to say that it may change, not that it goes")]
-fn set_language(engine: &mut Engine, vars: Dynamic, depth: usize) {
+fn set_language(engine: &mut Engine, vars: Dynamic, limits: Limits) {
     engine.set_fast_operators(false);
     engine.set_fail_on_invalid_map_property(true);
     engine.disable_symbol("eval");
-    engine.on_var(move |name, _, context| {
-        if context.call_level() > depth {
-            state::spend(state::Spent::Depth);
+    engine.on_var(move |name, index, context| {
+        if context.call_level() > limits.depth {
+            state::spend(Spent::Depth);
             return Err(EvalAltResult::ErrorStackOverflow(Position::NONE).into());
         }
-        Ok((name == "vars").then(|| vars.clone()))
+        if state::read() && sizes::exceed(context.scope(), limits.size) {
+            state::spend(Spent::Size);
+            return Err(EvalAltResult::ErrorDataTooLarge(String::new(), Position::NONE).into());
+        }
+        if name == "vars" {
+            return Ok(Some(vars.clone()));
+        }
+        let unknown = index == 0 && !context.scope().contains(name);
+        Ok(unknown.then(|| constant(name, &context)).flatten())
     });
     engine.register_fn("sleep", |_: rhai::INT| refuse_sleep());
     engine.register_fn("sleep", |_: rhai::FLOAT| refuse_sleep());
+}
+
+/// A top-level constant of the file, inside one of its functions. Literal ones that are simple
+/// are folded in when the file is compiled; the check at load refuses those that are computed.
+fn constant(name: &str, context: &EvalContext<'_, '_, '_, '_, '_, '_>) -> Option<Dynamic> {
+    let constants = context.global_runtime_state().constants.as_ref()?;
+    constants.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
 }
 
 fn refuse_sleep() -> Result<(), Box<EvalAltResult>> {

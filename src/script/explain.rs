@@ -89,9 +89,7 @@ pub(super) fn message(mut error: EvalAltResult, limits: &Limits, names: &Names) 
         EvalAltResult::ErrorRuntime(value, _) if value.is_unit() => "the script threw an error".to_owned(),
         EvalAltResult::ErrorRuntime(value, _) => value.to_string(),
         EvalAltResult::ErrorStackOverflow(_) => spent(Spent::Depth, limits),
-        EvalAltResult::ErrorDataTooLarge(kind, _) => {
-            format!("a value grew past limits.script.size ({}): {}", limits.size, lower_first(kind))
-        }
+        EvalAltResult::ErrorDataTooLarge(..) => spent(Spent::Size, limits),
         _ => {
             error.clear_position();
             lower_first(&error.to_string())
@@ -103,6 +101,7 @@ fn spent(limit: Spent, limits: &Limits) -> String {
     match limit {
         Spent::Steps => format!("the script took more steps than limits.script.steps ({})", limits.steps),
         Spent::Time => format!("the script ran longer than limits.script.time ({:?})", limits.time),
+        Spent::Size => format!("a value grew past limits.script.size ({})", limits.size),
         Spent::Depth => format!("calls are nested deeper than limits.script.depth ({})", limits.depth),
     }
 }

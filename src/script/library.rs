@@ -175,8 +175,11 @@ impl Loader<'_> {
         for (name, _, value) in script.ast.iter_literal_variables(true, false) {
             constants.push_constant_dynamic(name, value);
         }
-        // Only so that strict mode knows the name; its value comes from the engine.
+        // Only so that strict mode knows the names; their values come from elsewhere.
         constants.push("vars", ());
+        for function in script.ast.iter_functions() {
+            constants.push(function.name, ());
+        }
         let ast = self.engine.compile_with_scope(&constants, &*script.source.text);
         let mut ast = ast.map_err(|error| explain::syntax(&script.source, &error))?;
         ast.set_source(&*script.source.path);

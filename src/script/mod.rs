@@ -3,8 +3,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | `library` | all files: parsed, checked (`check`), folded, evaluated once into modules |
-//! | `engine` | the engines and every limit; `state`: what a run has spent and collected |
-//! | `run` | a run as a transaction; `condition`: `when` |
+//! | `engine` | the engines and every limit; `state`, `sizes`: what a run has spent and collected |
+//! | `run` | a run as a transaction, on a thread of `pool`; `condition`: `when` |
 //! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `compare` | the host functions |
 //! | `convert` | JSON ⇄ Rhai values; `explain`, `source`: errors as sentences with a place |
 
@@ -18,10 +18,12 @@ mod explain;
 mod library;
 mod number;
 mod outcome;
+mod pool;
 mod read;
 mod run;
 mod schema;
 mod secret;
+mod sizes;
 mod source;
 mod state;
 #[cfg(test)]
@@ -36,7 +38,6 @@ use rhai::{AST, Engine, EvalAltResult, Position};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 pub use condition::{Condition, ConditionError};
 
@@ -61,9 +62,6 @@ pub const KIND: Kind<()> = Kind {
     ],
     build: (),
 };
-
-/// How many runs may be under way per core: they wait for nothing, but the clock may stop them.
-const RUNS_PER_CORE: usize = 4;
 
 /// Calls a script's handler: with the event alone, and with its parameters.
 const DRIVERS: [&str; 2] = [
@@ -96,7 +94,6 @@ pub struct Scripts {
     kinds: &'static [ActionKind],
     context: Context,
     limits: Limits,
-    permits: Arc<Semaphore>,
     condition_engine: Arc<Engine>,
     condition_natives: Natives,
 }
@@ -126,9 +123,8 @@ impl Scripts {
         let resolver = library::Resolver::default();
         let mut engine = engine::script(&limits, vars.clone(), kinds, resolver.clone());
         let drivers = DRIVERS.map(|text| engine.compile(text).expect("the drivers are valid Rhai"));
-        let (library, problems) = library::compile(files, &mut engine, &resolver, &limits);
+        let (library, problems) = pool::wait(|| library::compile(files, &mut engine, &resolver, &limits));
         let condition_engine = Arc::new(engine::condition(&condition::LIMITS, vars));
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let scripts = Self {
             engine,
             drivers,
@@ -136,7 +132,6 @@ impl Scripts {
             kinds,
             context: context.clone(),
             limits,
-            permits: Arc::new(Semaphore::new(cores * RUNS_PER_CORE)),
             condition_natives: Natives::of(&condition_engine),
             condition_engine,
         };
@@ -161,7 +156,7 @@ impl Scripts {
             let message = "`file` names a script literally, like `react.rhai`";
             return Err(vec![ConfigError::at(pointer, message)]);
         };
-        library::entry(&self.library, file).map_err(|(message, help)| {
+        library::entry(&self.library, &file).map_err(|(message, help)| {
             let error = ConfigError::at(pointer, message);
             vec![match help {
                 Some(help) => error.with_help(help),

@@ -2,11 +2,11 @@
 
 use super::explain::{Explained, Names};
 use super::state::{Active, End, Run};
-use super::{Scripts, convert, explain, state};
+use super::{Scripts, convert, explain, pool, state};
 use crate::action::{Action, ActionError, Attempt};
 use crate::delivery::{DeliveryId, Receipt};
 use crate::event::Event;
-use crate::json::Json;
+use crate::json::{Json, Object};
 use crate::template::Params;
 use async_trait::async_trait;
 use rhai::{Dynamic, EvalAltResult, Map, Scope};
@@ -21,36 +21,22 @@ pub(super) struct ScriptAction {
 
 #[async_trait]
 impl Action for ScriptAction {
-    /// Runs on the blocking pool. Dropping the future loses the run's effects; the run itself
-    /// ends at its own time limit and holds its permit until then.
+    /// Runs on a thread of the scripts' pool. Dropping the future loses the run's effects; the run
+    /// itself ends at its own time limit.
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, ActionError> {
-        let permits = Arc::clone(&self.scripts.permits);
-        let permit = permits.acquire_owned().await.expect("the semaphore is never closed");
         let (scripts, file) = (Arc::clone(&self.scripts), self.file.clone());
         let (event, id) = (Arc::clone(&attempt.event), attempt.id.clone());
         let params = given_params(&attempt.params.filled);
-        let run = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            run(&scripts, &file, &event, &id, &params)
-        });
-        run.await.unwrap_or_else(|failed| {
-            let why = if failed.is_panic() { "the script engine failed" } else { "the server is stopping" };
-            Err(ActionError::Retry { error: why.to_owned(), after: None })
+        let ended = pool::run(move || run(&scripts, &file, &event, &id, &params)).await;
+        ended.unwrap_or_else(|| {
+            Err(ActionError::Retry { error: "the script engine failed".to_owned(), after: None })
         })
     }
 }
 
 /// `params` of `{file, params}`; the short form has none.
 fn given_params(filled: &Params) -> Params {
-    let nothing = || Params::Data(Json::Object(Default::default()));
-    match filled {
-        Params::Data(value) => value.get("params").cloned().map_or_else(nothing, Params::Data),
-        Params::Map(members) => {
-            let params = members.iter().find(|(key, _)| key == "params");
-            params.map_or_else(nothing, |(_, value)| value.clone())
-        }
-        _ => nothing(),
-    }
+    filled.get("params").unwrap_or_else(|| Params::Data(Json::Object(Object::new())))
 }
 
 /// Runs a file's `on_event` on this thread, to its end.

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How many reads of a variable pass between two looks at the sizes of all.
+const READS_PER_LOOK: u64 = 256;
+
 /// How many steps pass between two looks at the clock.
 const STEPS_PER_LOOK: u64 = 128;
 
@@ -20,6 +23,7 @@ thread_local! {
         steps: Cell::new(0), max_steps: Cell::new(0), deadline: Cell::new(None), ended: Cell::new(false),
     } };
     static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
+    static READS: Cell<u64> = const { Cell::new(0) };
     static LIMIT: Cell<Option<Spent>> = const { Cell::new(None) };
 }
 
@@ -36,6 +40,7 @@ pub(super) enum Spent {
     Steps,
     Time,
     Depth,
+    Size,
 }
 
 /// How a script ended its run.
@@ -74,6 +79,13 @@ pub(super) fn meter(steps: u64, time: Duration) {
         meter.deadline.set(Instant::now().checked_add(time));
         meter.ended.set(false);
     });
+}
+
+/// Counts a read of a variable. Returns whether it is time to measure the variables.
+pub(super) fn read() -> bool {
+    let reads = READS.get().wrapping_add(1);
+    READS.set(reads);
+    reads.is_multiple_of(READS_PER_LOOK)
 }
 
 /// Which limit of the meter was hit.

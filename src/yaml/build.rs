@@ -1,14 +1,14 @@
 //! Nodes from the parser's events, with a stack of what is open (no recursion).
 
+use super::copy::{MAX_COPIED_BYTES, copy, depth};
 use super::position::{self, Cursor};
 use super::{Entry, MAX_DEPTH, Node, Value, hint, scalar};
 use crate::diagnostic::{Problem, Span};
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use std::collections::HashMap;
 
-/// How many bytes of nodes all anchors and aliases of a text may copy. Ten lines of aliases of
-/// aliases would be billions of nodes.
-const MAX_COPIED_BYTES: usize = 64 << 20;
+/// After so many problems the rest of a text is not read: it is most likely no YAML at all.
+const MAX_PROBLEMS: usize = 100;
 
 /// The node of a whole text.
 ///
@@ -23,7 +23,7 @@ pub(super) fn build(text: &str) -> Result<Node, Vec<Problem>> {
         match event {
             Ok((event, span)) => {
                 let span = builder.cursor.span(span);
-                if builder.take(event, span).is_break() {
+                if builder.take(event, span).is_break() || builder.problems.len() >= MAX_PROBLEMS {
                     break;
                 }
             }
@@ -147,6 +147,9 @@ impl<'a> Builder<'a> {
             self.problem(span, "the alias stands inside of what it names", "write the value out");
             return self.place(Node { span, value: Value::Null }, 0);
         };
+        if self.frames.len() + depth(node) > MAX_DEPTH {
+            return self.too_deep(span);
+        }
         match copy(node, &mut self.copied_bytes) {
             Some(node) => self.place(Node { span, ..node }, 0),
             None => self.too_much_copied(span),
@@ -160,14 +163,18 @@ impl<'a> Builder<'a> {
         STOP
     }
 
+    fn too_deep(&mut self, span: Span) -> Flow {
+        self.problem(span, &format!("nested deeper than {MAX_DEPTH} levels"), "nest less deeply");
+        STOP
+    }
+
     fn open(&mut self, frame: Frame, span: Span) -> Flow {
         if self.expects_key() {
             let help = hint::key_is_nested(self.text, span);
             self.problem(span, "a key must be a text, not a map or list", help);
         }
         if self.frames.len() >= MAX_DEPTH {
-            self.problem(span, &format!("nested deeper than {MAX_DEPTH} levels"), "nest less deeply");
-            return STOP;
+            return self.too_deep(span);
         }
         self.frames.push(frame);
         GO_ON
@@ -225,7 +232,7 @@ impl<'a> Builder<'a> {
     fn refuse_equal_keys(&mut self, entries: &[Entry]) {
         let mut order = entries.iter().collect::<Vec<_>>();
         order.sort_by(|a, b| a.key.cmp(&b.key).then(a.key_span.start.cmp(&b.key_span.start)));
-        for pair in order.windows(2).filter(|pair| pair[0].key == pair[1].key) {
+        for pair in order.windows(2).filter(|pair| pair[0].key == pair[1].key).take(MAX_PROBLEMS) {
             let message =
                 format!("the key `{}` is here already, on line {}", pair[1].key, pair[0].key_span.line);
             self.problem(pair[1].key_span, &message, "remove one of the two");
@@ -284,23 +291,4 @@ fn key_text(value: Value) -> String {
 fn is_core(tag: &Tag, name: &str) -> bool {
     (tag.is_yaml_core_schema() && tag.suffix == name)
         || (name == "str" && tag.handle.is_empty() && tag.suffix == "!")
-}
-
-/// A copy of a node, if the bytes of it and of all copies before are within the bound.
-fn copy(node: &Node, copied_bytes: &mut usize) -> Option<Node> {
-    *copied_bytes = copied_bytes.saturating_add(weight_bytes(node));
-    (*copied_bytes <= MAX_COPIED_BYTES).then(|| node.clone())
-}
-
-fn weight_bytes(node: &Node) -> usize {
-    let content = match &node.value {
-        Value::String(text) => text.len(),
-        Value::Number(number) => number.text().len(),
-        Value::List(items) => items.iter().map(weight_bytes).sum(),
-        Value::Map(entries) => {
-            entries.iter().map(|entry| size_of::<Entry>() + entry.key.len() + weight_bytes(&entry.node)).sum()
-        }
-        Value::Null | Value::Bool(_) => 0,
-    };
-    size_of::<Node>() + content
 }

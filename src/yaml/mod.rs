@@ -5,6 +5,7 @@
 //! loses the places, the digits of large numbers and one of two equal keys.
 
 mod build;
+mod copy;
 mod hint;
 mod position;
 mod scalar;

@@ -169,6 +169,25 @@ fn nesting_is_bounded() {
 }
 
 #[test]
+fn aliases_cannot_nest_deeper_than_texts() {
+    let mut text = format!("a0: &a0 {}{}\n", "[".repeat(60), "]".repeat(60));
+    for level in 1..40 {
+        text.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+    }
+    assert!(good(&text).get("a39").is_some());
+    text.push_str(&format!("b: {}*a39{}\n", "[".repeat(60), "]".repeat(60)));
+    assert!(problem(&text).0.contains("nested deeper than 128 levels"));
+}
+
+#[test]
+fn a_text_that_is_all_wrong_is_not_read_to_its_end() {
+    let text = (0..10_000).map(|_| "{{a}: 1}, ").collect::<String>();
+    assert_eq!(read(&format!("[{text}]")).unwrap_err().len(), 100);
+    let twins = "a: 1\n".repeat(10_000);
+    assert_eq!(read(&twins).unwrap_err().len(), 100);
+}
+
+#[test]
 fn a_map_of_many_keys_takes_no_square_of_the_time() {
     let text = (0..100_000).map(|key| format!("k{key}: {{v: ü}}\n")).collect::<String>();
     assert_eq!(good(&text).entries().len(), 100_000);

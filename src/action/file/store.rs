@@ -193,7 +193,8 @@ fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
 /// Makes names durable: without this a new file may be gone after a crash, its data synced or not.
 fn sync_directory(root: &Dir, path: &str) -> io::Result<()> {
     let parent = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty());
-    root.open_dir(parent.unwrap_or(Path::new(".")))?.into_std_file().sync_all()
+    // Opened as a file: the handle of a `Dir` may be one that cannot be synced.
+    root.open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

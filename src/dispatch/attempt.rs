@@ -1,0 +1,225 @@
+//! One delivery's task: make the attempt, decide, and keep the outcome until it is committed.
+
+use super::decide::{End, Terms, decide};
+use super::{Plan, Shared, Step, trace};
+use crate::action::{Action, ActionError, Attempt, Consent};
+use crate::delivery::{Outcome, Retry};
+use crate::journal::{AttemptRecord, Heal, JournalError, Leased, Settlement};
+use crate::template::{Params, Rendered};
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Waits between tries to commit an outcome: from the first to the last, doubling.
+const HOLD_FIRST: Duration = Duration::from_millis(50);
+const HOLD_MOST: Duration = Duration::from_secs(5);
+
+/// An attempt that was made.
+struct Made {
+    started_at: Timestamp,
+    duration: Duration,
+}
+
+/// Attempts a delivery by these rules and settles it.
+pub(super) async fn run<P: Plan>(shared: Arc<Shared<P>>, rules: Arc<P>, leased: Leased) {
+    let retry = rules.find(&leased.id.rule, &leased.id.action).map_or_else(Retry::default, |step| step.retry);
+    let mut made = None;
+    let attempt = AssertUnwindSafe(attempt(&shared, &*rules, &leased, &mut made)).catch_unwind();
+    let end = attempt.await.unwrap_or_else(|panic| End::Failed(panicked(&*panic)));
+    let terms = Terms {
+        number: leased.attempts + 1,
+        received_at: leased.received_at,
+        now: (shared.clock)(),
+        retry,
+        jitter: fastrand::f64(),
+    };
+    let outcome = decide(end, &terms);
+    let blocked = matches!(outcome, Outcome::Blocked { .. });
+    count(&leased, &outcome, made.as_ref());
+    let attempt = made.map(|made| record(made, &outcome, terms.number));
+    settle(&shared, Settlement { id: leased.id.clone(), outcome, attempt, now: terms.now }).await;
+    if blocked {
+        heal_if_mended(&shared, &rules, &leased).await;
+    }
+}
+
+/// What is to be done, once the rule has been found good for it.
+struct Ready<'a> {
+    action: Arc<dyn Action>,
+    params: Rendered,
+    consent: Consent,
+    step: Step<'a>,
+}
+
+async fn attempt<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased, made: &mut Option<Made>) -> End {
+    let Ready { action, params, consent, step } = match ready(rules, leased) {
+        Ok(ready) => ready,
+        Err(end) => return end,
+    };
+    let attempt = Attempt {
+        id: leased.id.clone(),
+        number: leased.attempts + 1,
+        event: leased.event.clone(),
+        body: leased.body.clone(),
+        headers: leased.headers.clone(),
+        params,
+        traceparent: trace::traceparent(&leased.headers, leased.event.id(), fastrand::u64(..)),
+        consent,
+    };
+    let (started_at, started) = ((shared.clock)(), Instant::now());
+    let answer =
+        AssertUnwindSafe(tokio::time::timeout(step.timeout, action.deliver(&attempt))).catch_unwind();
+    let answer = answer.await;
+    *made = Some(Made { started_at, duration: started.elapsed() });
+    let redact = |text: String| attempt.params.redact(&text);
+    match answer {
+        Ok(Ok(Ok(mut receipt))) => {
+            receipt.line = redact(receipt.line);
+            End::Delivered(receipt)
+        }
+        Ok(Ok(Err(error))) => End::Failed(redacted(error, redact)),
+        Ok(Err(_)) => End::TimedOut(step.timeout),
+        Err(panic) => End::Failed(redacted(panicked(&*panic), redact)),
+    }
+}
+
+/// Finds the action and fills its parameters in, or says why that cannot be.
+fn ready<'a, P: Plan>(rules: &'a P, leased: &Leased) -> Result<Ready<'a>, End> {
+    let (rule, action) = (leased.id.rule.as_str(), leased.id.action.as_str());
+    let gone =
+        || End::Broken(format!("the rule `{rule}` with the action `{action}` is not loaded, or is off"));
+    let step = rules.find(rule, action).ok_or_else(gone)?;
+    let render =
+        |params: &Params| rules.render(params, &leased.event).map_err(|error| End::Broken(error.to_string()));
+    if let Some(effect) = &leased.effect {
+        let built = rules.build_effect(&effect.kind, &effect.params);
+        let action = built.map_err(|errors| {
+            let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            End::Broken(format!("`{}` cannot be made: {}", effect.name, errors.join("; ")))
+        })?;
+        return Ok(Ready { action, params: render(&effect.params)?, consent: step.consent.clone(), step });
+    }
+    if leased.was_blocked && !rules.holds(rule, action, &leased.event).map_err(End::Broken)? {
+        return Err(End::Unwanted);
+    }
+    Ok(Ready { action: step.action.clone(), params: render(step.params)?, consent: Consent::Author, step })
+}
+
+fn redacted(error: ActionError, redact: impl Fn(String) -> String) -> ActionError {
+    match error {
+        ActionError::Retry { error, after } => ActionError::Retry { error: redact(error), after },
+        ActionError::Refused(error) => ActionError::Refused(redact(error)),
+        ActionError::Blocked(error) => ActionError::Blocked(redact(error)),
+    }
+}
+
+/// A panic costs an attempt, never the lease.
+fn panicked(panic: &(dyn Any + Send)) -> ActionError {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    ActionError::Retry {
+        error: format!("the action panicked, which is a bug in hookyard: {text}"),
+        after: None,
+    }
+}
+
+fn record(made: Made, outcome: &Outcome, number: u32) -> AttemptRecord {
+    AttemptRecord {
+        number,
+        started_at: made.started_at,
+        duration: made.duration,
+        outcome: word(outcome).to_owned(),
+        message: message(outcome).to_owned(),
+    }
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered(_) => "delivered",
+        Outcome::Retry { .. } => "retry",
+        Outcome::Blocked { .. } => "blocked",
+        Outcome::Skipped => "skipped",
+        Outcome::Dead { .. } => "dead",
+    }
+}
+
+fn message(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Delivered(receipt) => &receipt.line,
+        Outcome::Skipped => "",
+        Outcome::Retry { error, .. } | Outcome::Blocked { error, .. } | Outcome::Dead { error } => error,
+    }
+}
+
+/// For `/metrics` and the log.
+fn count(leased: &Leased, outcome: &Outcome, made: Option<&Made>) {
+    let (id, outcome_word) = (&leased.id, word(outcome));
+    if let Some(made) = made {
+        let labels =
+            [("rule", id.rule.clone()), ("action", id.action.clone()), ("outcome", outcome_word.to_owned())];
+        metrics::counter!("hookyard_attempts_total", &labels).increment(1);
+        metrics::histogram!("hookyard_attempt_seconds").record(made.duration.as_secs_f64());
+    }
+    match outcome {
+        Outcome::Delivered(_) => metrics::counter!("hookyard_delivered_total").increment(1),
+        Outcome::Retry { .. } => metrics::counter!("hookyard_retried_total").increment(1),
+        Outcome::Blocked { .. } => metrics::counter!("hookyard_blocked_total").increment(1),
+        Outcome::Dead { .. } => metrics::counter!("hookyard_dead_total").increment(1),
+        Outcome::Skipped => {}
+    }
+    match outcome {
+        Outcome::Delivered(_) | Outcome::Skipped => tracing::debug!(delivery = %id, "{outcome_word}"),
+        _ => tracing::warn!(delivery = %id, error = message(outcome), "{outcome_word}"),
+    }
+}
+
+/// Commits an outcome, however long that takes: meanwhile nothing is leased.
+async fn settle<P>(shared: &Shared<P>, settlement: Settlement) {
+    let Err(error) = shared.journal.settle(settlement.clone()).await else { return };
+    let _held = Held::new(shared);
+    tracing::error!(delivery = %settlement.id, %error, "an outcome cannot be committed: it is held, and nothing is leased");
+    let mut wait = HOLD_FIRST;
+    loop {
+        tokio::time::sleep(wait).await;
+        match shared.journal.settle(settlement.clone()).await {
+            Ok(()) => return tracing::info!(delivery = %settlement.id, "the outcome is committed"),
+            // No operator can mend it while we run: the next start makes the attempt again.
+            Err(JournalError::Unusable(error)) => return tracing::error!(%error, "an outcome is lost"),
+            Err(JournalError::Unavailable(_)) => wait = (wait * 2).min(HOLD_MOST),
+        }
+    }
+}
+
+/// Counts an outcome as held while it lives.
+struct Held<'a, P>(&'a Shared<P>);
+
+impl<'a, P> Held<'a, P> {
+    fn new(shared: &'a Shared<P>) -> Self {
+        shared.held.fetch_add(1, Ordering::SeqCst);
+        Self(shared)
+    }
+}
+
+impl<P> Drop for Held<'_, P> {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A generation that came during the attempt may have healed this rule before there was anything
+/// to heal. Asked after the commit, so whichever comes later, the reload or this, sees the other.
+async fn heal_if_mended<P>(shared: &Shared<P>, rules: &Arc<P>, leased: &Leased) {
+    let same = shared.rules.borrow().as_ref().is_some_and(|current| Arc::ptr_eq(current, rules));
+    if same {
+        return;
+    }
+    let which = Heal::Rules(BTreeSet::from([leased.id.rule.clone()]));
+    if let Err(error) = shared.journal.heal(which, (shared.clock)()).await {
+        tracing::warn!(delivery = %leased.id, %error, "it stays blocked until its rule changes again");
+    }
+}

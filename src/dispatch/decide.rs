@@ -1,0 +1,133 @@
+//! The one decision: what an attempt's end means for its delivery. Pure.
+
+use crate::action::ActionError;
+use crate::delivery::{Outcome, Receipt, Retry};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// How an attempt ended, or why none was made.
+#[derive(Clone, Debug)]
+pub enum End {
+    Delivered(Receipt),
+    Failed(ActionError),
+    TimedOut(Duration),
+    /// The rule itself is at fault, or gone.
+    Broken(String),
+    /// The condition could be evaluated at last, and is false.
+    Unwanted,
+}
+
+/// What the decision depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The attempt that ended, from 1.
+    pub number: u32,
+    pub received_at: Timestamp,
+    pub now: Timestamp,
+    pub retry: Retry,
+    /// In 0..1.
+    pub jitter: f64,
+}
+
+/// Says what becomes of the delivery.
+pub fn decide(end: End, terms: &Terms) -> Outcome {
+    match end {
+        End::Delivered(receipt) => Outcome::Delivered(receipt),
+        End::Unwanted => Outcome::Skipped,
+        End::Failed(ActionError::Refused(error)) => Outcome::Dead { error },
+        End::Failed(ActionError::Blocked(error)) | End::Broken(error) => blocked(error, terms),
+        End::Failed(ActionError::Retry { error, after }) => again(error, after, terms),
+        End::TimedOut(limit) => {
+            again(format!("no answer within {}", humantime::format_duration(limit)), None, terms)
+        }
+    }
+}
+
+fn again(error: String, after: Option<Duration>, terms: &Terms) -> Outcome {
+    let retry = &terms.retry;
+    let wait = after.map_or_else(|| retry.wait(terms.number, terms.jitter), |after| after.min(retry.max));
+    let due = later(terms.now, wait);
+    if due > end_of(terms) { given_up(&error, retry) } else { Outcome::Retry { due, error } }
+}
+
+fn blocked(error: String, terms: &Terms) -> Outcome {
+    let until = end_of(terms);
+    if terms.now >= until { given_up(&error, &terms.retry) } else { Outcome::Blocked { until, error } }
+}
+
+fn given_up(error: &str, retry: &Retry) -> Outcome {
+    let time = humantime::format_duration(retry.give_up_after);
+    Outcome::Dead { error: format!("given up after {time}: {error}") }
+}
+
+/// When the delivery is given up.
+fn end_of(terms: &Terms) -> Timestamp {
+    later(terms.received_at, terms.retry.give_up_after)
+}
+
+fn later(time: Timestamp, wait: Duration) -> Timestamp {
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+    time.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3600;
+
+    fn after(seconds: u64) -> Timestamp {
+        later(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds))
+    }
+
+    /// `retry: {max: 1h, for: 24h}`, the event received at the epoch.
+    fn decided(end: End, number: u32, now_s: u64) -> String {
+        let (received_at, retry) = (Timestamp::UNIX_EPOCH, Retry::default());
+        let terms = Terms { number, received_at, now: after(now_s), retry, jitter: 0.5 };
+        match decide(end, &terms) {
+            Outcome::Delivered(receipt) => format!("delivered: {}", receipt.line),
+            Outcome::Retry { due, error } => format!("retry at {}: {error}", due.as_second()),
+            Outcome::Blocked { until, error } => format!("blocked until {}: {error}", until.as_second()),
+            Outcome::Skipped => "skipped".into(),
+            Outcome::Dead { error } => format!("dead: {error}"),
+        }
+    }
+
+    fn retry(after_s: Option<u64>) -> End {
+        End::Failed(ActionError::Retry { error: "503".into(), after: after_s.map(Duration::from_secs) })
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_by_the_schedule_or_when_asked() {
+        assert_eq!(decided(retry(None), 1, 100), "retry at 105: 503");
+        assert_eq!(decided(retry(None), 3, 100), "retry at 145: 503");
+        assert_eq!(decided(retry(Some(7)), 3, 100), "retry at 107: 503");
+        assert_eq!(decided(retry(Some(0)), 3, 100), "retry at 100: 503");
+        assert_eq!(decided(retry(Some(9 * HOUR)), 1, 0), "retry at 3600: 503", "capped at max");
+        let slow = End::TimedOut(Duration::from_secs(30));
+        assert_eq!(decided(slow, 1, 100), "retry at 105: no answer within 30s");
+    }
+
+    #[test]
+    fn what_would_come_after_the_retry_time_is_dead() {
+        assert_eq!(decided(retry(None), 1, 24 * HOUR - 5), "retry at 86400: 503");
+        assert_eq!(decided(retry(None), 1, 24 * HOUR - 4), "dead: given up after 1day: 503");
+        assert_eq!(decided(retry(Some(u64::MAX)), 1, 24 * HOUR), "dead: given up after 1day: 503");
+    }
+
+    #[test]
+    fn what_the_rule_broke_waits_until_the_retry_time_is_over() {
+        for end in [End::Broken("no rule".into()), End::Failed(ActionError::Blocked("no rule".into()))] {
+            assert_eq!(decided(end.clone(), 1, 100), "blocked until 86400: no rule");
+            assert_eq!(decided(end, 1, 24 * HOUR), "dead: given up after 1day: no rule");
+        }
+    }
+
+    #[test]
+    fn the_rest_ends_it() {
+        let receipt = Receipt { line: "204".into(), effects: Vec::new() };
+        assert_eq!(decided(End::Delivered(receipt), 1, 100 * HOUR), "delivered: 204");
+        assert_eq!(decided(End::Failed(ActionError::Refused("410 Gone".into())), 1, 0), "dead: 410 Gone");
+        assert_eq!(decided(End::Unwanted, 1, 0), "skipped");
+    }
+}

@@ -1,0 +1,192 @@
+//! Lanes at work: lease what is due, attempt it within its time, keep what came of it.
+
+mod attempt;
+mod decide;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod unrouted;
+
+use crate::delivery::DeliveryId;
+use crate::journal::{Capacity, Journal, JournalError, Lease, Leased};
+use crate::rules::Serving;
+use jiff::Timestamp;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+pub use plan::{Plan, Step};
+pub use unrouted::route_unrouted;
+
+/// How long attempts under way may go on when hookyard stops; the rest is put back.
+const DRAIN: Duration = Duration::from_secs(5);
+/// Before the journal is asked again when it could not answer.
+const JOURNAL_PAUSE: Duration = Duration::from_millis(500);
+/// How often events that slipped in unrouted beside the first generation are looked for.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// How much is done at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Attempts overall.
+    pub concurrency: usize,
+    /// Attempts of one (rule, action).
+    pub lane_concurrency: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { concurrency: 64, lane_concurrency: 16 }
+    }
+}
+
+/// What reads the time, so that tests can say what it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The delivering half of hookyard.
+pub struct Dispatcher<P = Serving> {
+    shared: Arc<Shared<P>>,
+    limits: watch::Receiver<Limits>,
+    attempts: JoinSet<()>,
+    /// What each running attempt has leased.
+    leased: HashMap<Id, DeliveryId>,
+    /// [`DRAIN`], but for tests.
+    drain: Duration,
+}
+
+/// What the dispatcher and its attempts share.
+struct Shared<P> {
+    journal: Arc<dyn Journal>,
+    rules: watch::Receiver<Option<Arc<P>>>,
+    clock: Clock,
+    /// Outcomes that could not be committed yet: while there is one, nothing is leased.
+    held: AtomicUsize,
+}
+
+impl<P: Plan> Dispatcher<P> {
+    /// `rules` is `None` until there is a first generation; nothing is delivered before.
+    /// `limits` may change at any time.
+    pub fn new(
+        journal: Arc<dyn Journal>,
+        rules: watch::Receiver<Option<Arc<P>>>,
+        limits: watch::Receiver<Limits>,
+    ) -> Self {
+        Self::with_clock(journal, rules, limits, Arc::new(Timestamp::now))
+    }
+
+    /// The same with another clock.
+    pub fn with_clock(
+        journal: Arc<dyn Journal>,
+        rules: watch::Receiver<Option<Arc<P>>>,
+        limits: watch::Receiver<Limits>,
+        clock: Clock,
+    ) -> Self {
+        let shared = Arc::new(Shared { journal, rules, clock, held: AtomicUsize::new(0) });
+        Self { shared, limits, attempts: JoinSet::new(), leased: HashMap::new(), drain: DRAIN }
+    }
+
+    /// Delivers until `shutdown`, then waits a few seconds for what is under way and puts the
+    /// rest back. Dropping the future abandons attempts; the next start makes them again.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let sweep = unrouted::sweep(self.shared.clone(), shutdown.clone());
+        tokio::join!(sweep, async {
+            self.deliver(&shutdown).await;
+            self.drain().await;
+        });
+    }
+
+    async fn deliver(&mut self, shutdown: &CancellationToken) {
+        let work = self.shared.journal.work();
+        let (mut rules, mut limits) = (self.shared.rules.clone(), self.limits.clone());
+        loop {
+            let next_look = self.start_due().await;
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = work.notified() => {}
+                // A closed channel means that they stay as they are.
+                Ok(()) = rules.changed() => {}
+                Ok(()) = limits.changed() => {}
+                Some(ended) = self.attempts.join_next_with_id() => self.forget(ended).await,
+                () = sleep_for(next_look) => {}
+            }
+            while let Some(ended) = self.attempts.try_join_next_with_id() {
+                self.forget(ended).await;
+            }
+        }
+    }
+
+    /// Starts what is due and has room; says how long nothing else will be due by itself.
+    async fn start_due(&mut self) -> Option<Duration> {
+        let limits = *self.limits.borrow();
+        let room = limits.concurrency.saturating_sub(self.attempts.len());
+        let rules = self.shared.rules.borrow().clone()?;
+        if room == 0 || self.shared.held.load(Ordering::SeqCst) > 0 {
+            return None;
+        }
+        let now = (self.shared.clock)();
+        match self.lease(room, limits.lane_concurrency, now).await {
+            Ok(lease) => {
+                lease.deliveries.into_iter().for_each(|leased| self.start(rules.clone(), leased));
+                lease.next_due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default())
+            }
+            Err(error) => {
+                tracing::error!(%error, "nothing can be delivered now");
+                Some(JOURNAL_PAUSE)
+            }
+        }
+    }
+
+    async fn lease(&self, overall: usize, per_lane: usize, now: Timestamp) -> Result<Lease, JournalError> {
+        let paused = BTreeSet::new();
+        let capacity = Capacity { overall, per_lane, paused: &paused };
+        self.shared.journal.lease(now, capacity).await
+    }
+
+    fn start(&mut self, rules: Arc<P>, leased: Leased) {
+        let id = leased.id.clone();
+        let task = self.attempts.spawn(attempt::run(self.shared.clone(), rules, leased));
+        self.leased.insert(task.id(), id);
+    }
+
+    /// An attempt's task has ended; it has settled its lease unless it was broken off.
+    async fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let (task, error) = match ended {
+            Ok((task, ())) => (task, None),
+            Err(error) => (error.id(), Some(error)),
+        };
+        let id = self.leased.remove(&task);
+        if let Some((id, error)) = id.zip(error) {
+            tracing::error!(delivery = %id, %error, "an attempt's outcome was lost; it is made again");
+            self.shared.journal.release(&id).await;
+        }
+    }
+
+    async fn drain(&mut self) {
+        let bound = self.drain;
+        let all = async {
+            while let Some(ended) = self.attempts.join_next_with_id().await {
+                self.forget(ended).await;
+            }
+        };
+        if tokio::time::timeout(bound, all).await.is_err() {
+            self.attempts.shutdown().await;
+            for id in std::mem::take(&mut self.leased).into_values() {
+                tracing::warn!(delivery = %id, "put back: the attempt did not end in time");
+                self.shared.journal.release(&id).await;
+            }
+        }
+    }
+}
+
+/// For ever, if there is nothing to wait for.
+async fn sleep_for(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,71 @@
+//! `traceparent` as in W3C Trace Context, <https://www.w3.org/TR/trace-context/#traceparent-header>.
+
+use crate::event::EventId;
+
+/// The header to send: the incoming trace continued if its header is valid, else a trace whose
+/// id is the event's ULID. `span` identifies the attempt.
+pub fn traceparent(headers: &[(String, String)], event: EventId, span: u64) -> String {
+    let span = span.max(1); // All zeros is no span.
+    let mut incoming = headers.iter().filter(|(name, _)| name == "traceparent");
+    let (trace, flags) = match (incoming.next().and_then(|(_, value)| parse(value)), incoming.next()) {
+        (Some((trace, sampled)), None) => (trace.to_owned(), u8::from(sampled)),
+        // "Sampled" is for the receivers: without it most tracers would drop what they see.
+        _ => (format!("{:032x}", u128::from_be_bytes(event.0.to_bytes())), 1),
+    };
+    format!("00-{trace}-{span:016x}-{flags:02x}")
+}
+
+/// The trace id, and whether it is sampled. A later version may have more fields behind ours.
+fn parse(value: &str) -> Option<(&str, bool)> {
+    let mut fields = value.trim().split('-');
+    let mut field = |length| fields.next().filter(|field| field.len() == length && is_hex(field));
+    let (version, trace, parent, flags) = (field(2)?, field(32)?, field(16)?, field(2)?);
+    let known = version == "00" && fields.next().is_none() || version != "00" && version != "ff";
+    let zero = |field: &str| field.bytes().all(|digit| digit == b'0');
+    let flags = u8::from_str_radix(flags, 16).ok()?;
+    (known && !zero(trace) && !zero(parent)).then_some((trace, flags & 1 == 1))
+}
+
+fn is_hex(field: &str) -> bool {
+    field.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    fn with(values: &[&str]) -> String {
+        let headers: Vec<_> = values.iter().map(|it| ("traceparent".to_owned(), (*it).to_owned())).collect();
+        traceparent(&headers, EventId::new(1, 2), 0xabc)
+    }
+
+    #[test]
+    fn a_valid_trace_is_continued_with_a_new_span() {
+        let value = format!("00-{TRACE}-00f067aa0ba902b7-01");
+        assert_eq!(with(&[&value]), format!("00-{TRACE}-0000000000000abc-01"));
+        let later = format!("cc-{TRACE}-00f067aa0ba902b7-02-what-the-future-brings");
+        assert_eq!(with(&[&later]), format!("00-{TRACE}-0000000000000abc-00"));
+    }
+
+    #[test]
+    fn anything_else_gives_a_trace_of_the_event() {
+        let own = "00-00000000000100000000000000000002-0000000000000abc-01";
+        let valid = format!("00-{TRACE}-00f067aa0ba902b7-01");
+        assert_eq!(with(&[]), own);
+        assert_eq!(with(&[&valid, &valid]), own, "two headers");
+        for bad in [
+            "",
+            "00",
+            &format!("ff-{TRACE}-00f067aa0ba902b7-01"),
+            &format!("00-{TRACE}-00f067aa0ba902b7-01-more"),
+            &format!("00-{TRACE}-0000000000000000-01"),
+            &format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
+            &format!("00-{}-00f067aa0ba902b7-01", TRACE.to_uppercase()),
+            &format!("00-{TRACE}-00f067aa0ba902b-01"),
+        ] {
+            assert_eq!(with(&[bad]), own, "{bad}");
+        }
+    }
+}

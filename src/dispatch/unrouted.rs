@@ -1,0 +1,52 @@
+//! Events that came before there were rules, routed by the first that are good.
+
+use super::{Plan, SWEEP, Shared, sleep_for};
+use crate::journal::{Journal, JournalError, StoredEvent};
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Routed and committed together.
+const BATCH: usize = 100;
+
+/// Routes all events that no generation has routed; returns how many.
+///
+/// # Errors
+/// The journal's; what was routed until then stays.
+pub async fn route_unrouted<P: Plan>(
+    journal: &dyn Journal,
+    rules: &P,
+    now: Timestamp,
+) -> Result<usize, JournalError> {
+    let mut routed = 0;
+    loop {
+        let events = journal.unrouted(BATCH).await?;
+        if events.is_empty() {
+            return Ok(routed);
+        }
+        let route =
+            |stored: &StoredEvent| journal.route(stored.event.id(), rules.route(&stored.event, now), now);
+        try_join_all(events.iter().map(route)).await?;
+        routed += events.len();
+    }
+}
+
+/// Looks for such events now and then: a request that found no rules may be kept as unrouted
+/// just after the first ones have come.
+pub(super) async fn sweep<P: Plan>(shared: Arc<Shared<P>>, shutdown: CancellationToken) {
+    loop {
+        let rules = shared.rules.borrow().clone();
+        if let Some(rules) = rules {
+            match route_unrouted(&*shared.journal, &*rules, (shared.clock)()).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "routed events that came before the rules"),
+                Err(error) => tracing::warn!(%error, "events that wait for rules could not be routed"),
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = sleep_for(Some(SWEEP)) => {}
+        }
+    }
+}

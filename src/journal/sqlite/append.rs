@@ -1,0 +1,155 @@
+//! Keeping events: one row each, and one for each delivery.
+
+use super::codec;
+use super::prints::Print;
+use super::writer::{Fault, Txn};
+use crate::event::EventId;
+use crate::journal::{Appended, Entry, JournalError, NewDelivery, Routing, State};
+use crate::json::Json;
+use rusqlite::{OptionalExtension, params};
+
+/// An entry with its texts made, so that the writer has only to store them.
+pub struct Row {
+    entry: Entry,
+    document: String,
+    headers: Vec<u8>,
+}
+
+impl Row {
+    pub fn new(entry: Entry) -> Self {
+        let document = entry.received.event.to_string();
+        let headers = codec::write_pairs(&entry.received.headers);
+        Self { entry, document, headers }
+    }
+
+    /// Keeps the event unless its twin is here. The inner error is this event's alone.
+    pub fn append(self, txn: &mut Txn<'_>) -> Result<Result<Appended, JournalError>, Fault> {
+        let received = &self.entry.received;
+        let since = self.entry.dedupe_since.as_millisecond();
+        if let Some(first) = txn.prints.twin(txn.connection, &received.fingerprint, since)? {
+            return Ok(Ok(Appended::Duplicate(first)));
+        }
+        if !txn.has_room()? {
+            let why = "it has reached its size limit, and nothing in it may be removed yet";
+            return Ok(Err(JournalError::Unavailable(why.into())));
+        }
+        let print = self.print(txn)?;
+        txn.prints.stage(txn.connection, print)?;
+        self.insert(txn, &print)?;
+        txn.tally.events += 1;
+        match &self.entry.routing {
+            Some(routing) => add_deliveries(txn, print.seq, &routing.deliveries, print.received)?,
+            None => txn.tally.unrouted += 1,
+        }
+        Ok(Ok(Appended::New(print.id)))
+    }
+
+    fn print(&self, txn: &Txn<'_>) -> Result<Print, Fault> {
+        let id = self.entry.received.event.id();
+        let received = self.entry.received_at.as_millisecond();
+        let window = received.saturating_sub(self.entry.dedupe_since.as_millisecond()).max(0);
+        let until = received.saturating_add(window);
+        Ok(Print {
+            id,
+            seq: free_seq(txn, id)?,
+            fingerprint: self.entry.received.fingerprint,
+            received,
+            until,
+        })
+    }
+
+    fn insert(&self, txn: &Txn<'_>, print: &Print) -> Result<(), Fault> {
+        let event = &self.entry.received.event;
+        let text = |field: &str| event.get(field).and_then(Json::as_str);
+        let routing = self.entry.routing.as_ref();
+        let sql = "INSERT INTO events (seq, id, fingerprint, received, dedupe_until, generation, source, type, status, \
+                   rules, headers, document, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        txn.connection.prepare_cached(sql)?.execute(params![
+            print.seq,
+            print.id.0.to_bytes(),
+            print.fingerprint,
+            print.received,
+            print.until,
+            routing.map(|routing| routing.generation.cast_signed()),
+            event.source(),
+            text("type"),
+            text("status"),
+            routing.map(|routing| routing.rules.join(",")).unwrap_or_default(),
+            self.headers,
+            self.document,
+            &self.entry.received.body[..],
+        ])?;
+        Ok(())
+    }
+}
+
+/// The next key in the event's millisecond.
+fn free_seq(txn: &Txn<'_>, id: EventId) -> Result<i64, Fault> {
+    let seqs = codec::seqs_of(id.0.timestamp_ms());
+    let sql = "SELECT max(seq) FROM events WHERE seq BETWEEN ?1 AND ?2";
+    let newest: Option<i64> =
+        txn.connection.prepare_cached(sql)?.query_row([seqs.start(), seqs.end()], |row| row.get(0))?;
+    match newest {
+        None => Ok(*seqs.start()),
+        Some(newest) if newest < *seqs.end() => Ok(newest + 1),
+        Some(_) => Err(Fault::Refused("more than 32768 events have the same millisecond".into())),
+    }
+}
+
+/// The key of an event, if it is here.
+pub fn seq(connection: &rusqlite::Connection, id: EventId) -> rusqlite::Result<Option<i64>> {
+    let seqs = codec::seqs_of(id.0.timestamp_ms());
+    let sql = "SELECT seq FROM events WHERE seq BETWEEN ?1 AND ?2 AND id = ?3";
+    let mut query = connection.prepare_cached(sql)?;
+    query.query_row(params![seqs.start(), seqs.end(), id.0.to_bytes()], |row| row.get(0)).optional()
+}
+
+/// Routes an event that was kept as unrouted.
+pub fn route(txn: &mut Txn<'_>, event: EventId, routing: &Routing, now: i64) -> Result<(), Fault> {
+    let Some(seq) = seq(txn.connection, event)? else { return Ok(()) };
+    let sql = "UPDATE events SET generation = ?2, rules = ?3 WHERE seq = ?1 AND generation IS NULL";
+    let row = params![seq, routing.generation.cast_signed(), routing.rules.join(",")];
+    if txn.connection.prepare_cached(sql)?.execute(row)? == 0 {
+        return Ok(());
+    }
+    txn.tally.unrouted -= 1;
+    add_deliveries(txn, seq, &routing.deliveries, now)
+}
+
+fn add_deliveries(txn: &mut Txn<'_>, event: i64, deliveries: &[NewDelivery], now: i64) -> Result<(), Fault> {
+    for delivery in deliveries {
+        add(txn, event, delivery, None, now)?;
+    }
+    Ok(())
+}
+
+/// Adds a delivery unless it is there. `effect`: its kind and stored parameters.
+pub fn add(
+    txn: &mut Txn<'_>,
+    event: i64,
+    delivery: &NewDelivery,
+    effect: Option<(&str, &str)>,
+    now: i64,
+) -> Result<(), Fault> {
+    let lane = txn.lane(&delivery.id.rule, &delivery.id.action)?;
+    let state = if delivery.blocked.is_some() { State::Blocked } else { State::Pending };
+    let due = delivery.due.as_millisecond();
+    let sql = "INSERT OR IGNORE INTO deliveries (event, lane, name, state, due, attempts, updated, message, \
+               effect_kind, effect_params) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9)";
+    let added = txn.connection.prepare_cached(sql)?.execute(params![
+        event,
+        lane,
+        codec::name(&delivery.id),
+        state as i64,
+        due,
+        now,
+        delivery.blocked.as_deref().unwrap_or_default(),
+        effect.map(|(kind, _)| kind),
+        effect.map(|(_, params)| params),
+    ])?;
+    if added > 0 {
+        txn.tally.add(state, 1);
+        txn.due.push((lane, due));
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! How values stand in the tables: times, keys, names, lists.
+
+use crate::delivery::DeliveryId;
+use crate::event::{Event, EventId};
+use crate::journal::{JournalError, State};
+use crate::json::{self, Json};
+use jiff::Timestamp;
+use std::ops::RangeInclusive;
+use ulid::Ulid;
+
+/// Low bits of `events.seq` that tell the events of one millisecond apart.
+const SLOT_BITS: u32 = 15;
+
+/// The keys that the events of one millisecond can have.
+pub fn seqs_of(ms: u64) -> RangeInclusive<i64> {
+    // A ULID's time has 48 bits, so this fills an i64 exactly.
+    let ms = (ms & ((1 << 48) - 1)).cast_signed();
+    (ms << SLOT_BITS)..=((ms << SLOT_BITS) | ((1 << SLOT_BITS) - 1))
+}
+
+/// The first key of an event received at `time`.
+pub fn first_seq_at(time: Timestamp) -> i64 {
+    *seqs_of(u64::try_from(time.as_millisecond()).unwrap_or(0)).start()
+}
+
+/// A stored time; what lies outside of all calendars is cut to their ends.
+pub fn time(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}
+
+/// The first 8 bytes of a fingerprint, as an index key.
+pub fn print(fingerprint: &[u8; 32]) -> i64 {
+    let (head, _) = fingerprint.split_first_chunk().expect("32 bytes have 8");
+    i64::from_le_bytes(*head)
+}
+
+pub fn event_id(bytes: [u8; 16]) -> EventId {
+    EventId(Ulid::from_bytes(bytes))
+}
+
+/// What a delivery's id has beside event, rule and action.
+pub fn name(id: &DeliveryId) -> String {
+    let replay = if id.replay > 1 { format!("~{}", id.replay) } else { String::new() };
+    id.effects.iter().fold(replay, |name, effect| name + "/" + effect.as_str())
+}
+
+/// The id of a stored delivery.
+pub fn delivery_id(event: EventId, rule: &str, action: &str, name: &str) -> DeliveryId {
+    let mut parts = name.split('/');
+    let replay = parts.next().and_then(|head| head.strip_prefix('~')?.parse().ok()).unwrap_or(1);
+    let effects = parts.map(str::to_owned).collect();
+    DeliveryId { event, replay, rule: rule.to_owned(), action: action.to_owned(), effects }
+}
+
+pub fn state(number: i64) -> State {
+    match number {
+        0 => State::Pending,
+        1 => State::Blocked,
+        2 => State::Delivered,
+        3 => State::Skipped,
+        _ => State::Dead,
+    }
+}
+
+/// Pairs of texts as one blob: each text behind its length in 4 bytes.
+pub fn write_pairs(pairs: &[(String, String)]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(pairs.iter().map(|(a, b)| a.len() + b.len() + 8).sum());
+    for text in pairs.iter().flat_map(|(name, value)| [name, value]) {
+        let length = u32::try_from(text.len()).expect("a header is shorter than 4 GiB");
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(text.as_bytes());
+    }
+    out
+}
+
+/// Reads what [`write_pairs`] wrote; stops at what it cannot have written.
+pub fn read_pairs(mut blob: &[u8]) -> Vec<(String, String)> {
+    let mut text = || {
+        let (length, rest) = blob.split_first_chunk()?;
+        let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        blob = rest;
+        Some(String::from_utf8_lossy(text).into_owned())
+    };
+    std::iter::from_fn(|| Some((text()?, text()?))).collect()
+}
+
+/// Reads an event's document back, exactly as it was.
+///
+/// # Errors
+/// [`JournalError::Unusable`] if the text is no document: the file was changed from outside.
+pub fn event(id: EventId, document: &str) -> Result<Event, JournalError> {
+    let broken = |why: String| JournalError::Unusable(format!("the stored event {id} cannot be read: {why}"));
+    match json::parse(document.as_bytes()) {
+        Ok(Json::Object(document)) => Ok(Event::new(id, document)),
+        Ok(other) => Err(broken(format!("it is a {}", other.kind()))),
+        Err(error) => Err(broken(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_later_milliseconds_are_larger_and_the_last_one_fits() {
+        assert!(seqs_of(7).end() < seqs_of(8).start());
+        assert_eq!(*seqs_of((1 << 48) - 1).end(), i64::MAX);
+        assert_eq!(first_seq_at(time(-5)), 0);
+    }
+
+    #[test]
+    fn ids_and_pairs_read_back_as_written() {
+        for text in ["/r/a", "~2/r/a", "/r/a/slack-1", "~3/r/a/x/file-2"] {
+            let id: DeliveryId = format!("evt_01JDFV3M4X0000000000000000{text}").parse().unwrap();
+            assert_eq!(delivery_id(id.event, &id.rule, &id.action, &name(&id)), id, "{text}");
+        }
+        let pairs = vec![("a".to_owned(), String::new()), ("é".to_owned(), "\n:\0".to_owned())];
+        assert_eq!(read_pairs(&write_pairs(&pairs)), pairs);
+        assert_eq!(read_pairs(&[9, 0, 0, 0, 1]), []);
+    }
+}

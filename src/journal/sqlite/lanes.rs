@@ -1,0 +1,208 @@
+//! The lanes in memory: when each has work, what is leased from it, whose turn it is.
+//!
+//! Only lanes are kept here, never their backlog: a lane with a million deliveries costs as much
+//! as one with a single delivery, and a lane with none due costs nothing at a lease.
+
+use crate::delivery::DeliveryId;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Number of a row of the table `lanes`.
+pub type LaneId = i64;
+
+/// One (rule, action).
+#[derive(Debug)]
+pub struct Lane {
+    pub rule: String,
+    pub action: String,
+    /// No delivery that is not leased is due before then. `None`: there is none.
+    due: Option<i64>,
+    /// Keys (event, name) of what is leased; as few as the lane's concurrency.
+    leased: Vec<(i64, String)>,
+}
+
+/// A lease.
+#[derive(Clone, Debug)]
+pub struct Held {
+    pub lane: LaneId,
+    pub event: i64,
+    pub name: String,
+    pub due: i64,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Lanes {
+    numbers: HashMap<String, HashMap<String, LaneId>>,
+    lanes: BTreeMap<LaneId, Lane>,
+    /// Lanes with something due, by the last look.
+    ready: BTreeSet<LaneId>,
+    /// Lanes whose next delivery is due later: (due, lane).
+    waiting: BTreeSet<(i64, LaneId)>,
+    held: HashMap<DeliveryId, Held>,
+    /// The lane that was leased from last.
+    last: LaneId,
+}
+
+impl Lanes {
+    pub fn add(&mut self, lane: LaneId, rule: String, action: String) {
+        self.numbers.entry(rule.clone()).or_default().insert(action.clone(), lane);
+        self.lanes.entry(lane).or_insert(Lane { rule, action, due: None, leased: Vec::new() });
+    }
+
+    pub fn number(&self, rule: &str, action: &str) -> Option<LaneId> {
+        self.numbers.get(rule)?.get(action).copied()
+    }
+
+    pub fn of_rule(&self, rule: &str) -> Vec<LaneId> {
+        self.numbers.get(rule).map(|actions| actions.values().copied().collect()).unwrap_or_default()
+    }
+
+    pub fn all(&self) -> Vec<LaneId> {
+        self.lanes.keys().copied().collect()
+    }
+
+    pub fn get(&self, lane: LaneId) -> Option<&Lane> {
+        self.lanes.get(&lane)
+    }
+
+    /// A delivery of the lane is due at `due`: the lane is looked at by then.
+    pub fn note(&mut self, lane: LaneId, due: i64) {
+        let earlier = self.lanes.get(&lane).is_some_and(|lane| lane.due.is_none_or(|known| due < known));
+        if earlier {
+            self.set_due(lane, Some(due));
+        }
+    }
+
+    /// What a look at the lane's deliveries found: when the next that is not leased is due.
+    pub fn set_due(&mut self, number: LaneId, due: Option<i64>) {
+        let Some(lane) = self.lanes.get_mut(&number) else { return };
+        if let Some(before) = std::mem::replace(&mut lane.due, due) {
+            self.waiting.remove(&(before, number));
+        }
+        self.ready.remove(&number);
+        self.waiting.extend(due.map(|due| (due, number)));
+    }
+
+    /// Lanes whose time has come by `now` are ready from here on.
+    pub fn wake(&mut self, now: i64) {
+        while let Some((_, lane)) = self.waiting.first().filter(|(due, _)| *due <= now).copied() {
+            self.waiting.pop_first();
+            self.ready.insert(lane);
+        }
+    }
+
+    /// Up to `count` ready lanes with room below `per_lane`, beginning behind the last one served.
+    pub fn turn(&self, count: usize, per_lane: usize, paused: &BTreeSet<(String, String)>) -> Vec<LaneId> {
+        let open = |number: &LaneId| {
+            let lane = &self.lanes[number];
+            let pause = || paused.contains(&(lane.rule.clone(), lane.action.clone()));
+            lane.leased.len() < per_lane && (paused.is_empty() || !pause())
+        };
+        let behind = self.ready.range(self.last + 1..);
+        behind.chain(self.ready.range(..=self.last)).copied().filter(open).take(count).collect()
+    }
+
+    /// Takes a delivery out.
+    pub fn hold(&mut self, id: DeliveryId, held: Held) {
+        self.last = held.lane;
+        if let Some(lane) = self.lanes.get_mut(&held.lane) {
+            lane.leased.push((held.event, held.name.clone()));
+        }
+        self.held.insert(id, held);
+    }
+
+    pub fn held(&self, id: &DeliveryId) -> Option<&Held> {
+        self.held.get(id)
+    }
+
+    /// Ends a lease; what is still open is due at `due`.
+    pub fn end(&mut self, id: &DeliveryId, due: Option<i64>) {
+        let Some(held) = self.held.remove(id) else { return };
+        if let Some(lane) = self.lanes.get_mut(&held.lane) {
+            lane.leased.retain(|(event, name)| (*event, name) != (held.event, &held.name));
+        }
+        if let Some(due) = due {
+            self.note(held.lane, due);
+        }
+    }
+
+    /// Puts a lease back unchanged.
+    pub fn release(&mut self, id: &DeliveryId) {
+        let due = self.held.get(id).map(|held| held.due);
+        self.end(id, due);
+    }
+
+    /// When the first lane that is not ready becomes it.
+    pub fn next_due(&self) -> Option<i64> {
+        self.waiting.first().map(|(due, _)| *due)
+    }
+}
+
+impl Lane {
+    pub fn is_leased(&self, event: i64, name: &str) -> bool {
+        self.leased.iter().any(|(of, called)| (*of, called.as_str()) == (event, name))
+    }
+
+    /// How many are leased.
+    pub fn under_way(&self) -> usize {
+        self.leased.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lanes(count: LaneId) -> Lanes {
+        let mut lanes = Lanes::default();
+        for lane in 1..=count {
+            lanes.add(lane, format!("r{lane}"), "a".into());
+            lanes.note(lane, 10);
+        }
+        lanes
+    }
+
+    fn hold(lanes: &mut Lanes, lane: LaneId, event: i64) -> DeliveryId {
+        let id: DeliveryId = format!("evt_01JDFV3M4X0000000000000000/r{lane}/a/e-{event}").parse().unwrap();
+        lanes.hold(id.clone(), Held { lane, event, name: String::new(), due: 10 });
+        id
+    }
+
+    #[test]
+    fn a_lane_is_ready_when_its_time_has_come() {
+        let mut lanes = lanes(2);
+        lanes.note(2, 5);
+        lanes.note(2, 7);
+        lanes.wake(9);
+        assert_eq!(lanes.turn(9, 1, &BTreeSet::new()), [2]);
+        assert_eq!(lanes.next_due(), Some(10));
+        lanes.set_due(2, None);
+        lanes.wake(10);
+        assert_eq!(lanes.turn(9, 1, &BTreeSet::new()), [1]);
+        assert_eq!(lanes.next_due(), None);
+    }
+
+    #[test]
+    fn turns_go_round_and_pass_over_full_and_paused_lanes() {
+        let mut lanes = lanes(4);
+        lanes.wake(10);
+        hold(&mut lanes, 2, 1);
+        assert_eq!(lanes.turn(9, 2, &BTreeSet::new()), [3, 4, 1, 2]);
+        assert_eq!(lanes.turn(9, 1, &BTreeSet::new()), [3, 4, 1]);
+        assert_eq!(lanes.turn(9, 1, &BTreeSet::from([("r3".into(), "a".into())])), [4, 1]);
+    }
+
+    #[test]
+    fn a_released_lease_is_due_as_before_and_an_ended_one_is_not() {
+        let mut lanes = lanes(1);
+        let id = hold(&mut lanes, 1, 1);
+        lanes.set_due(1, None);
+        assert!(lanes.get(1).unwrap().is_leased(1, ""));
+        lanes.release(&id);
+        assert_eq!((lanes.next_due(), lanes.get(1).unwrap().under_way()), (Some(10), 0));
+        let id = hold(&mut lanes, 1, 1);
+        lanes.set_due(1, None);
+        lanes.end(&id, None);
+        assert_eq!((lanes.next_due(), lanes.held(&id).is_none()), (None, true));
+    }
+}

@@ -1,0 +1,174 @@
+//! The journal in one SQLite file: one thread writes in groups, leases live in memory.
+
+mod append;
+mod codec;
+mod history;
+mod lanes;
+mod lease;
+mod open;
+mod prints;
+mod retain;
+mod settle;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use crate::delivery::{DeliveryId, Outcome};
+use crate::event::EventId;
+use crate::journal::{
+    Appended, AttemptRecord, Capacity, Counts, DeliveryFilter, Entry, EventFilter, Generation, Heal, History,
+    Journal, JournalError, Lease, Routing, Settlement, StoredDelivery, StoredEvent, Trim,
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::Notify;
+
+pub use history::SqliteHistory;
+pub use open::{BeforeCommit, Options};
+
+/// A journal that this process alone writes.
+pub struct SqliteJournal {
+    writer: Arc<writer::Handle>,
+    history: SqliteHistory,
+}
+
+impl SqliteJournal {
+    /// Opens the journal, making the file and the directories above it if need be. Blocks.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`] if another process has it, or the file is damaged, is of a newer
+    /// version or of another program; it says what to do.
+    pub fn open(path: &Path, options: Options) -> Result<Arc<Self>, JournalError> {
+        let (connection, lock) = open::open(path, &options)?;
+        let writer = Arc::new(writer::Handle::start(connection, path.to_owned(), options, lock)?);
+        let history = SqliteHistory::open_read_only(path)?;
+        Ok(Arc::new(Self { writer, history }))
+    }
+
+    /// From this size on (freed pages do not count) new events are refused with
+    /// [`JournalError::Unavailable`]; deliveries and [`Journal::trim`] go on. Unlimited at first.
+    pub fn limit_size(&self, bytes: u64) {
+        self.writer.shared.size_limit_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// A stored delivery that cannot be read back will not be better later. Not waited for: a
+    /// dropped lease must not lose the others.
+    fn give_up(&self, id: DeliveryId, error: &JournalError, now: Timestamp) {
+        tracing::error!(delivery = %id, %error, "a stored delivery cannot be read");
+        let outcome = Outcome::Dead { error: error.to_string() };
+        let settlement = settle::Prepared::new(Settlement { id, outcome, attempt: None, now });
+        let writer = self.writer.clone();
+        tokio::spawn(async move { writer.write(move |txn| settle::settle(txn, &settlement)).await });
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn append(&self, entry: Entry) -> Result<Appended, JournalError> {
+        let row = append::Row::new(entry);
+        self.writer.write(move |txn| row.append(txn)).await?
+    }
+
+    async fn route(&self, event: EventId, routing: Routing, now: Timestamp) -> Result<(), JournalError> {
+        let now = now.as_millisecond();
+        self.writer.write(move |txn| append::route(txn, event, &routing, now)).await
+    }
+
+    async fn unrouted(&self, limit: usize) -> Result<Vec<StoredEvent>, JournalError> {
+        let rows = self.writer.look(move |connection, _| Ok(history::unrouted(connection, limit)?)).await?;
+        rows.into_iter().map(history::EventRow::read_back).collect()
+    }
+
+    async fn lease(&self, now: Timestamp, capacity: Capacity<'_>) -> Result<Lease, JournalError> {
+        let wanted = lease::Wanted {
+            now: now.as_millisecond(),
+            overall: capacity.overall,
+            per_lane: capacity.per_lane,
+            paused: capacity.paused.clone(),
+        };
+        let mut batch = lease::Batch::new(self.writer.shared.clone());
+        let batch = self.writer.look(move |connection, _| {
+            lease::lease(connection, &mut batch, &wanted)?;
+            Ok(batch)
+        });
+        let batch = batch.await?;
+        let next_due = batch.next_due.map(codec::time);
+        let mut deliveries = Vec::new();
+        for row in batch.take() {
+            let id = row.id.clone();
+            match row.read_back() {
+                Ok(leased) => deliveries.push(leased),
+                Err(error) => self.give_up(id, &error, now),
+            }
+        }
+        Ok(Lease { deliveries, next_due })
+    }
+
+    async fn release(&self, id: &DeliveryId) {
+        self.writer.shared.lanes().release(id);
+        self.writer.shared.work.notify_one();
+    }
+
+    async fn settle(&self, settlement: Settlement) -> Result<(), JournalError> {
+        let prepared = settle::Prepared::new(settlement);
+        self.writer.write(move |txn| settle::settle(txn, &prepared)).await
+    }
+
+    async fn heal(&self, which: Heal, now: Timestamp) -> Result<usize, JournalError> {
+        let now = now.as_millisecond();
+        self.writer.write(move |txn| settle::heal(txn, &which, now)).await
+    }
+
+    async fn keep_generation(
+        &self,
+        files: &BTreeMap<String, Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<u64, JournalError> {
+        let (files, now) = (files.clone(), now.as_millisecond());
+        self.writer.write(move |txn| retain::keep_generation(txn, &files, now)).await
+    }
+
+    async fn trim(&self, trim: Trim) -> Result<usize, JournalError> {
+        self.writer.write(move |txn| retain::trim(txn, &trim)).await
+    }
+
+    fn work(&self) -> Arc<Notify> {
+        self.writer.shared.work.clone()
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl History for SqliteJournal {
+    async fn events(&self, filter: EventFilter) -> Result<Vec<StoredEvent>, JournalError> {
+        self.history.events(filter).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<StoredEvent>, JournalError> {
+        self.history.event(id).await
+    }
+
+    async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<StoredDelivery>, JournalError> {
+        self.history.deliveries(filter).await
+    }
+
+    async fn attempts(&self, id: &DeliveryId) -> Result<Vec<AttemptRecord>, JournalError> {
+        self.history.attempts(id).await
+    }
+
+    async fn counts(&self) -> Result<Counts, JournalError> {
+        self.history.counts().await
+    }
+
+    async fn newest_generation(&self) -> Result<Option<Generation>, JournalError> {
+        self.history.newest_generation().await
+    }
+}

@@ -1,0 +1,179 @@
+//! Opening the database: who may, what it must be, and what to do if it is not.
+
+use crate::journal::JournalError;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// `hook` in ASCII, in the header of our databases.
+const APPLICATION_ID: i32 = 0x686f_6f6b;
+const SCHEMA_VERSION: i32 = 1;
+const SCHEMA: &str = include_str!("schema.sql");
+/// Pages in the WAL before they are moved to the database: few, because the move is what the
+/// slowest answers wait for.
+const CHECKPOINT_PAGES: u32 = 1000;
+/// Up to this size the whole file is checked at start (some 0.2 s).
+const CHECKED_BYTES: u64 = 64 << 20;
+
+/// Called before each commit; what it returns as an error makes that commit fail.
+pub type BeforeCommit = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// How a journal is kept.
+#[derive(Clone)]
+pub struct Options {
+    /// How many fingerprints are kept in memory, some 50 bytes each; older ones are on disk.
+    pub prints_in_memory: usize,
+    /// How many generations are kept.
+    pub generations: u32,
+    /// The database may not have more pages than this: a full disk, for tests.
+    pub max_pages: Option<u32>,
+    /// A fault to inject, for tests.
+    pub before_commit: Option<BeforeCommit>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { prints_in_memory: 1 << 20, generations: 50, max_pages: None, before_commit: None }
+    }
+}
+
+/// Takes the journal for this process and opens it, making it if it is not there.
+///
+/// # Errors
+/// [`JournalError::Unusable`] says what stands in the way and what to do.
+pub fn open(path: &Path, options: &Options) -> Result<(Connection, File), JournalError> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(directory) = directory {
+        let made = std::fs::create_dir_all(directory);
+        made.map_err(|error| refuse(path, format!("{} cannot be made: {error}", directory.display())))?;
+    }
+    let lock = lock(path)?;
+    let connection = connect(path, options).map_err(|error| unusable(path, &error))?;
+    prepare(&connection, path)?;
+    Ok((connection, lock))
+}
+
+/// Opens the connection alone.
+pub fn connect(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    if let Some(pages) = options.max_pages {
+        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+    }
+    Ok(connection)
+}
+
+/// Opens for reading, beside a server or without one.
+///
+/// # Errors
+/// [`JournalError::Unusable`] says what stands in the way and what to do.
+pub fn read_only(path: &Path) -> Result<Connection, JournalError> {
+    if !path.exists() {
+        return Err(refuse(path, "there is no such file: has hookyard been started here?".into()));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connect = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0))?;
+        Ok(connection)
+    };
+    let connection = connect().map_err(|error| unusable(path, &error))?;
+    match version(&connection, path)? {
+        0 => Err(refuse(path, "it is empty: has hookyard been started here?".into())),
+        _ => Ok(connection),
+    }
+}
+
+/// The lock file beside a database.
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".lock");
+    name.into()
+}
+
+fn lock(path: &Path) -> Result<File, JournalError> {
+    let lock_path = lock_path(path);
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
+    let file =
+        opened.map_err(|error| refuse(path, format!("{} cannot be opened: {error}", lock_path.display())))?;
+    file.try_lock().map(|()| file).map_err(|error| {
+        let lock = lock_path.display();
+        refuse(path, match error {
+            TryLockError::WouldBlock => {
+                format!("another hookyard is using it (it holds {lock}): stop that one, or set another `journal:`")
+            }
+            TryLockError::Error(error) => format!("{lock} cannot be locked: {error}"),
+        })
+    })
+}
+
+/// Makes the tables of a new file, checks those of an old one.
+fn prepare(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    let damaged = |error| unusable(path, &error);
+    if version(connection, path)? == 0 {
+        let sql = format!(
+            "BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        );
+        return connection.execute_batch(&sql).map_err(damaged);
+    }
+    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+    if bytes <= CHECKED_BYTES {
+        let verdict = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
+        let verdict = verdict.map_err(damaged)?;
+        if verdict != "ok" {
+            return Err(damage(path, verdict.trim()));
+        }
+    }
+    Ok(())
+}
+
+/// The schema version: 0 for a file without tables.
+fn version(connection: &Connection, path: &Path) -> Result<i32, JournalError> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    let read = || Ok((number("application_id")?, number("user_version")?, number("schema_version")?));
+    match read().map_err(|error| unusable(path, &error))? {
+        (0, 0, 0) => Ok(0),
+        (APPLICATION_ID, version @ 1..=SCHEMA_VERSION, _) => Ok(version),
+        (APPLICATION_ID, version, _) => Err(refuse(
+            path,
+            format!(
+                "it was written by a newer hookyard (schema {version}, this one knows {SCHEMA_VERSION}): \
+             start that version, or set another `journal:`"
+            ),
+        )),
+        _ => Err(refuse(path, "it is a database of another program: set another `journal:`".into())),
+    }
+}
+
+/// The refusal for an error of SQLite while opening.
+pub fn unusable(path: &Path, error: &rusqlite::Error) -> JournalError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => damage(path, &error.to_string()),
+        _ => refuse(path, error.to_string()),
+    }
+}
+
+fn damage(path: &Path, why: &str) -> JournalError {
+    let path_shown = path.display();
+    refuse(
+        path,
+        format!(
+            "it is damaged ({why}): keep the file, move it aside (`mv {path_shown} {path_shown}.damaged`, its \
+         `-wal` and `-shm` too) or put a good copy in its place; without it hookyard starts with an empty journal"
+        ),
+    )
+}
+
+fn refuse(path: &Path, why: String) -> JournalError {
+    JournalError::Unusable(format!("the journal {} cannot be used: {why}", path.display()))
+}

@@ -1,0 +1,164 @@
+//! Keeping outcomes: the delivery, its attempt and its effects in one step; and healing.
+
+use super::append;
+use super::codec;
+use super::writer::{Fault, Txn};
+use crate::delivery::{DeliveryId, Effect, Outcome};
+use crate::journal::{AttemptRecord, Heal, NewDelivery, Settlement, State};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{OptionalExtension, params};
+
+/// A settlement with its texts made, so that the writer has only to store them.
+pub struct Prepared {
+    settlement: Settlement,
+    /// The stored parameters of each effect.
+    params: Vec<String>,
+}
+
+impl Prepared {
+    pub fn new(settlement: Settlement) -> Self {
+        let stored = |effect: &Effect| effect.params.to_stored().to_string();
+        let params = match &settlement.outcome {
+            Outcome::Delivered(receipt) => receipt.effects.iter().map(stored).collect(),
+            _ => Vec::new(),
+        };
+        Self { settlement, params }
+    }
+}
+
+/// Where a delivery's row is.
+struct Place {
+    event: i64,
+    lane: i64,
+    name: String,
+}
+
+/// Keeps an outcome. A delivery that has ended, or is not here any more, stays as it is: so a
+/// settlement can be repeated when its answer was lost.
+pub fn settle(txn: &mut Txn<'_>, Prepared { settlement, params }: &Prepared) -> Result<(), Fault> {
+    let due = due(&settlement.outcome);
+    txn.ended.push((settlement.id.clone(), due));
+    let Some(place) = find(txn, &settlement.id)? else { return Ok(()) };
+    let Some(before) = open_state(txn, &place)? else { return Ok(()) };
+    let after = state(&settlement.outcome);
+    update(txn, &place, settlement)?;
+    txn.tally.add(before, -1);
+    txn.tally.add(after, 1);
+    if let Some(attempt) = &settlement.attempt {
+        insert_attempt(txn, &place, attempt)?;
+    }
+    if let Outcome::Delivered(receipt) = &settlement.outcome {
+        for (effect, params) in receipt.effects.iter().zip(params) {
+            let child = child(settlement, effect);
+            let now = settlement.now.as_millisecond();
+            append::add(txn, place.event, &child, Some((&effect.kind, params)), now)?;
+        }
+    }
+    txn.due.extend(due.map(|due| (place.lane, due)));
+    Ok(())
+}
+
+fn state(outcome: &Outcome) -> State {
+    match outcome {
+        Outcome::Delivered(_) => State::Delivered,
+        Outcome::Retry { .. } => State::Pending,
+        Outcome::Blocked { .. } => State::Blocked,
+        Outcome::Skipped => State::Skipped,
+        Outcome::Dead { .. } => State::Dead,
+    }
+}
+
+fn due(outcome: &Outcome) -> Option<i64> {
+    match outcome {
+        Outcome::Retry { due, .. } | Outcome::Blocked { until: due, .. } => Some(due.as_millisecond()),
+        Outcome::Delivered(_) | Outcome::Skipped | Outcome::Dead { .. } => None,
+    }
+}
+
+fn message(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Delivered(receipt) => &receipt.line,
+        Outcome::Skipped => "its condition is false",
+        Outcome::Retry { error, .. } | Outcome::Blocked { error, .. } | Outcome::Dead { error } => error,
+    }
+}
+
+fn find(txn: &Txn<'_>, id: &DeliveryId) -> Result<Option<Place>, Fault> {
+    let lanes = txn.shared.lanes();
+    if let Some(held) = lanes.held(id) {
+        return Ok(Some(Place { event: held.event, lane: held.lane, name: held.name.clone() }));
+    }
+    let lane = lanes.number(&id.rule, &id.action);
+    drop(lanes);
+    let event = append::seq(txn.connection, id.event)?;
+    Ok(event.zip(lane).map(|(event, lane)| Place { event, lane, name: codec::name(id) }))
+}
+
+fn open_state(txn: &Txn<'_>, place: &Place) -> Result<Option<State>, Fault> {
+    let sql = "SELECT state FROM deliveries WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL";
+    let mut query = txn.connection.prepare_cached(sql)?;
+    let state = query.query_row(params![place.event, place.lane, place.name], |row| row.get(0)).optional()?;
+    Ok(state.map(codec::state))
+}
+
+fn update(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<(), Fault> {
+    let sql = "UPDATE deliveries SET state = ?4, due = ?5, attempts = max(attempts, ?6), updated = ?7, message = ?8 \
+               WHERE event = ?1 AND lane = ?2 AND name = ?3";
+    let row = params![
+        place.event,
+        place.lane,
+        place.name,
+        state(&settlement.outcome) as i64,
+        due(&settlement.outcome),
+        settlement.attempt.as_ref().map_or(0, |attempt| attempt.number),
+        settlement.now.as_millisecond(),
+        message(&settlement.outcome),
+    ];
+    txn.connection.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+fn insert_attempt(txn: &Txn<'_>, place: &Place, attempt: &AttemptRecord) -> Result<(), Fault> {
+    let sql = "INSERT OR REPLACE INTO attempts (event, lane, name, number, started, duration_us, outcome, message) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let row = params![
+        place.event,
+        place.lane,
+        place.name,
+        attempt.number,
+        attempt.started_at.as_millisecond(),
+        i64::try_from(attempt.duration.as_micros()).unwrap_or(i64::MAX),
+        attempt.outcome,
+        attempt.message,
+    ];
+    txn.connection.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+fn child(settlement: &Settlement, effect: &Effect) -> NewDelivery {
+    let after = SignedDuration::try_from(effect.after).unwrap_or(SignedDuration::MAX);
+    let due = settlement.now.saturating_add(after).unwrap_or(Timestamp::MAX);
+    NewDelivery { id: settlement.id.effect(&effect.name), due, blocked: None }
+}
+
+/// Makes blocked deliveries due at once.
+pub fn heal(txn: &mut Txn<'_>, which: &Heal, now: i64) -> Result<usize, Fault> {
+    let lanes = match which {
+        Heal::All => txn.shared.lanes().all(),
+        Heal::Rules(rules) => {
+            let lanes = txn.shared.lanes();
+            rules.iter().flat_map(|rule| lanes.of_rule(rule)).collect()
+        }
+    };
+    let sql = "UPDATE deliveries INDEXED BY deliveries_open SET due = ?2 \
+               WHERE lane = ?1 AND due IS NOT NULL AND due > ?2 AND state = 1";
+    let mut healed = 0;
+    for lane in lanes {
+        let count = txn.connection.prepare_cached(sql)?.execute([lane, now])?;
+        if count > 0 {
+            txn.due.push((lane, now));
+        }
+        healed += count;
+    }
+    Ok(healed)
+}

@@ -1,0 +1,51 @@
+//! How much there is, kept as numbers because counting rows takes as long as there are rows.
+
+use crate::journal::{Counts, State};
+use rusqlite::{Connection, Result, params};
+
+/// The row of the table `tally`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub events: i64,
+    pub unrouted: i64,
+    /// By state, in the order of their numbers in the table.
+    deliveries: [i64; 5],
+}
+
+impl Tally {
+    pub fn load(connection: &Connection) -> Result<Self> {
+        let sql = "SELECT events, unrouted, pending, blocked, delivered, skipped, dead FROM tally";
+        connection.query_row(sql, [], |row| {
+            let count = |at: usize| row.get(at);
+            let deliveries = [count(2)?, count(3)?, count(4)?, count(5)?, count(6)?];
+            Ok(Self { events: count(0)?, unrouted: count(1)?, deliveries })
+        })
+    }
+
+    pub fn write(&self, connection: &Connection) -> Result<()> {
+        let sql = "UPDATE tally SET events = ?1, unrouted = ?2, pending = ?3, blocked = ?4, delivered = ?5, \
+                   skipped = ?6, dead = ?7";
+        let [pending, blocked, delivered, skipped, dead] = self.deliveries;
+        let row = params![self.events, self.unrouted, pending, blocked, delivered, skipped, dead];
+        connection.prepare_cached(sql)?.execute(row).map(drop)
+    }
+
+    /// `count` more deliveries in a state (fewer, if negative).
+    pub fn add(&mut self, state: State, count: i64) {
+        self.deliveries[state as usize] += count;
+    }
+
+    pub fn counts(&self, bytes: u64) -> Counts {
+        let positive = |count: i64| u64::try_from(count).unwrap_or(0);
+        let of = |state: State| positive(self.deliveries[state as usize]);
+        Counts {
+            events: positive(self.events),
+            unrouted: positive(self.unrouted),
+            pending: of(State::Pending),
+            blocked: of(State::Blocked),
+            delivered: of(State::Delivered),
+            dead: of(State::Dead),
+            bytes,
+        }
+    }
+}

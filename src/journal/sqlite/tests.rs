@@ -1,0 +1,212 @@
+//! The journal in SQLite against the common behaviour, and what is its own.
+
+use super::*;
+use crate::journal::conformance::{NOW, Place, at, conformance, entry, id_of};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Barrier, mpsc};
+
+struct Dir(tempfile::TempDir);
+
+impl Dir {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a directory for the test"))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("deep/below/hookyard.db")
+    }
+
+    fn open_with(&self, options: Options) -> Result<Arc<SqliteJournal>, JournalError> {
+        SqliteJournal::open(&self.path(), options)
+    }
+
+    fn refusal(&self) -> String {
+        self.open_with(Options::default()).err().expect("it is refused").to_string()
+    }
+}
+
+impl Place for Dir {
+    fn open(&self) -> Arc<dyn Journal> {
+        self.open_with(Options::default()).expect("it opens")
+    }
+}
+
+conformance!(
+    Dir::new();
+    an_event_reads_back_exactly_also_after_a_restart,
+    a_twin_is_a_duplicate_within_its_window_also_after_a_restart,
+    twins_at_once_are_kept_once,
+    leasing_is_fair_and_keeps_to_the_capacity,
+    a_backlog_does_not_starve_other_lanes,
+    paused_lanes_are_left_alone,
+    a_lease_is_freed_by_release_and_by_a_restart,
+    a_retry_comes_back_when_it_is_due,
+    an_outcome_is_kept_with_its_effects_once,
+    a_blocked_delivery_waits_for_healing_or_its_end,
+    what_stays_blocked_is_leased_at_its_end,
+    unrouted_events_are_routed_once,
+    trimming_spares_what_is_still_needed,
+    generations_are_numbered_and_kept,
+    events_are_listed_newest_first_and_filtered,
+    a_closed_journal_refuses,
+    work_is_announced_after_the_commit,
+);
+
+#[tokio::test]
+async fn a_second_writer_is_refused_and_a_reader_is_not() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let refusal = dir.refusal();
+    assert!(refusal.contains("hookyard.db.lock") && refusal.contains("another hookyard"), "{refusal}");
+    let reader = SqliteHistory::open_read_only(&dir.path()).unwrap();
+    journal.append(entry(1, 0, &["r/a"])).await.unwrap();
+    assert_eq!(reader.counts().await.unwrap().events, 1);
+    journal.close().await;
+    drop((journal, reader));
+    let reader = SqliteHistory::open_read_only(&dir.path()).unwrap();
+    assert_eq!(reader.counts().await.unwrap().pending, 1, "also when no server runs");
+}
+
+#[test]
+fn reading_what_is_not_there_says_so() {
+    let error = SqliteHistory::open_read_only(&Dir::new().path()).err().unwrap().to_string();
+    assert!(error.contains("no such file"), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_with_the_way_out() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    for number in 0..200 {
+        journal.append(entry(number, 0, &["r/a"])).await.unwrap();
+    }
+    journal.close().await;
+    drop(journal);
+    let whole = std::fs::read(dir.path()).unwrap();
+    let garbage = vec![0x5a; whole.len()];
+    let mut torn = whole.clone();
+    torn[8192..24576].fill(0x5a);
+    for (case, content) in [("garbage", garbage), ("torn", torn)] {
+        std::fs::write(dir.path(), content).unwrap();
+        let refusal = dir.refusal();
+        assert!(refusal.contains("is damaged") && refusal.contains("mv "), "{case}: {refusal}");
+    }
+}
+
+#[test]
+fn newer_and_foreign_files_are_refused() {
+    let dir = Dir::new();
+    drop(open::open(&dir.path(), &Options::default()).unwrap());
+    let change = |sql: &str| rusqlite::Connection::open(dir.path()).unwrap().execute_batch(sql).unwrap();
+    change("PRAGMA user_version = 7");
+    let refusal = dir.refusal();
+    assert!(refusal.contains("newer hookyard (schema 7"), "{refusal}");
+    change("PRAGMA application_id = 5");
+    let refusal = dir.refusal();
+    assert!(refusal.contains("another program"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_while_it_lasts_and_then_work_goes_on() {
+    let dir = Dir::new();
+    let journal = dir.open_with(Options { max_pages: Some(60), ..Options::default() }).unwrap();
+    let mut kept = 0;
+    let error = loop {
+        match journal.append(entry(kept, 0, &[])).await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(error.to_string().contains("the disk is full"), "{error}");
+    assert_eq!(journal.counts().await.unwrap().events, kept, "nothing was half kept");
+    let trim = Trim { now: at(NOW * 2), before: at(NOW * 2), size_bytes: u64::MAX, limit: 50 };
+    assert_eq!(journal.trim(trim).await.unwrap(), 50);
+    let next = entry(kept, 1, &["r/a"]);
+    assert_eq!(journal.append(next.clone()).await.unwrap(), Appended::New(id_of(&next)));
+}
+
+#[tokio::test]
+async fn a_journal_at_its_size_limit_refuses_events_and_still_settles() {
+    let dir = Dir::new();
+    let journal = dir.open_with(Options::default()).unwrap();
+    let first = entry(1, 0, &["r/a"]);
+    journal.append(first.clone()).await.unwrap();
+    journal.limit_size(1);
+    let error = journal.append(entry(2, 0, &[])).await.expect_err("it is full").to_string();
+    assert!(error.contains("size limit"), "{error}");
+    assert_eq!(journal.append(entry(1, 1, &[])).await.unwrap(), Appended::Duplicate(id_of(&first)));
+    let id = format!("{}/r/a", id_of(&first)).parse().unwrap();
+    let settlement = Settlement { id, outcome: Outcome::Skipped, attempt: None, now: at(NOW) };
+    journal.settle(settlement).await.unwrap();
+    assert_eq!(journal.counts().await.unwrap().pending, 0);
+    journal.limit_size(u64::MAX);
+    journal.append(entry(2, 0, &[])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_failed_commit_fails_the_waiting_twin_too() {
+    let dir = Dir::new();
+    let armed = Arc::new(AtomicBool::new(true));
+    let (entered, committing) = mpsc::channel();
+    let gate = Arc::new(Barrier::new(2));
+    let hook: BeforeCommit = {
+        let gate = gate.clone();
+        Arc::new(move || {
+            if !armed.swap(false, Ordering::SeqCst) {
+                return Ok(());
+            }
+            entered.send(()).expect("the test waits for it");
+            gate.wait();
+            Err("pulled the plug".into())
+        })
+    };
+    let journal = dir.open_with(Options { before_commit: Some(hook), ..Options::default() }).unwrap();
+    let append = |ms| {
+        let journal = journal.clone();
+        tokio::spawn(async move { journal.append(entry(1, ms, &["r/a"])).await })
+    };
+    let first = append(0);
+    tokio::task::spawn_blocking(move || committing.recv()).await.unwrap().unwrap();
+    let twin = append(1);
+    tokio::task::yield_now().await;
+    assert!(!first.is_finished() && !twin.is_finished(), "neither is answered before the commit");
+    gate.wait();
+    for answer in [first.await.unwrap(), twin.await.unwrap()] {
+        let error = answer.expect_err("the commit failed").to_string();
+        assert!(error.contains("pulled the plug"), "{error}");
+    }
+    let again = entry(1, 2, &["r/a"]);
+    assert_eq!(journal.append(again.clone()).await.unwrap(), Appended::New(id_of(&again)));
+    assert_eq!(journal.counts().await.unwrap().events, 1);
+}
+
+#[tokio::test]
+async fn what_memory_has_no_room_for_is_still_a_duplicate() {
+    let dir = Dir::new();
+    let options = Options { prints_in_memory: 3, ..Options::default() };
+    let journal = dir.open_with(options.clone()).unwrap();
+    for number in 0..20 {
+        journal.append(entry(number, 0, &[])).await.unwrap();
+    }
+    for round in 0..2 {
+        let journal = if round == 0 { journal.clone() } else { dir.open_with(options.clone()).unwrap() };
+        for number in 0..20 {
+            let first = Appended::Duplicate(id_of(&entry(number, 0, &[])));
+            assert_eq!(journal.append(entry(number, 5, &[])).await.unwrap(), first, "{number}");
+        }
+        journal.close().await;
+    }
+}
+
+#[tokio::test]
+async fn fingerprints_that_begin_alike_are_told_apart() {
+    let journal = Dir::new().open();
+    let mut first = entry(1, 0, &[]);
+    first.received.fingerprint[31] = 0;
+    let second = entry(1, 1, &[]);
+    assert_eq!(journal.append(first.clone()).await.unwrap(), Appended::New(id_of(&first)));
+    assert_eq!(journal.append(second.clone()).await.unwrap(), Appended::New(id_of(&second)));
+    assert_eq!(journal.append(first.clone()).await.unwrap(), Appended::Duplicate(id_of(&first)));
+    assert_eq!(journal.append(second.clone()).await.unwrap(), Appended::Duplicate(id_of(&second)));
+}
