@@ -40,7 +40,7 @@ impl<'a> RawAction<'a> {
             report.error_with(node.span, format!("an action is a map, not the text `{text}`"), Some(help));
             return None;
         }
-        let entries = report.map(node, "an action");
+        let entries = report.map(node, "an action")?;
         let kind = kind_entry(node, entries, report)?;
         let mut action = Self {
             name: None,
@@ -162,6 +162,10 @@ impl Compiler<'_> {
             return None;
         }
         let value = self.parameters(raw, report)?;
+        let script = value.get("file").and_then(Json::as_str).filter(|_| raw.kind == SCRIPT);
+        if script.is_some_and(|file| self.broken_scripts.contains(file)) {
+            return None;
+        }
         let built = self.params(raw.kind, &value).and_then(|params| {
             let action = self.make(raw.kind, &params)?;
             Ok((params, action))

@@ -22,6 +22,8 @@ pub(super) struct Compiler<'a> {
     /// Where `vars` stand, with the file.
     pub vars_nodes: Vec<(Arc<str>, &'a Entry)>,
     pub scripts: Arc<Scripts>,
+    /// Scripts that did not compile: nothing more is said of those who run them.
+    pub broken_scripts: BTreeSet<String>,
     pub shared: Shared,
 }
 
@@ -70,7 +72,7 @@ impl Compiler<'_> {
         let digest = self.shared.rule(file, raw, uses_scripts);
         let (retry, timeout) = (raw.retry.over(file.retry), raw.timeout.or(file.timeout));
         let report = &mut file.report;
-        if raw.matching.is_none() && file.matching.is_none() {
+        if raw.matching.is_none() && file.matching.is_none() && !raw.has_misspelt("match") {
             let help = "write `match: any` for every event";
             let span = raw.name.map_or(raw.node.span, |(_, span)| span);
             report.error_with(span, format!("{} has no `match`", raw.title()), Some(help));

@@ -5,7 +5,7 @@ use super::expect::RuleTest;
 use super::options::{self, RetryPart};
 use super::report::Report;
 use crate::delivery::is_name;
-use crate::diagnostic::Span;
+use crate::diagnostic::{Span, did_you_mean};
 use crate::yaml::{Entry, Node};
 use std::time::Duration;
 
@@ -66,14 +66,17 @@ pub(super) fn read(node: &Node, report: Report) -> RawFile<'_> {
         tests: Vec::new(),
     };
     let report = &mut file.report;
-    for entry in report.map(node, "a rules file") {
+    for entry in report.entries(node, "a rules file") {
         let value = &entry.node;
         match entry.key.as_str() {
             "vars" => file.vars = Some(entry),
             "match" => file.matching = Some(value),
             "retry" => file.retry = RetryPart::read(value, report),
             "timeout" => file.timeout = options::positive(value, "`timeout`", report),
-            "rules" => file.rules = report.list(value, "`rules`").iter().map(|n| rule(n, report)).collect(),
+            "rules" => {
+                let rules = report.list(value, "`rules`").iter();
+                file.rules = rules.filter_map(|node| rule(node, report)).collect();
+            }
             "tests" => {
                 let tests = report.list(value, "`tests`").iter();
                 file.tests = tests.filter_map(|node| RuleTest::read(node, report)).collect();
@@ -84,7 +87,8 @@ pub(super) fn read(node: &Node, report: Report) -> RawFile<'_> {
     file
 }
 
-fn rule<'a>(node: &'a Node, report: &mut Report) -> RawRule<'a> {
+fn rule<'a>(node: &'a Node, report: &mut Report) -> Option<RawRule<'a>> {
+    let entries = report.map(node, "a rule")?;
     let mut rule = RawRule {
         node,
         name: None,
@@ -99,7 +103,7 @@ fn rule<'a>(node: &'a Node, report: &mut Report) -> RawRule<'a> {
         stop: false,
         fallback: false,
     };
-    for entry in report.map(node, "a rule") {
+    for entry in entries {
         let value = &entry.node;
         match entry.key.as_str() {
             "name" => rule.name = name(value, "a rule's `name`", report),
@@ -116,20 +120,26 @@ fn rule<'a>(node: &'a Node, report: &mut Report) -> RawRule<'a> {
             _ => report.unknown_key(entry, "a rule", RULE_KEYS),
         }
     }
-    if node.get("name").is_none() {
+    if node.get("name").is_none() && !rule.has_misspelt("name") {
         report.error(node.span, "a rule has no `name`: it is what deliveries and tests call it by");
     }
-    if node.get("actions").is_none() {
+    if node.get("actions").is_none() && !rule.has_misspelt("actions") {
         let help = "write `actions: [{log: {}}]` to begin with";
         report.error_with(node.span, format!("{} has no `actions`", rule.title()), Some(help));
     }
-    rule
+    Some(rule)
 }
 
 impl RawRule<'_> {
     /// How sentences name it.
     pub fn title(&self) -> String {
         self.name.map_or_else(|| "a rule".to_owned(), |(name, _)| format!("the rule `{name}`"))
+    }
+
+    /// Whether another key was meant as `key`: that is told already.
+    pub fn has_misspelt(&self, key: &str) -> bool {
+        let unknown = |entry: &&Entry| !RULE_KEYS.contains(&entry.key.as_str());
+        self.node.entries().iter().filter(unknown).any(|entry| did_you_mean(&entry.key, [key]).is_some())
     }
 }
 

@@ -49,6 +49,7 @@ pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
     let vars_whole = vars.is_some() && !unread && nodes.len() == yaml_files.len();
     let vars = Arc::new(vars.unwrap_or_else(vars::none));
     let (scripts, found) = Scripts::compile(&script_files, &vars, settings.limits, &settings.context);
+    let broken_scripts = errors(&found).map(|found| found.file.to_string()).collect();
     diagnostics.extend(found);
 
     let compiler = Compiler {
@@ -58,13 +59,18 @@ pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
         vars,
         vars_whole,
         scripts,
+        broken_scripts,
         shared: Shared::new(&merged.to_string(), &script_files, settings.limits),
     };
     let rules = compiler.rule_set(&mut files);
     diagnostics.extend(files.into_iter().flat_map(|file| file.report.into_diagnostics()));
     diagnostics.sort_by_key(|found| (Arc::clone(&found.file), found.span.map_or(0, |span| span.start)));
-    let failed = diagnostics.iter().any(|found| found.severity == Severity::Error);
+    let failed = errors(&diagnostics).next().is_some();
     Loaded { rules: (!failed).then_some(rules), diagnostics }
+}
+
+fn errors(diagnostics: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
+    diagnostics.iter().filter(|found| found.severity == Severity::Error)
 }
 
 /// The texts of the files of one sort; those that are not UTF-8 are reported.

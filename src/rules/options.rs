@@ -25,7 +25,7 @@ impl RetryPart {
     /// Reads `retry: {first, factor, max, for}`.
     pub fn read(node: &Node, report: &mut Report) -> Self {
         let mut part = Self { span: Some(node.span), ..Self::default() };
-        for entry in report.map(node, "`retry`") {
+        for entry in report.entries(node, "`retry`") {
             let value = &entry.node;
             match entry.key.as_str() {
                 "first" => part.first = positive(value, "`first`", report),

@@ -66,18 +66,31 @@ impl Report {
     }
 
     pub fn wrong_type(&mut self, node: &Node, what: &str, wanted: &str) {
-        self.error(node.span, format!("{what} is {wanted}, not a {}", node.kind()));
+        let found = match node.value {
+            Value::Null => "left empty".to_owned(),
+            _ => format!("a {}", node.kind()),
+        };
+        self.error(node.span, format!("{what} is {wanted}, not {found}"));
     }
 
-    /// The entries of a map; anything else but null is an error.
-    pub fn map<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Entry] {
-        if !matches!(node.value, Value::Map(_) | Value::Null) {
-            self.wrong_type(node, what, "a map");
+    /// The entries of a map; `None`, and an error, for anything else.
+    pub fn map<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Entry]> {
+        if matches!(node.value, Value::Map(_)) {
+            return Some(node.entries());
         }
-        node.entries()
+        self.wrong_type(node, what, "a map");
+        None
     }
 
-    /// The items of a list; anything else but null is an error.
+    /// The entries of a map that may be empty: all of them may be comments.
+    pub fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Entry] {
+        match node.value {
+            Value::Null => &[],
+            _ => self.map(node, what).unwrap_or_default(),
+        }
+    }
+
+    /// The items of a list, which may be empty; anything but a list is an error.
     pub fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         match &node.value {
             Value::List(items) => items,

@@ -14,7 +14,7 @@ pub(super) fn compile(files: &mut [RawFile<'_>]) -> (Json, Option<Vars>) {
     for (index, file) in files.iter_mut().enumerate() {
         let Some(entry) = file.vars else { continue };
         whole &= matches!(entry.node.value, Value::Map(_) | Value::Null);
-        for Entry { key, key_span, node } in file.report.map(&entry.node, "`vars`") {
+        for Entry { key, key_span, node } in file.report.entries(&entry.node, "`vars`") {
             if owners.insert(key, (index, node)).is_some_and(|(other, _)| other != index) {
                 let message = format!("another file has `{key}` in its `vars`, which all files share");
                 file.report.error(*key_span, message);

@@ -5,7 +5,7 @@ use crate::event::FIELDS;
 use crate::json::{Json, Object};
 use crate::rules::report::Report;
 use crate::rules::{Tree, file, load, tree};
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 
 /// Where an event comes from that does not say: the source that works without configuration.
 const DEFAULT_SOURCE: &str = "browser-use";
@@ -24,9 +24,11 @@ impl RuleTest {
     /// Reads an item of `tests`.
     pub(in crate::rules) fn read(node: &Node, report: &mut Report) -> Option<Self> {
         let (mut name, mut document, mut expect) = (None, None, None);
-        for entry in report.map(node, "a test") {
+        for entry in report.map(node, "a test")? {
             let value = &entry.node;
             match entry.key.as_str() {
+                // As good as not there, which is told below.
+                key if TEST_KEYS.contains(&key) && is_null(value) => {}
                 "name" => name = report.text(value, "a test's `name`"),
                 "event" => document = read_event(value, report),
                 "expect" => {
@@ -36,7 +38,7 @@ impl RuleTest {
                 _ => report.unknown_key(entry, "a test", TEST_KEYS),
             }
         }
-        for key in TEST_KEYS.iter().filter(|key| node.get(key).is_none()) {
+        for key in TEST_KEYS.iter().filter(|key| node.get(key).is_none_or(is_null)) {
             let help = (*key == "expect").then_some("write `expect: []` if nothing is to go out");
             report.error_with(node.span, format!("a test has no `{key}`"), help);
         }
@@ -51,9 +53,13 @@ impl RuleTest {
     }
 }
 
+fn is_null(node: &Node) -> bool {
+    matches!(node.value, Value::Null)
+}
+
 /// The event document, with what a source would have filled in.
 fn read_event(node: &Node, report: &mut Report) -> Option<Object> {
-    for entry in report.map(node, "a test's `event`") {
+    for entry in report.map(node, "a test's `event`")? {
         if !FIELDS.contains(&entry.key.as_str()) {
             report.unknown_key(entry, "an event", FIELDS);
         }
@@ -84,14 +90,14 @@ fn read_event(node: &Node, report: &mut Report) -> Option<Object> {
 
 fn read_expected(node: &Node, report: &mut Report) -> Option<Expected> {
     let (mut rule, mut action, mut effect, mut params) = (None, None, None, Json::object::<String>([]));
-    for entry in report.map(node, "an item of `expect`") {
+    for entry in report.map(node, "an item of `expect`")? {
         let value = &entry.node;
         match entry.key.as_str() {
             "rule" => rule = report.text(value, "`rule`"),
             "action" => action = report.text(value, "`action`"),
             "effect" => effect = report.text(value, "`effect`"),
             "params" => {
-                report.map(value, "`params`");
+                report.entries(value, "`params`");
                 params = value.to_json();
             }
             _ => report.unknown_key(entry, "an item of `expect`", EXPECT_KEYS),

@@ -77,13 +77,11 @@ rules:
   - name: a
     match: any
     when: |
-      status == 1 &&
-        nonsense(
-    actions: [{log: {}}]
+      status == 1
+        && nope
+    actions: [{log: {}, when: 'ü + '}]
 ";
-    let lines = problems(&[("a.yaml", text)]);
-    assert_eq!(lines.len(), 1, "{lines:#?}");
-    assert!(lines[0].starts_with("a.yaml:6:") || lines[0].starts_with("a.yaml:5:"), "{lines:#?}");
+    assert_told(&[("a.yaml", text)], &[&["a.yaml:6:12", "`nope`"], &["a.yaml:7:3"]]);
 }
 
 #[test]
@@ -91,6 +89,30 @@ fn a_key_of_vars_belongs_to_one_file() {
     let text = "vars: {team: {a: 1}}\nrules: [{name: NAME, match: any, actions: [{log: {message: '{{ vars.team.a }}'}}]}]";
     let (first, second) = (text.replace("NAME", "a"), text.replace("NAME", "b"));
     assert_told(&[("a.yaml", &first), ("b.yaml", &second)], &[&["b.yaml:1:8", "`team`"]]);
+}
+
+#[test]
+fn a_wrong_reference_in_vars_is_told_once_and_not_by_every_rule() {
+    let rule = "rules: [{name: a, match: any, actions: [{log: {message: '{{ vars.team.a }}'}}]}]";
+    let vars = "vars:\n  other: 1\n  team:\n    a: '${'\n";
+    assert_told(&[("a.yaml", rule), ("b.yaml", vars)], &[&["b.yaml:4:8", "`}`"]]);
+}
+
+#[test]
+fn a_broken_script_is_told_once_and_not_by_every_rule() {
+    let rule =
+        "rules: [{name: a, match: any, actions: [{script: a.rhai}, {script: {file: a.rhai}, name: b}]}]";
+    let script = "fn on_event(event) {\n  let x = ;\n}";
+    assert_told(&[("a.rhai", script), ("a.yaml", rule)], &[&["a.rhai:2:11"]]);
+}
+
+#[test]
+fn what_is_not_a_map_or_left_empty_is_told_without_what_it_lacks() {
+    let text = "vars:\nretry:\nrules:\n  - text\n  -\ntests: 7\n";
+    assert_told(
+        &[("a.yaml", text)],
+        &[&["a.yaml:4:5", "not a string"], &["a.yaml:5:", "left empty"], &["a.yaml:6:8", "not a number"]],
+    );
 }
 
 #[test]
