@@ -131,10 +131,10 @@ impl Loader<'_> {
             return false;
         };
         self.states.insert(path.to_owned(), State::Loading);
-        let imports = script.imports.iter().map(|import| self.import(script, import));
-        let imported = imports.fold(true, |all, one| all && one);
+        // All of them, so that the problems of each are found.
+        let missing = script.imports.iter().filter(|import| !self.import(script, import)).count();
         let broken = |problem: &Diagnostic| *problem.file == *path && problem.severity == Severity::Error;
-        let ready = imported && !self.problems.iter().any(broken) && self.evaluate(path, script);
+        let ready = missing == 0 && !self.problems.iter().any(broken) && self.evaluate(path, script);
         self.states.insert(path.to_owned(), if ready { State::Ready } else { State::Broken });
         ready
     }

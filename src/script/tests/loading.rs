@@ -115,3 +115,12 @@ fn files_cannot_be_read() {
     let found = problem("import \"/etc/passwd\" as p;");
     assert!(found.contains("there is no script `/etc/passwd`"), "{found}");
 }
+
+#[test]
+fn what_works_is_compiled_beside_what_does_not() {
+    let files = [("good.rhai", "fn on_event(e) {}"), ("bad.rhai", "fn on_event(e) { if }")];
+    let (scripts, problems) = load(&files, Limits::default());
+    assert_eq!(problems.len(), 1);
+    assert!(scripts.action(&crate::template::Params::Data(json("\"good.rhai\""))).is_ok());
+    assert!(scripts.action(&crate::template::Params::Data(json("\"bad.rhai\""))).is_err());
+}
