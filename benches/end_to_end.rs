@@ -39,7 +39,10 @@ fn main() {
             rates.push(rate);
         }
     }
-    println!("\n{} connections, {rounds} rounds of {:?}, server on core 0, load on core 1", load.connections, load.duration);
+    println!(
+        "\n{} connections, {rounds} rounds of {:?}, server on core 0, load on core 1",
+        load.connections, load.duration
+    );
     println!("{:<36} {:>12} {:>14}", "work", "requests/s", "of bare warp");
     for (work, own) in works.iter().zip(&rates) {
         let ratios = own.iter().zip(&rates[0]).map(|(own, bare)| own / bare).collect();

@@ -55,7 +55,9 @@ impl Listeners {
     /// [`AppError::Listen`] with the address.
     pub async fn bind(config: &Config) -> Result<Self, AppError> {
         let bind = async |address: &str| {
-            TcpListener::bind(address).await.map_err(|error| AppError::Listen { address: address.to_owned(), error })
+            TcpListener::bind(address)
+                .await
+                .map_err(|error| AppError::Listen { address: address.to_owned(), error })
         };
         Ok(Self { hooks: bind(&config.listen).await?, admin: bind(&config.admin.listen).await? })
     }
@@ -80,7 +82,9 @@ impl App {
     /// error: the last good ones are served, or events wait.
     pub async fn start(location: Location, config: Config) -> Result<Self, AppError> {
         admin::check(&config)?;
-        let metrics = PrometheusBuilder::new().install_recorder().map_err(|error| AppError::Metrics(error.to_string()))?;
+        let metrics = PrometheusBuilder::new()
+            .install_recorder()
+            .map_err(|error| AppError::Metrics(error.to_string()))?;
         let journal = open_journal(config.journal.clone()).await?;
         // One file store over all generations: appends to one file are synced together.
         let files = Context::new(config.egress.clone(), config.files.clone());
@@ -109,9 +113,19 @@ impl App {
             metrics: self.metrics,
             started_at,
         });
-        let hooks = server::serve(listeners.hooks, TowerToHyperService::new(warp::service(hooks)), limits.clone(), shutdown.clone());
+        let hooks = server::serve(
+            listeners.hooks,
+            TowerToHyperService::new(warp::service(hooks)),
+            limits.clone(),
+            shutdown.clone(),
+        );
         let hooks = tokio::spawn(hooks);
-        let admin = tokio::spawn(server::serve(listeners.admin, TowerToHyperService::new(warp::service(admin)), limits, shutdown.clone()));
+        let admin = tokio::spawn(server::serve(
+            listeners.admin,
+            TowerToHyperService::new(warp::service(admin)),
+            limits,
+            shutdown.clone(),
+        ));
         let background = [
             tokio::spawn(self.reloader.run(self.reloads, shutdown.clone())),
             tokio::spawn(trim(Arc::clone(&journal), self.current.clone(), shutdown.clone())),
@@ -119,8 +133,11 @@ impl App {
         ];
         // Deliveries go on until the last request is answered.
         let no_more = CancellationToken::new();
-        let dispatcher = 
-            Dispatcher::new(Arc::clone(&journal), self.current.serving.clone(), follow(&self.current, dispatch_limits));
+        let dispatcher = Dispatcher::new(
+            Arc::clone(&journal),
+            self.current.serving.clone(),
+            follow(&self.current, dispatch_limits),
+        );
         let dispatcher = tokio::spawn(dispatcher.run(no_more.clone()));
 
         shutdown.cancelled().await;
@@ -171,7 +188,10 @@ fn hook_limits(config: &Config) -> HookLimits {
 }
 
 fn dispatch_limits(config: &Config) -> dispatch::Limits {
-    dispatch::Limits { concurrency: config.limits.concurrency, lane_concurrency: config.limits.lane_concurrency }
+    dispatch::Limits {
+        concurrency: config.limits.concurrency,
+        lane_concurrency: config.limits.lane_concurrency,
+    }
 }
 
 async fn drained<T>(what: &str, mut task: JoinHandle<T>) {
@@ -179,7 +199,9 @@ async fn drained<T>(what: &str, mut task: JoinHandle<T>) {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => warn!("{what} ended badly: {error}"),
         Err(_) => {
-            warn!("{what} did not end within {DRAIN:?} and are abandoned; what was not settled is tried again at the next start");
+            warn!(
+                "{what} did not end within {DRAIN:?} and are abandoned; what was not settled is tried again at the next start"
+            );
             task.abort();
         }
     }

@@ -330,7 +330,10 @@ fn check(raw: &Raw, errors: &mut Vec<ConfigError>) {
         ("lane_concurrency", limits.lane_concurrency == 0),
     ] {
         if zero {
-            errors.push(ConfigError::at(format!("/limits/{key}"), format!("limits.{key} is 0: nothing would pass")));
+            errors.push(ConfigError::at(
+                format!("/limits/{key}"),
+                format!("limits.{key} is 0: nothing would pass"),
+            ));
         }
     }
     if raw.admin.token.as_ref().is_some_and(|token| token.expose().is_empty()) {

@@ -11,31 +11,31 @@
 //! and fails on one that does not point down.
 
 // Floor 0: values and texts, no I/O.
+pub mod json;
 pub mod diagnostic;
 pub mod event;
-pub mod json;
 pub mod registry;
-pub mod secret;
 pub mod yaml;
+pub mod secret;
 // Floor 1: what a delivery is and what its parameters become.
-pub mod delivery;
 pub mod template;
-// Floor 2: the families (verifiers, operators, actions) and the record.
-pub mod action;
-pub mod journal;
+pub mod delivery;
+// Floor 2: the families (operators, verifiers, actions) and the record.
 pub mod pattern;
 pub mod source;
+pub mod action;
+pub mod journal;
 // Floor 3: user scripts.
 pub mod script;
 // Floor 4: all of `rules/`, compiled together.
 pub mod rules;
 // Floor 5: the running parts.
-pub mod admin;
 pub mod config;
-pub mod dispatch;
-pub mod ingest;
-pub mod reload;
 pub mod server;
+pub mod ingest;
+pub mod dispatch;
+pub mod reload;
+pub mod admin;
 // Floor 6: all of it wired.
 pub mod app;
 // Floor 7: the command line.

@@ -1,5 +1,6 @@
 //! Rows of the plug-in tables: one concept for verifiers, operators and actions.
 
+use crate::diagnostic::did_you_mean;
 use crate::json::Json;
 use serde::de::DeserializeOwned;
 
@@ -103,8 +104,25 @@ pub fn token(key: &str) -> String {
 pub fn parse<T: DeserializeOwned>(value: &Json) -> Result<T, ConfigError> {
     serde_path_to_error::deserialize(value.to_serde()).map_err(|error| {
         let pointer = error.path().iter().map(segment).collect::<String>();
-        ConfigError::at(pointer, error.inner().to_string())
+        let message = error.inner().to_string();
+        unknown_key(&pointer, &message).unwrap_or_else(|| ConfigError::at(pointer, message))
     })
+}
+
+/// serde's sentence about an unknown field, in our words: the key is meant, and one of those that
+/// are known is probably what was wanted.
+fn unknown_key(pointer: &str, message: &str) -> Option<ConfigError> {
+    let (key, known) = message.strip_prefix("unknown field `")?.split_once('`')?;
+    let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+    let pointer = match pointer.strip_suffix(&token(key)) {
+        Some(_) => pointer.to_owned(),
+        None => format!("{pointer}{}", token(key)),
+    };
+    let help = match did_you_mean(key, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("the keys here are {}", known.join(", ")),
+    };
+    Some(ConfigError::key(pointer, format!("unknown key `{key}`")).with_help(help))
 }
 
 fn segment(segment: &serde_path_to_error::Segment) -> String {

@@ -172,7 +172,9 @@ impl Reloader {
 
     async fn compile(&self, inputs: Inputs) -> Result<Candidate, Vec<Diagnostic>> {
         let config = inputs.config.map(Arc::new).map_err(|error| (*error).clone())?;
-        let tree = inputs.tree.map_err(|error| vec![Diagnostic::error(inputs.rules.display().to_string(), error)])?;
+        let tree = inputs
+            .tree
+            .map_err(|error| vec![Diagnostic::error(inputs.rules.display().to_string(), error)])?;
         let settings = settings(&config, (self.context)(&config));
         let (loaded, tree) = blocking(move || (rules::load(&tree, &settings), tree)).await;
         match loaded.rules {
@@ -192,8 +194,11 @@ impl Reloader {
         };
         let old = self.serving.borrow().clone();
         let old_config = Arc::clone(&self.config.borrow());
-        let heal = healed(old.as_deref(), &candidate.rules, old_config.limits != candidate.config.limits
-            || old_config.egress != candidate.config.egress);
+        let heal = healed(
+            old.as_deref(),
+            &candidate.rules,
+            old_config.limits != candidate.config.limits || old_config.egress != candidate.config.egress,
+        );
         for key in old_config.needs_restart(&candidate.config) {
             warn!("{key} has changed: it is used from the next start on");
         }
@@ -210,7 +215,13 @@ impl Reloader {
         for warning in &candidate.diagnostics {
             warn!("{warning}");
         }
-        self.publish(Verdict { at: now, ok: true, generation: Some(number), summary, diagnostics: candidate.diagnostics })
+        self.publish(Verdict {
+            at: now,
+            ok: true,
+            generation: Some(number),
+            summary,
+            diagnostics: candidate.diagnostics,
+        })
     }
 
     async fn heal(&self, which: Heal, now: Timestamp) {
@@ -258,7 +269,10 @@ impl Reloader {
         self.serving.send_replace(Some(Arc::new(Serving { number, rules })));
         gauge!("hookyard_generation").set(number as f64);
         let last = Arc::clone(&self.verdict.borrow());
-        let summary = format!("{}: generation {number}, the last good one, is served", diagnostic::summary(&last.diagnostics));
+        let summary = format!(
+            "{}: generation {number}, the last good one, is served",
+            diagnostic::summary(&last.diagnostics)
+        );
         warn!("{summary}");
         self.publish(Verdict { generation: Some(number), summary, ..(*last).clone() });
     }

@@ -37,8 +37,9 @@ impl Load {
             let started = Instant::now();
             let counting = started + self.warm_up;
             let end = counting + self.duration;
-            let connections: Vec<_> =
-                (0..self.connections).map(|number| tokio::spawn(connection(to, number, counting, end))).collect();
+            let connections: Vec<_> = (0..self.connections)
+                .map(|number| tokio::spawn(connection(to, number, counting, end)))
+                .collect();
             let (mut counted, mut total) = (0, 0);
             for connection in connections {
                 let (own_counted, own_total) = connection.await.expect("every answer is 200");
@@ -92,7 +93,8 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) {
         filled += read;
         let text = std::str::from_utf8(&buffer[..filled]).expect("an answer is text");
         let Some(head) = text.find("\r\n\r\n") else { continue };
-        let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+        let length =
+            text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
         if filled >= head + 4 + length.expect("an answer has a length") {
             assert!(text.starts_with("HTTP/1.1 200"), "{text}");
             return;

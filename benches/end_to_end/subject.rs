@@ -66,7 +66,10 @@ impl Subject {
         std::fs::create_dir(dir.path().join("rules")).expect("a directory");
         write("hookyard.yaml", "listen: 127.0.0.1:0\nadmin: {listen: '127.0.0.1:0'}\n");
         write("rules/rules.yaml", &work.rules());
-        write("rules/one.rhai", "fn on_event(event) { file(#{path: \"all.txt\", text: event.payload.task_id}); }");
+        write(
+            "rules/one.rhai",
+            "fn on_event(event) { file(#{path: \"all.txt\", text: event.payload.task_id}); }",
+        );
         let own = std::env::current_exe().expect("this program has a path");
         let (program, argument) = match work {
             Work::BareWarp => (own.as_path(), "--bare-warp"),
@@ -111,7 +114,12 @@ impl Subject {
         // Rotated files count too.
         let lines = || -> u64 {
             let files = std::fs::read_dir(self.dir.path().join("data/files")).into_iter().flatten().flatten();
-            files.map(|file| std::fs::read(file.path()).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count() as u64)).sum()
+            files
+                .map(|file| {
+                    std::fs::read(file.path())
+                        .map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count() as u64)
+                })
+                .sum()
         };
         let start = Instant::now();
         while lines() < wanted {

@@ -43,7 +43,9 @@ impl Guard {
         }
         match &self.token {
             Some(token) => {
-                let given = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+                let given = text(header::AUTHORIZATION)
+                    .and_then(|value| value.strip_prefix("Bearer "))
+                    .unwrap_or_default();
                 if same(given, token.expose()) { Ok(()) } else { Err(Refused::Token) }
             }
             None if is_loopback(host) => Ok(()),
@@ -75,7 +77,8 @@ mod tests {
         for host in ["localhost", "localhost:8081", "127.0.0.1:8081", "[::1]:8081"] {
             assert_eq!(check(None, &[("host", host)]), Ok(()), "{host}");
         }
-        for host in ["evil.example", "127.0.0.1.evil.example:8081", "localhost.evil.example", "", "10.0.0.1"] {
+        for host in ["evil.example", "127.0.0.1.evil.example:8081", "localhost.evil.example", "", "10.0.0.1"]
+        {
             assert_eq!(check(None, &[("host", host)]), Err(Refused::Host), "{host}");
         }
     }
@@ -85,7 +88,11 @@ mod tests {
         let host = ("host", "hooks.example");
         assert_eq!(check(Some("t0ken"), &[host, ("authorization", "Bearer t0ken")]), Ok(()));
         for wrong in ["Bearer t0ke", "Bearer t0kenn", "t0ken", "Basic t0ken", "Bearer "] {
-            assert_eq!(check(Some("t0ken"), &[host, ("authorization", wrong)]), Err(Refused::Token), "{wrong}");
+            assert_eq!(
+                check(Some("t0ken"), &[host, ("authorization", wrong)]),
+                Err(Refused::Token),
+                "{wrong}"
+            );
         }
         assert_eq!(check(Some("t0ken"), &[host]), Err(Refused::Token));
     }

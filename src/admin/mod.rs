@@ -43,14 +43,15 @@ pub fn check(config: &Config) -> Result<(), Unguarded> {
 }
 
 /// All admin endpoints as one filter; it takes every request.
-pub fn routes(admin: Admin) -> impl Filter<Extract = (Response<String>,), Error = std::convert::Infallible> + Clone {
-    warp::method()
-        .and(warp::path::full())
-        .and(warp::header::headers_cloned())
-        .then(move |method: Method, path: FullPath, headers: http::HeaderMap| {
+pub fn routes(
+    admin: Admin,
+) -> impl Filter<Extract = (Response<String>,), Error = std::convert::Infallible> + Clone {
+    warp::method().and(warp::path::full()).and(warp::header::headers_cloned()).then(
+        move |method: Method, path: FullPath, headers: http::HeaderMap| {
             let admin = admin.clone();
             async move { admin.answer(&method, path.as_str(), &headers).await }
-        })
+        },
+    )
 }
 
 impl Admin {
@@ -121,7 +122,9 @@ impl Admin {
     async fn render_metrics(&self) -> Response<String> {
         match self.journal.counts().await {
             Ok(counts) => {
-                for (state, count) in [("pending", counts.pending), ("blocked", counts.blocked), ("dead", counts.dead)] {
+                for (state, count) in
+                    [("pending", counts.pending), ("blocked", counts.blocked), ("dead", counts.dead)]
+                {
                     metrics::gauge!("hookyard_deliveries", "state" => state).set(count as f64);
                 }
                 metrics::gauge!("hookyard_journal_events").set(counts.events as f64);

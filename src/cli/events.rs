@@ -69,11 +69,14 @@ async fn list(history: &dyn History, args: &EventsArgs, json: bool) -> anyhow::R
 
 async fn one(history: &dyn History, id: &str, json: bool) -> anyhow::Result<Verdict> {
     let stored = match id {
-        "last" => history.events(EventFilter { limit: 1, ..EventFilter::default() }).await?.into_iter().next(),
+        "last" => {
+            history.events(EventFilter { limit: 1, ..EventFilter::default() }).await?.into_iter().next()
+        }
         id => history.event(id.parse()?).await?,
     };
     let Some(stored) = stored else { bail!("{id}: there is no such event in the journal") };
-    let filter = DeliveryFilter { event: Some(stored.event.id()), limit: usize::MAX, ..DeliveryFilter::default() };
+    let filter =
+        DeliveryFilter { event: Some(stored.event.id()), limit: usize::MAX, ..DeliveryFilter::default() };
     let mut deliveries = Vec::new();
     for delivery in history.deliveries(filter).await?.into_iter().rev() {
         let attempts = history.attempts(&delivery.id).await?;
@@ -89,13 +92,23 @@ async fn one(history: &dyn History, id: &str, json: bool) -> anyhow::Result<Verd
 
 fn print(stored: &StoredEvent, deliveries: &[(StoredDelivery, Vec<AttemptRecord>)]) -> anyhow::Result<()> {
     println!("{}", pretty(&stored.event.to_string())?);
-    let generation = stored.generation.map_or("not routed yet".into(), |number| format!("routed by generation {number}"));
-    println!("\n{generation}; matched: {}", if stored.rules.is_empty() { "nothing".into() } else { stored.rules.join(", ") });
+    let generation =
+        stored.generation.map_or("not routed yet".into(), |number| format!("routed by generation {number}"));
+    println!(
+        "\n{generation}; matched: {}",
+        if stored.rules.is_empty() { "nothing".into() } else { stored.rules.join(", ") }
+    );
     for (delivery, attempts) in deliveries {
         println!("\n{}  {}", delivery.id, delivery.state.name());
         for attempt in attempts {
             let took = humantime::format_duration(Duration::from_millis(attempt.duration.as_millis() as u64));
-            println!("  {}. {} {took}  {}  {}", attempt.number, time(attempt.started_at), attempt.outcome, printable(&attempt.message));
+            println!(
+                "  {}. {} {took}  {}  {}",
+                attempt.number,
+                time(attempt.started_at),
+                attempt.outcome,
+                printable(&attempt.message)
+            );
         }
         if attempts.is_empty() && !delivery.message.is_empty() {
             println!("  {}", printable(&delivery.message));
@@ -105,7 +118,8 @@ fn print(stored: &StoredEvent, deliveries: &[(StoredDelivery, Vec<AttemptRecord>
 }
 
 fn pretty(text: &str) -> anyhow::Result<String> {
-    let value = json::parse(text.as_bytes()).map_err(|error| anyhow!("the journal holds an unreadable event: {error}"))?;
+    let value = json::parse(text.as_bytes())
+        .map_err(|error| anyhow!("the journal holds an unreadable event: {error}"))?;
     let mut out = String::new();
     indent(&value, 0, &mut out);
     Ok(out)

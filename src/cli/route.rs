@@ -61,7 +61,13 @@ struct Stats {
 }
 
 impl Stats {
-    fn line(&mut self, line: &[u8], source: Option<&Source>, rules: &RuleSet, out: &mut impl Write) -> io::Result<()> {
+    fn line(
+        &mut self,
+        line: &[u8],
+        source: Option<&Source>,
+        rules: &RuleSet,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         self.lines += 1;
         if line.trim_ascii().is_empty() {
             return Ok(());

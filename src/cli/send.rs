@@ -8,8 +8,8 @@ use crate::json::{self, Json, Object};
 use crate::source::Source;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -102,7 +102,8 @@ fn post(url: &str, body: Vec<u8>, signed: Vec<(&'static str, String)>) -> anyhow
         let client = Client::new(Egress::default());
         let sent = timeout(TIME_LIMIT, client.send(request, &Consent::Author, ANSWER_BYTES)).await;
         let answer = sent.map_err(|_| anyhow!("{url}: no answer within {TIME_LIMIT:?}"))?;
-        let answer = answer.with_context(|| format!("nothing answers at {url}: is `hookyard serve` running?"))?;
+        let answer =
+            answer.with_context(|| format!("nothing answers at {url}: is `hookyard serve` running?"))?;
         Ok((answer.status.as_u16(), String::from_utf8_lossy(&answer.body).into_owned()))
     })
 }

@@ -67,7 +67,9 @@ fn signals(shutdown: CancellationToken, reload: mpsc::Sender<Request>) -> std::i
                 }
             }
             if shutdown.is_cancelled() {
-                warn!("second signal: stopping at once; what was not settled is tried again at the next start");
+                warn!(
+                    "second signal: stopping at once; what was not settled is tried again at the next start"
+                );
                 std::process::exit(1);
             }
             shutdown.cancel();
@@ -82,7 +84,11 @@ fn welcome(current: &Current, hooks: SocketAddr, admin: SocketAddr) {
     let program = program();
     println!("hookyard {} is receiving", env!("CARGO_PKG_VERSION"));
     for source in current.sources.borrow().iter() {
-        let waiting = if source.is_waiting() { "  (waiting for its secret: everything but the creation test gets 503)" } else { "" };
+        let waiting = if source.is_waiting() {
+            "  (waiting for its secret: everything but the creation test gets 503)"
+        } else {
+            ""
+        };
         println!("  hooks    http://{hooks}{}{waiting}", source.path());
     }
     println!("  admin    http://{admin}/api/status");

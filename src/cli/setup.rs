@@ -22,8 +22,9 @@ pub(super) fn location(common: &Common) -> anyhow::Result<Location> {
     location.overrides.rules.clone_from(&common.rules);
     location.overrides.journal.clone_from(&common.journal);
     // Values that are not text cannot be referred to from YAML, which is text.
-    location.environment =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+    location.environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
     Ok(location)
 }
 
@@ -67,7 +68,8 @@ pub(super) fn load(dir: &Path, settings: &Settings) -> anyhow::Result<(Tree, Rul
     match loaded.rules {
         Some(rules) => Ok((tree, rules)),
         None => {
-            let errors: Vec<_> = loaded.diagnostics.into_iter().filter(|found| found.severity == Severity::Error).collect();
+            let errors: Vec<_> =
+                loaded.diagnostics.into_iter().filter(|found| found.severity == Severity::Error).collect();
             show(&errors);
             bail!("{} has {}", dir.display(), diagnostic::summary(&errors))
         }

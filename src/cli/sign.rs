@@ -50,8 +50,15 @@ pub(super) fn find<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Sou
 }
 
 /// The headers that sign a body for a source, with its first secret.
-pub(super) fn headers(source: &Source, timestamp: &str, body: &Json) -> anyhow::Result<Vec<(&'static str, String)>> {
+pub(super) fn headers(
+    source: &Source,
+    timestamp: &str,
+    body: &Json,
+) -> anyhow::Result<Vec<(&'static str, String)>> {
     source.sign(timestamp, body).ok_or_else(|| {
-        anyhow!("the source {} has no secret: set BROWSER_USE_SECRET, or `secrets` in hookyard.yaml", source.name())
+        anyhow!(
+            "the source {} has no secret: set BROWSER_USE_SECRET, or `secrets` in hookyard.yaml",
+            source.name()
+        )
     })
 }

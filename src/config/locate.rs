@@ -51,7 +51,8 @@ impl Location {
     /// The text of the file; empty for the built-in configuration.
     pub(super) fn read(&self) -> Result<Arc<str>, Vec<Diagnostic>> {
         let Some(file) = &self.file else { return Ok("".into()) };
-        let error = |error: io::Error| vec![Diagnostic::error(self.name(), format!("cannot be read: {error}"))];
+        let error =
+            |error: io::Error| vec![Diagnostic::error(self.name(), format!("cannot be read: {error}"))];
         fs::read_to_string(file).map(Into::into).map_err(error)
     }
 

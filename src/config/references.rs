@@ -66,7 +66,12 @@ impl Resolved {
         Json::String(out)
     }
 
-    fn reference(&mut self, reference: &Reference, pointer: &str, environment: &Environment) -> Option<String> {
+    fn reference(
+        &mut self,
+        reference: &Reference,
+        pointer: &str,
+        environment: &Environment,
+    ) -> Option<String> {
         match reference {
             Reference::Env { name, .. } => self.names.insert(name.clone()),
             Reference::File { path } => self.files.insert(path.clone()),

@@ -12,14 +12,17 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
         .map_err(|error| D::Error::custom(format!("`{text}` is no duration such as 5s, 10m or 24h: {error}")))
 }
 
-pub(super) fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn optional_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
     duration(deserializer).map(Some)
 }
 
 pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let text = scalar(deserializer)?;
     let size = bytesize::ByteSize::from_str(&text);
-    size.map(|size| size.as_u64()).map_err(|_| D::Error::custom(format!("`{text}` is no size such as 512KiB, 1MiB or 10GiB")))
+    size.map(|size| size.as_u64())
+        .map_err(|_| D::Error::custom(format!("`{text}` is no size such as 512KiB, 1MiB or 10GiB")))
 }
 
 pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {

@@ -5,7 +5,8 @@ use crate::support::{Home, event, eventually, http, signed};
 use serde_json::json;
 use std::io::Write;
 
-const RULES: &str = "rules: [{name: all, match: any, actions: [{file: {path: a.txt, text: '{{ payload.task_id }}'}}]}]";
+const RULES: &str =
+    "rules: [{name: all, match: any, actions: [{file: {path: a.txt, text: '{{ payload.task_id }}'}}]}]";
 
 #[test]
 fn forged_and_malformed_requests_get_their_status() {
@@ -14,7 +15,9 @@ fn forged_and_malformed_requests_get_their_status() {
     let body = event("t-1", "finished", json!({})).to_string();
     let good = signed(&body);
     let with = |name: &str, value: &str| -> Vec<(&'static str, String)> {
-        good.iter().map(|(key, old)| (*key, if *key == name { value.to_owned() } else { old.clone() })).collect()
+        good.iter()
+            .map(|(key, old)| (*key, if *key == name { value.to_owned() } else { old.clone() }))
+            .collect()
     };
     let without = |name: &str| -> Vec<_> { good.iter().filter(|(key, _)| *key != name).cloned().collect() };
     let twice = |name: &str| -> Vec<_> {
@@ -70,7 +73,8 @@ fn other_paths_methods_and_sizes_are_refused() {
 
     let large = event("t-1", "finished", json!({"filling": "x".repeat(2000)})).to_string();
     assert_eq!(sender::post(server.hooks, &signed(&large), large.as_bytes()).expect("an answer").status, 413);
-    let mut chunked = "POST /hooks/browser-use HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
+    let mut chunked =
+        "POST /hooks/browser-use HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
     for _ in 0..200 {
         chunked.push_str("a\r\n0123456789\r\n");
     }
@@ -78,7 +82,9 @@ fn other_paths_methods_and_sizes_are_refused() {
     assert_eq!(http::raw(server.hooks, chunked.as_bytes()).expect("an answer").status, 413);
 
     let mut stream = http::connect(server.hooks).expect("a connection");
-    stream.write_all(b"POST /hooks/browser-use HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\n{\"ty").expect("half can be sent");
+    stream
+        .write_all(b"POST /hooks/browser-use HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\n{\"ty")
+        .expect("half can be sent");
     assert_eq!(http::read_answer(&mut stream).expect("an answer").status, 408);
     server.accept(&event("t-2", "finished", json!({})));
 }

@@ -24,11 +24,15 @@ fn check_says_what_is_wrong_and_where() {
     let good = home.ok(&["check"]);
     assert!(good.contains("1 rule in 1 file"), "{good}");
 
-    home.write("rules/bad.yaml", "rules:\n  - name: Bad Name\n    mach: {status: finished}\n    actions: [{htp: {url: x}}]\n");
+    home.write(
+        "rules/bad.yaml",
+        "rules:\n  - name: Bad Name\n    mach: {status: finished}\n    actions: [{htp: {url: x}}]\n",
+    );
     let output = home.run(&["check"]);
     assert_eq!(output.status.code(), Some(1));
     let shown = text(&output.stderr);
-    for part in ["bad.yaml:2:11", "bad.yaml:3:5", "match", "bad.yaml:4:", "http", "mach: {status: finished}"] {
+    for part in ["bad.yaml:2:11", "bad.yaml:3:5", "match", "bad.yaml:4:", "http", "mach: {status: finished}"]
+    {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
 }
@@ -88,7 +92,8 @@ fn send_signs_posts_and_prints_the_answer() {
     let home = Home::with_rules(RULES);
     let server = home.start();
     let url = format!("http://{}/hooks/browser-use", server.hooks);
-    let answer = home.ok(&["send", "finished", "--metadata", "team=marketing", "--payload", "cost=12", "--url", &url]);
+    let answer =
+        home.ok(&["send", "finished", "--metadata", "team=marketing", "--payload", "cost=12", "--url", &url]);
     assert!(answer.starts_with("200 "), "{answer}");
     let shown: Value = serde_json::from_str(&home.ok(&["events", "last", "--json"])).expect("JSON");
     assert_eq!(shown["event"]["metadata"], json!({"team": "marketing"}));

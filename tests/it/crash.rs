@@ -54,7 +54,9 @@ rules:
                     }
                 });
             }
-            eventually("some events are acknowledged", || (count.load(Ordering::Relaxed) >= goal).then_some(()));
+            eventually("some events are acknowledged", || {
+                (count.load(Ordering::Relaxed) >= goal).then_some(())
+            });
             server.kill();
         });
     }

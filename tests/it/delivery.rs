@@ -43,7 +43,8 @@ fn a_failing_receiver_is_tried_again_with_the_same_key() {
     in_state(&home, "delivered");
     let shown: Value = serde_json::from_str(&home.ok(&["events", &id, "--json"])).expect("JSON");
     let attempts = shown["deliveries"][0]["attempts"].as_array().expect("attempts").clone();
-    let outcomes: Vec<_> = attempts.iter().map(|attempt| attempt["outcome"].as_str().expect("a word")).collect();
+    let outcomes: Vec<_> =
+        attempts.iter().map(|attempt| attempt["outcome"].as_str().expect("a word")).collect();
     assert_eq!(outcomes, ["retry", "retry", "retry", "delivered"]);
     assert!(attempts[0]["message"].as_str().expect("text").contains("500"), "{attempts:?}");
     assert!(attempts[0]["message"].as_str().expect("text").contains("down"), "{attempts:?}");
@@ -66,7 +67,9 @@ fn what_the_receiver_will_never_take_is_dead_at_once() {
 
 #[test]
 fn what_the_rule_broke_waits_and_heals_when_it_is_mended() {
-    let home = Home::with_rules("rules: [{name: log, match: any, actions: [{file: {path: a.jsonl, text: '{{ payload.missing }}'}}]}]");
+    let home = Home::with_rules(
+        "rules: [{name: log, match: any, actions: [{file: {path: a.jsonl, text: '{{ payload.missing }}'}}]}]",
+    );
     let server = home.start();
     let id = server.accept(&event("t-1", "finished", json!({})));
     let blocked = in_state(&home, "blocked");
@@ -100,7 +103,9 @@ fn a_broken_script_waits_and_heals_too() {
 #[test]
 fn a_condition_that_errs_blocks_and_heals_to_its_true_answer() {
     let rule = |when: &str| {
-        format!("rules: [{{name: big, match: {{status: finished}}, when: '{when}', actions: [{{file: {{path: a.txt, text: '{{{{ payload.task_id }}}}'}}}}]}}]")
+        format!(
+            "rules: [{{name: big, match: {{status: finished}}, when: '{when}', actions: [{{file: {{path: a.txt, text: '{{{{ payload.task_id }}}}'}}}}]}}]"
+        )
     };
     let home = Home::with_rules(&rule("metadata.budget > 10"));
     let server = home.start();
@@ -130,7 +135,8 @@ fn the_senders_retry_is_a_duplicate_also_after_a_restart() {
     let again = server.send(&update).json();
     assert_eq!((&again["id"], &again["duplicate"]), (&json!(first), &json!(true)));
     server.accept(&event("t-2", "finished", json!({})));
-    let tasks: Vec<Value> = receiver.wait_for(2).iter().map(|request| request.json()["task"].clone()).collect();
+    let tasks: Vec<Value> =
+        receiver.wait_for(2).iter().map(|request| request.json()["task"].clone()).collect();
     assert_eq!(tasks, [json!("t-1"), json!("t-2")], "the duplicate was not routed again");
 }
 

@@ -26,7 +26,9 @@ fn modules_use_only_what_stands_below_them() {
 
 /// `pub mod NAME;` in order; the `// Floor N` comments between them are for people.
 fn modules_in_order(lib: &str) -> Vec<String> {
-    lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';').map(str::to_owned)).collect()
+    lib.lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';').map(str::to_owned))
+        .collect()
 }
 
 fn floor(order: &[String], module: &str) -> Option<usize> {

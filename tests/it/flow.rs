@@ -108,7 +108,10 @@ rules:
     assert_eq!(request.json(), json!({"cost": 12}));
     assert_eq!(request.header("idempotency-key"), Some(format!("{id}/react/script/http-1").as_str()));
     let line = eventually("a line in the file", || home.lines("stopped.jsonl").first().cloned());
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&line).expect("JSON"), json!({"task": "t-9", "team": "none"}));
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&line).expect("JSON"),
+        json!({"task": "t-9", "team": "none"})
+    );
 }
 
 #[test]
@@ -127,7 +130,10 @@ rules:
         .replace("URL", &receiver.url(""))
         .as_str(),
     );
-    home.write("rules/react.rhai", r#"fn on_event(event) { file(#{path: "effect.jsonl", text: event.payload.text}); }"#);
+    home.write(
+        "rules/react.rhai",
+        r#"fn on_event(event) { file(#{path: "effect.jsonl", text: event.payload.text}); }"#,
+    );
     let server = home.start();
     let evil = "${BROWSER_USE_SECRET} {{ headers }} {% raw %} #{} `${}` <a>&";
     let mut injected = event("t", "finished", json!({"word": "a b"}));
@@ -164,7 +170,8 @@ fn the_creation_test_is_answered_and_goes_nowhere() {
 
 #[test]
 fn a_signed_test_event_is_an_ordinary_event() {
-    let home = Home::with_rules("rules: [{name: all, match: {type: test}, actions: [{file: {path: all.jsonl}}]}]");
+    let home =
+        Home::with_rules("rules: [{name: all, match: {type: test}, actions: [{file: {path: all.jsonl}}]}]");
     let server = home.start();
     server.accept(&json!({"type": "test", "timestamp": "2024-03-21T12:00:00Z", "payload": {"test": "ok"}}));
     eventually("the file", || home.lines("all.jsonl").first().cloned());

@@ -5,7 +5,8 @@ use serde_json::json;
 use std::fs;
 use std::process::Command;
 
-const RULES: &str = "rules: [{name: all, match: any, actions: [{file: {path: a.txt, text: '{{ payload.task_id }}'}}]}]";
+const RULES: &str =
+    "rules: [{name: all, match: any, actions: [{file: {path: a.txt, text: '{{ payload.task_id }}'}}]}]";
 
 fn refusal(home: &Home) -> String {
     let output = home.run(&["serve"]);
@@ -61,7 +62,9 @@ fn a_disk_that_takes_no_more_answers_503_and_goes_on_when_it_does() {
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.header("retry-after").is_some());
     limit("unlimited");
-    eventually("there is room again", || (server.send(&event("t-2", "finished", json!({}))).status == 200).then_some(()));
+    eventually("there is room again", || {
+        (server.send(&event("t-2", "finished", json!({}))).status == 200).then_some(())
+    });
     eventually("the second line", || (home.lines("a.txt") == ["t-1", "t-2"]).then_some(()));
     assert!(server.stop().success());
     let listed = home.ok(&["events", "--json"]);

@@ -7,7 +7,9 @@ use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn writing(file: &str) -> String {
-    format!("rules: [{{name: all, match: any, actions: [{{file: {{path: {file}, text: '{{{{ payload.task_id }}}}'}}}}]}}]")
+    format!(
+        "rules: [{{name: all, match: any, actions: [{{file: {{path: {file}, text: '{{{{ payload.task_id }}}}'}}}}]}}]"
+    )
 }
 
 #[test]
@@ -34,7 +36,9 @@ fn a_saved_rule_is_live_and_a_broken_one_changes_nothing() {
 #[test]
 fn a_script_is_reloaded_like_a_rule() {
     let home = Home::with_rules("rules: [{name: react, match: any, actions: [{script: lib/react.rhai}]}]");
-    let script = |file: &str| format!("fn on_event(event) {{ file(#{{path: \"{file}\", text: event.payload.task_id}}); }}");
+    let script = |file: &str| {
+        format!("fn on_event(event) {{ file(#{{path: \"{file}\", text: event.payload.task_id}}); }}")
+    };
     home.write("rules/lib/react.rhai", &script("a.txt"));
     let server = home.start();
     let first = server.status()["generation"].as_u64().expect("a generation");
@@ -55,7 +59,8 @@ fn a_checkout_of_fifty_files_is_taken_as_one() {
             &format!("rules: [{{name: r{number}, match: {{metadata: {{team: t{number}}}}}, actions: [{{file: {{path: t{number}.txt}}}}]}}]"),
         );
     }
-    let status = server.wait_for("all rules", |status| status["rules"].as_array().is_some_and(|rules| rules.len() == 51));
+    let status = server
+        .wait_for("all rules", |status| status["rules"].as_array().is_some_and(|rules| rules.len() == 51));
     let generation = status["generation"].as_u64().expect("a generation");
     assert!(generation <= first + 3, "{} generations for one checkout", generation - first);
 }
@@ -192,7 +197,8 @@ fn under_load_no_request_fails_and_each_event_has_one_generation() {
     let mut count = 0;
     for line in listed.lines() {
         let record: serde_json::Value = serde_json::from_str(line).expect("a record is JSON");
-        let rules: Vec<&str> = record["rules"].as_array().expect("a list").iter().filter_map(|rule| rule.as_str()).collect();
+        let rules: Vec<&str> =
+            record["rules"].as_array().expect("a list").iter().filter_map(|rule| rule.as_str()).collect();
         let [a, b] = rules[..] else { panic!("not the two rules of one version: {record}") };
         let version = a.strip_suffix("-a").expect("the first of two");
         assert_eq!(b.strip_suffix("-b"), Some(version));
@@ -206,6 +212,8 @@ fn under_load_no_request_fails_and_each_event_has_one_generation() {
 
 /// Two rules, whose names carry the version.
 fn marked(version: usize) -> String {
-    let rule = |half: &str| format!("  - {{name: v{version}-{half}, match: any, actions: [{{log: {{level: debug}}}}]}}\n");
+    let rule = |half: &str| {
+        format!("  - {{name: v{version}-{half}, match: any, actions: [{{log: {{level: debug}}}}]}}\n")
+    };
     format!("rules:\n{}{}", rule("a"), rule("b"))
 }

@@ -55,7 +55,8 @@ fn a_stopping_server_finishes_what_is_under_way() {
     let server = home.start();
     // Half a request is under way when the signal comes.
     let body = event("t-1", "finished", json!({})).to_string();
-    let mut head = format!("POST /hooks/browser-use HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n", body.len());
+    let mut head =
+        format!("POST /hooks/browser-use HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in signed(&body) {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -69,7 +70,7 @@ fn a_stopping_server_finishes_what_is_under_way() {
     stream.write_all(second.as_bytes()).expect("the rest can be sent");
     let answer = http::read_answer(&mut stream).expect("it is answered");
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert!(server.stop().success());
+    assert!(server.wait().success());
     assert!(home.ok(&["events", "--json"]).contains("t-1"));
 }
 
@@ -80,7 +81,8 @@ fn metrics_count_what_happens() {
     let update = event("t-1", "finished", json!({}));
     server.accept(&update);
     server.send(&update);
-    http::request(server.hooks, "POST", "/hooks/browser-use", &[("content-type", "application/json")], b"{}").expect("an answer");
+    http::request(server.hooks, "POST", "/hooks/browser-use", &[("content-type", "application/json")], b"{}")
+        .expect("an answer");
     let metrics = server.get("/metrics").body;
     for line in [
         "hookyard_duplicates_total{source=\"browser-use\"} 1",

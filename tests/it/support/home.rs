@@ -94,8 +94,11 @@ pub struct Server {
 
 impl Server {
     fn start(mut command: Command) -> Self {
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program can be started");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
         let log = Arc::new(Mutex::new(String::new()));
         let errors = BufReader::new(child.stderr.take().expect("standard error is piped"));
         let keep = Arc::clone(&log);
@@ -112,7 +115,11 @@ impl Server {
             while !line.trim_start().starts_with(what) {
                 line.clear();
                 let read = output.read_line(&mut line).expect("output is text");
-                assert!(read > 0, "the server ended: {}", log.lock().expect("no test panics while holding it"));
+                assert!(
+                    read > 0,
+                    "the server ended: {}",
+                    log.lock().expect("no test panics while holding it")
+                );
             }
             let url = line.split("http://").nth(1).expect("the line has an address");
             url.split('/').next().and_then(|address| address.parse().ok()).expect("it is an address")
@@ -160,7 +167,9 @@ impl Server {
 
     /// Waits until a generation is served that is newer than the given one.
     pub fn wait_for_generation(&self, newer_than: u64) -> u64 {
-        let newer = |status: &serde_json::Value| status["generation"].as_u64().is_some_and(|number| number > newer_than);
+        let newer = |status: &serde_json::Value| {
+            status["generation"].as_u64().is_some_and(|number| number > newer_than)
+        };
         self.wait_for("a new generation", newer)["generation"].as_u64().expect("it was checked")
     }
 
@@ -180,9 +189,14 @@ impl Server {
     }
 
     /// SIGTERM, and how it ended.
-    pub fn stop(mut self) -> ExitStatus {
+    pub fn stop(self) -> ExitStatus {
         self.signal("TERM");
-        self.child.wait().expect("a stopped child ends")
+        self.wait()
+    }
+
+    /// How it ended, once it has.
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().expect("a child can be waited for")
     }
 }
 

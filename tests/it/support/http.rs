@@ -86,7 +86,9 @@ pub fn read_head(stream: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
             return Ok((String::from_utf8_lossy(&bytes).into_owned(), body));
         }
         match stream.read(&mut chunk)? {
-            0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed before the end of the head")),
+            0 => {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed before the end of the head"));
+            }
             count => bytes.extend_from_slice(&chunk[..count]),
         }
     }

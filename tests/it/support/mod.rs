@@ -5,7 +5,7 @@ pub mod http;
 pub mod receiver;
 pub mod sender;
 
-pub use home::{Home, Server};
+pub use home::Home;
 pub use receiver::Receiver;
 pub use sender::{SECRET, event, signed};
 

@@ -79,7 +79,9 @@ impl Receiver {
 
     /// Waits until at least so many requests have arrived.
     pub fn wait_for(&self, count: usize) -> Vec<Request> {
-        eventually(&format!("{count} requests arrive"), || Some(self.seen()).filter(|seen| seen.len() >= count))
+        eventually(&format!("{count} requests arrive"), || {
+            Some(self.seen()).filter(|seen| seen.len() >= count)
+        })
     }
 
     fn serve(&self, mut stream: TcpStream) {
@@ -88,7 +90,8 @@ impl Receiver {
             let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
             let mut request =
                 Request { method: method.into(), path: path.into(), head: head.clone(), body: Vec::new() };
-            let length: usize = request.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+            let length: usize =
+                request.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
             let mut rest = vec![0; length.saturating_sub(body.len())];
             if stream.read_exact(&mut rest).is_err() {
                 return;
