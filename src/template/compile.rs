@@ -38,6 +38,21 @@ pub(super) enum Segment {
     Hole(Hole),
 }
 
+impl Template {
+    /// Whether its holes only copy, so that what it fills in is no larger than what came in.
+    pub(super) fn only_copies(&self) -> bool {
+        match &self.body {
+            Body::Reference(_) => true,
+            Body::Value(hole) => hole.is_path(),
+            Body::Text(segments) => segments.iter().all(|segment| match segment {
+                Segment::Hole(hole) => hole.is_path(),
+                Segment::Literal(_) | Segment::Reference(_) => true,
+            }),
+            Body::Block(_) => false,
+        }
+    }
+}
+
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Template").field(&self.source).finish()

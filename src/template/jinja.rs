@@ -51,6 +51,11 @@ impl Hole {
         Ok(Self { source: source.to_owned(), kind })
     }
 
+    /// Whether it only copies.
+    pub fn is_path(&self) -> bool {
+        matches!(self.kind, HoleKind::Path(_))
+    }
+
     /// The dotted names it uses.
     pub fn names(&self) -> BTreeSet<String> {
         match &self.kind {

@@ -40,7 +40,7 @@ struct Renderer<'a> {
     scope: Scope<'a>,
     session: Option<Arc<Session>>,
     secrets: Vec<(Secret, String)>,
-    /// What templates have filled in so far.
+    /// What templates have computed so far.
     output_bytes: usize,
 }
 
@@ -115,7 +115,9 @@ impl Renderer<'_> {
             Body::Text(segments) => text(self.segments(segments, Escape::of(template.ty))?),
             Body::Block(block) => block.evaluate(&self.session())?,
         };
-        self.account(&filled)?;
+        if !template.only_copies() {
+            self.account(&filled)?;
+        }
         let done = self.node(&filled, "").map_err(|error| error.message)?;
         if template.ty == ParamType::Url {
             check_url(&done.plain)?;
@@ -161,7 +163,7 @@ impl Renderer<'_> {
         Arc::clone(self.session.get_or_insert_with(|| Session::new(scope)))
     }
 
-    /// Counts what was filled in against the limit.
+    /// Counts what was computed against the limit; copies are bounded by the size of the event.
     fn account(&mut self, filled: &Params) -> Result<(), String> {
         self.output_bytes += size(filled);
         if self.output_bytes > MAX_OUTPUT_BYTES { Err(too_large()) } else { Ok(()) }

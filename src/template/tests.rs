@@ -290,6 +290,18 @@ fn fuel_and_size_are_capped() {
 }
 
 #[test]
+fn an_event_of_any_size_can_be_copied() {
+    let mut document = event().document().clone();
+    document.insert("payload", "x".repeat(2 << 20));
+    let (event, vars, environment) = (Event::new(event().id(), document), vars(), environment());
+    let scope = Scope { event: &event, vars: &vars, resolver: &environment };
+    let render = |params| compile(params).unwrap().render(scope);
+    assert_eq!(render(r#"{"json":"{{ payload }}"}"#).unwrap().plain.get("json"), event.get("payload"));
+    assert!(render(r#"{"text":"a {{ payload }}"}"#).is_ok());
+    assert!(render(r#"{"text":"{{ payload ~ payload }}"}"#).is_err());
+}
+
+#[test]
 fn references_are_found_through_vars() {
     let found = |text: &str| -> Vec<String> {
         let params = compile(&Json::object([("json", text.into())]).to_string()).unwrap();
