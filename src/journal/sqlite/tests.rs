@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::journal::conformance::{NOW, Place, at, conformance, entry, id_of};
+use futures_util::FutureExt;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, mpsc};
@@ -241,4 +243,14 @@ async fn a_closed_journal_is_one_whole_file() {
     names.sort();
     assert_eq!(names, ["hookyard.db", "hookyard.db.lock"]);
     assert!(matches!(journal.counts().await, Err(JournalError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_lease_that_nobody_waits_for_any_more_goes_back() {
+    let journal = Dir::new().open();
+    journal.append(entry(1, 0, &["r/a"])).await.unwrap();
+    let paused = BTreeSet::new();
+    let lease = || journal.lease(at(NOW), Capacity { overall: 9, per_lane: 9, paused: &paused });
+    assert!(lease().now_or_never().is_none(), "it was dropped while the writer was at it");
+    assert_eq!(lease().await.unwrap().deliveries.len(), 1);
 }
