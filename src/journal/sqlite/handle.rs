@@ -47,6 +47,7 @@ where
 /// Something to be done between transactions, on what is committed.
 pub type Look = Box<dyn FnOnce(&Connection, &Shared) + Send>;
 
+/// What the queue holds; each with its place in it.
 pub enum Command {
     Write(Box<dyn Job>, OwnedSemaphorePermit),
     Look(Look, OwnedSemaphorePermit),
