@@ -1,1 +1,372 @@
-//! To come.
+//! `hookyard.yaml`: where to listen, what to receive, what to keep, what is allowed.
+//!
+//! Read with places, references resolved, then by type; everything that is wrong is reported with
+//! its line. Without a file the built-in configuration is used, which is the same as an empty one.
+
+mod locate;
+mod references;
+mod units;
+
+use crate::action::Egress;
+use crate::diagnostic::Diagnostic;
+use crate::json::Json;
+use crate::registry::{self, ConfigError};
+use crate::script;
+use crate::secret::{Environment, Secret};
+use crate::source::{Source, Sources};
+use crate::yaml::Node;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use locate::{FILE_NAME, Location, Overrides};
+
+/// What the sources are when none are configured.
+const DEFAULT_SOURCES: &str = r#"{browser-use: {preset: browser-use, secrets: ["${BROWSER_USE_SECRET}"]}}"#;
+
+/// Everything configured, references resolved, paths absolute or relative to the working directory.
+#[derive(Clone)]
+pub struct Config {
+    /// The file it was read from; `None` for the built-in one.
+    pub file: Option<PathBuf>,
+    pub listen: String,
+    pub admin: Admin,
+    /// The rule directory.
+    pub rules: PathBuf,
+    /// The journal's database file.
+    pub journal: PathBuf,
+    /// Where the `file` action may write.
+    pub files: PathBuf,
+    pub keep: Keep,
+    pub sources: Arc<Sources>,
+    pub egress: Egress,
+    pub limits: Limits,
+    /// For the references in rules; what this file uses is reserved.
+    pub environment: Environment,
+    /// Files that references read (`${file:…}`), to be watched.
+    pub referenced_files: Vec<PathBuf>,
+    /// Equal for configurations that say the same.
+    pub fingerprint: [u8; 32],
+}
+
+/// The admin listener.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    pub listen: String,
+    /// Required off loopback.
+    #[serde(deserialize_with = "units::secret")]
+    pub token: Option<Secret>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8081".into(), token: None }
+    }
+}
+
+/// How long events are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keep {
+    #[serde(rename = "for", deserialize_with = "units::duration")]
+    pub age: Duration,
+    #[serde(rename = "size", deserialize_with = "units::bytes")]
+    pub size_bytes: u64,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { age: Duration::from_secs(7 * 24 * 3600), size_bytes: 10 << 30 }
+    }
+}
+
+/// What a stranger, a backlog or a script may use up.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of a request's body.
+    #[serde(rename = "body", deserialize_with = "units::bytes")]
+    pub body_bytes: u64,
+    #[serde(deserialize_with = "units::count")]
+    pub connections: usize,
+    /// Connections of one client address.
+    #[serde(deserialize_with = "units::count")]
+    pub per_address: usize,
+    #[serde(deserialize_with = "units::duration")]
+    pub header_timeout: Duration,
+    #[serde(deserialize_with = "units::duration")]
+    pub body_timeout: Duration,
+    #[serde(deserialize_with = "units::duration")]
+    pub idle_timeout: Duration,
+    /// Attempts under way at once.
+    #[serde(deserialize_with = "units::count")]
+    pub concurrency: usize,
+    /// Attempts under way at once of one (rule, action).
+    #[serde(deserialize_with = "units::count")]
+    pub lane_concurrency: usize,
+    /// The older spelling of `script.time`.
+    #[serde(deserialize_with = "units::optional_duration")]
+    pub script_time: Option<Duration>,
+    pub script: ScriptLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1 << 20,
+            connections: 10_000,
+            per_address: 1_000,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            concurrency: 64,
+            lane_concurrency: 16,
+            script_time: None,
+            script: ScriptLimits::default(),
+        }
+    }
+}
+
+impl Limits {
+    /// What a script run may use.
+    pub fn script(&self) -> script::Limits {
+        let limits = &self.script;
+        script::Limits {
+            steps: limits.steps,
+            time: self.script_time.unwrap_or(limits.time),
+            depth: limits.depth,
+            size: usize::try_from(limits.size_bytes).unwrap_or(usize::MAX),
+            effects: limits.effects,
+        }
+    }
+}
+
+/// `limits.script`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScriptLimits {
+    #[serde(deserialize_with = "units::number")]
+    pub steps: u64,
+    #[serde(deserialize_with = "units::duration")]
+    pub time: Duration,
+    #[serde(deserialize_with = "units::count")]
+    pub depth: usize,
+    #[serde(rename = "size", deserialize_with = "units::bytes")]
+    pub size_bytes: u64,
+    #[serde(deserialize_with = "units::count")]
+    pub effects: usize,
+}
+
+impl Default for ScriptLimits {
+    fn default() -> Self {
+        let limits = script::Limits::default();
+        Self {
+            steps: limits.steps,
+            time: limits.time,
+            depth: limits.depth,
+            size_bytes: limits.size as u64,
+            effects: limits.effects,
+        }
+    }
+}
+
+/// The file as serde sees it. Sources are built by their own module.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Raw {
+    listen: String,
+    admin: Admin,
+    rules: String,
+    journal: String,
+    files: String,
+    keep: Keep,
+    #[serde(rename = "sources")]
+    _sources: BTreeMap<String, serde::de::IgnoredAny>,
+    egress: Egress,
+    limits: Limits,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            admin: Admin::default(),
+            rules: "rules/".into(),
+            journal: "sqlite:data/hookyard.db".into(),
+            files: "data/files/".into(),
+            keep: Keep::default(),
+            _sources: BTreeMap::new(),
+            egress: Egress::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the configuration at a location.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, `.env` or the overrides.
+    pub fn load(location: &Location) -> Result<Self, Vec<Diagnostic>> {
+        let text = location.read()?;
+        let name: Arc<str> = location.name().into();
+        let node = parse(&name, &text)?;
+        let mut environment = location.environment()?;
+        let resolved = references::resolve(&node, &environment);
+        let mut errors = resolved.errors;
+        environment.reserved = resolved.names;
+        let raw = registry::parse::<Raw>(&resolved.value).unwrap_or_else(|error| {
+            errors.push(error);
+            Raw::default()
+        });
+        let sources = sources(&resolved.value, &environment, &mut errors);
+        let journal = raw.journal.strip_prefix("sqlite:").unwrap_or_else(|| {
+            let help = "write `sqlite:` and the path of the database, such as sqlite:data/hookyard.db";
+            errors.push(ConfigError::at("/journal", "this journal is of no known kind").with_help(help));
+            ""
+        });
+        check(&raw, &mut errors);
+        if !errors.is_empty() {
+            return Err(errors.into_iter().map(|error| place(error, &node, &name, &text)).collect());
+        }
+        let overrides = &location.overrides;
+        let below = |path: &str| location.directory().join(path);
+        Ok(Self {
+            file: location.file.clone(),
+            listen: overrides.listen.clone().unwrap_or(raw.listen),
+            admin: Admin {
+                listen: overrides.admin_listen.clone().unwrap_or(raw.admin.listen),
+                token: raw.admin.token,
+            },
+            rules: overrides.rules.clone().unwrap_or_else(|| below(&raw.rules)),
+            journal: overrides.journal.clone().unwrap_or_else(|| below(journal)),
+            files: below(&raw.files),
+            keep: raw.keep,
+            sources: Arc::new(sources),
+            egress: raw.egress,
+            limits: raw.limits,
+            referenced_files: resolved.files.iter().map(|file| below(file)).collect(),
+            fingerprint: fingerprint(&resolved.value, &environment),
+            environment,
+        })
+    }
+
+    /// Keys whose change needs a restart, of which `new` differs.
+    pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
+        let mut keys = Vec::new();
+        let mut compare = |key, same: bool| {
+            if !same {
+                keys.push(key);
+            }
+        };
+        compare("listen", self.listen == new.listen);
+        compare("admin.listen", self.admin.listen == new.admin.listen);
+        compare("journal", self.journal == new.journal);
+        compare("files", self.files == new.files);
+        keys
+    }
+}
+
+/// Parses the file: the event parser gives values and places, serde_yaml is the second judge of
+/// the syntax, so that no file means one thing here and another to the rest of the world.
+fn parse(name: &Arc<str>, text: &Arc<str>) -> Result<Node, Vec<Diagnostic>> {
+    let node = crate::yaml::parse(name, text)?;
+    serde_yaml::from_str::<serde::de::IgnoredAny>(text)
+        .map_err(|error| vec![Diagnostic::error(Arc::clone(name), error.to_string())])?;
+    Ok(node)
+}
+
+fn place(error: ConfigError, node: &Node, name: &Arc<str>, text: &Arc<str>) -> Diagnostic {
+    let diagnostic = Diagnostic::error(Arc::clone(name), error.message.clone())
+        .with_span(node.locate(&error.pointer, error.at_key), text);
+    match error.help {
+        Some(help) => diagnostic.with_help(help),
+        None => diagnostic,
+    }
+}
+
+fn sources(value: &Json, environment: &Environment, errors: &mut Vec<ConfigError>) -> Sources {
+    let default;
+    let configured = match value.get("sources").and_then(Json::as_object) {
+        Some(configured) => configured,
+        None => {
+            let text: Arc<str> = DEFAULT_SOURCES.into();
+            let node = crate::yaml::parse(&"built-in".into(), &text).expect("the built-in sources are YAML");
+            default = references::resolve(&node, environment).value;
+            default.as_object().expect("the built-in sources are a map")
+        }
+    };
+    let mut sources = Vec::new();
+    for (name, config) in configured.iter() {
+        match Source::build(name, config, &secrets(config)) {
+            Ok(source) => sources.push(source),
+            Err(error) => errors.push(error.below(&format!("/sources{}", registry::token(name)))),
+        }
+    }
+    Sources::new(sources).unwrap_or_else(|error| {
+        errors.push(error.below("/sources"));
+        Sources::default()
+    })
+}
+
+/// The values of a source's `secrets`; `None` for a reference that is not set yet. What is no
+/// text is left for the source itself to refuse.
+fn secrets(config: &Json) -> Vec<Option<Secret>> {
+    let configured = config.get("secrets").and_then(Json::as_array).unwrap_or_default();
+    configured.iter().map(|secret| secret.as_str().map(Secret::new)).collect()
+}
+
+fn check(raw: &Raw, errors: &mut Vec<ConfigError>) {
+    let limits = &raw.limits;
+    for (key, zero) in [
+        ("body", limits.body_bytes == 0),
+        ("connections", limits.connections == 0),
+        ("per_address", limits.per_address == 0),
+        ("concurrency", limits.concurrency == 0),
+        ("lane_concurrency", limits.lane_concurrency == 0),
+    ] {
+        if zero {
+            errors.push(ConfigError::at(format!("/limits/{key}"), format!("limits.{key} is 0: nothing would pass")));
+        }
+    }
+    if raw.admin.token.as_ref().is_some_and(|token| token.expose().is_empty()) {
+        errors.push(ConfigError::at("/admin/token", "the admin token is empty: anyone would have it"));
+    }
+}
+
+/// Whether a listen address or a `Host` header names this machine only.
+pub fn is_loopback(address: &str) -> bool {
+    let without_port = match address.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !host.ends_with(':') => host,
+        _ => address,
+    };
+    let host = without_port.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(without_port);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The files whose change may change the configuration.
+pub fn watched(config: &Config) -> Vec<PathBuf> {
+    let directory = config.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let mut files = vec![directory.join(FILE_NAME), directory.join(".env")];
+    files.extend(config.file.clone());
+    files.extend(config.referenced_files.iter().cloned());
+    files
+}
+
+/// What tells one configuration from another: every value with its references resolved, and every
+/// variable that rules may refer to.
+fn fingerprint(value: &Json, environment: &Environment) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    digest.update(value.to_string());
+    for (name, value) in &environment.variables {
+        digest.update([0]);
+        digest.update(name);
+        digest.update([0]);
+        digest.update(value);
+    }
+    digest.finalize().into()
+}

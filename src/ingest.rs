@@ -1,1 +1,236 @@
-//! To come.
+//! The hook endpoints: a request in, an event in the journal, the answer out.
+//!
+//! ```text
+//! capped body → Source::accept (verify, parse once) → RuleSet::route → Journal::append → 200
+//! ```
+//!
+//! Before the answer everything is bounded: the body by its limit and time, all bodies together by
+//! [`IN_FLIGHT_BYTES`], the rest by the size of the body. 200 means durable.
+
+mod answer;
+mod body;
+mod count;
+mod refusal;
+
+use crate::journal::{Appended, Entry, Journal, Routing};
+use crate::rules::Serving;
+use crate::source::{Accepted, Incoming, Received, Source, Sources};
+use answer::Answer;
+use body::Held;
+use bytes::Buf;
+use futures_util::Stream;
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
+use refusal::Refusal;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, watch};
+use warp::Filter;
+use warp::filters::path::FullPath;
+use warp::reply::Response;
+
+pub use count::describe_metrics;
+
+/// What all bodies being read or committed may take together, in bytes. Beyond it requests are
+/// answered 503, so that memory is bounded whatever the senders do.
+pub const IN_FLIGHT_BYTES: usize = 256 << 20;
+
+/// For how long after a failed commit the server calls itself not ready.
+const UNREADY_AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// What a request may take up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HookLimits {
+    /// The size of a body.
+    pub body_bytes: usize,
+    /// From the end of the header to the end of the body.
+    pub body_timeout: Duration,
+}
+
+impl Default for HookLimits {
+    fn default() -> Self {
+        Self { body_bytes: 1 << 20, body_timeout: Duration::from_secs(10) }
+    }
+}
+
+/// Why the server is not ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    #[error("no rules have been loaded yet, so events are kept but not routed")]
+    NoGeneration,
+    #[error("the journal could not commit just now")]
+    Journal,
+}
+
+/// What the endpoints share. Sources, rules and limits may be replaced at any time; a request is
+/// handled by those it began with.
+pub struct Hooks {
+    sources: watch::Receiver<Arc<Sources>>,
+    rules: watch::Receiver<Option<Arc<Serving>>>,
+    limits: watch::Receiver<HookLimits>,
+    journal: Arc<dyn Journal>,
+    in_flight: Arc<Semaphore>,
+    /// When a commit last failed, if none has succeeded since.
+    failed_at: Mutex<Option<Instant>>,
+}
+
+impl Hooks {
+    pub fn new(
+        sources: watch::Receiver<Arc<Sources>>,
+        rules: watch::Receiver<Option<Arc<Serving>>>,
+        limits: watch::Receiver<HookLimits>,
+        journal: Arc<dyn Journal>,
+    ) -> Self {
+        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_BYTES));
+        Self { sources, rules, limits, journal, in_flight, failed_at: Mutex::default() }
+    }
+
+    /// Whether events are being kept and routed.
+    ///
+    /// # Errors
+    /// What is missing. A failed commit counts for a few seconds only: without requests there
+    /// would be no commit to show that the journal works again.
+    pub fn ready(&self) -> Result<(), NotReady> {
+        let failed_at = *self.failed_at.lock().expect("no one panics while holding it");
+        if failed_at.is_some_and(|at| at.elapsed() < UNREADY_AFTER_FAILURE) {
+            return Err(NotReady::Journal);
+        }
+        if self.rules.borrow().is_none() { Err(NotReady::NoGeneration) } else { Ok(()) }
+    }
+
+    fn committed(&self, good: bool) {
+        *self.failed_at.lock().expect("no one panics while holding it") =
+            if good { None } else { Some(Instant::now()) };
+    }
+}
+
+/// All that the hook listener answers. Nothing is rejected: every request gets a response of ours.
+pub fn filter(
+    hooks: Arc<Hooks>,
+) -> impl Filter<Extract = (Response,), Error = warp::Rejection> + Clone + Send + Sync + 'static {
+    let ready = hooks.clone();
+    let healthz = warp::path!("healthz").map(|| Answer::Healthy.into_response());
+    let readyz = warp::path!("readyz").map(move || match ready.ready() {
+        Ok(()) => Answer::Healthy.into_response(),
+        Err(why) => Refusal::NotReady(why).into_response(),
+    });
+    let hook = warp::method()
+        .and(warp::path::full())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |method, path, headers, body| handle(hooks.clone(), method, path, headers, body));
+    healthz.or(readyz).unify().or(hook).unify()
+}
+
+async fn handle<S, B>(
+    hooks: Arc<Hooks>,
+    method: Method,
+    path: FullPath,
+    headers: HeaderMap,
+    body: S,
+) -> Response
+where
+    S: Stream<Item = Result<B, warp::Error>>,
+    B: Buf,
+{
+    let source = hooks.sources.borrow().at(path.as_str()).cloned();
+    let answer = match &source {
+        Some(source) => hooks.receive(source, &method, &headers, body).await,
+        None => hooks.turn_away(Refusal::NotFound, &headers, body).await,
+    };
+    answer.unwrap_or_else(|refusal| {
+        count::refused(source.as_deref(), &refusal);
+        refusal.into_response()
+    })
+}
+
+impl Hooks {
+    async fn receive<S, B>(
+        &self,
+        source: &Source,
+        method: &Method,
+        headers: &HeaderMap,
+        body: S,
+    ) -> Result<Response, Refusal>
+    where
+        S: Stream<Item = Result<B, warp::Error>>,
+        B: Buf,
+    {
+        let limits = *self.limits.borrow();
+        if let Err(refusal) = refusal::admit(method, headers, limits.body_bytes) {
+            return self.turn_away(refusal, headers, body).await;
+        }
+        let held = body::read(body, limits, &self.in_flight).await?;
+        let answer = self.take(source, headers, &held, Timestamp::now()).await?;
+        Ok(answer.into_response())
+    }
+
+    /// Refuses without the body. What the client is already sending is read and dropped first:
+    /// closing on unread data would reset the connection, and the answer with it.
+    async fn turn_away<S, B>(
+        &self,
+        refusal: Refusal,
+        headers: &HeaderMap,
+        body: S,
+    ) -> Result<Response, Refusal>
+    where
+        S: Stream<Item = Result<B, warp::Error>>,
+        B: Buf,
+    {
+        if !headers.contains_key(http::header::EXPECT) {
+            let limits = *self.limits.borrow();
+            body::discard(body, limits).await;
+        }
+        Err(refusal)
+    }
+
+    /// Verifies, routes and keeps.
+    async fn take(
+        &self,
+        source: &Source,
+        headers: &HeaderMap,
+        held: &Held,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        let random = fastrand::u128(..);
+        match source.accept(Incoming { headers, body: held.bytes.clone(), now, random })? {
+            Accepted::CreationTest => {
+                count::creation_test(source);
+                Ok(Answer::CreationTest)
+            }
+            Accepted::Event(received) => self.keep(source, *received, now).await,
+        }
+    }
+
+    async fn keep(&self, source: &Source, received: Received, now: Timestamp) -> Result<Answer, Refusal> {
+        count::verified(source, received.verified);
+        let routing = self.route(&received, now);
+        let matched = routing.as_ref().map(|routing| !routing.rules.is_empty());
+        let dedupe_since = now.saturating_sub(source.dedupe_within()).unwrap_or(Timestamp::MIN);
+        let appended = self.journal.append(Entry { received, received_at: now, dedupe_since, routing }).await;
+        self.committed(appended.is_ok());
+        match appended {
+            Ok(Appended::New(id)) => {
+                count::kept(source, matched);
+                Ok(Answer::Received(id))
+            }
+            Ok(Appended::Duplicate(id)) => {
+                count::duplicate(source);
+                Ok(Answer::Duplicate(id))
+            }
+            Err(error) => {
+                tracing::error!(source = source.name(), %error, "an event was not kept; its sender is told to retry");
+                Err(Refusal::Journal)
+            }
+        }
+    }
+
+    /// By exactly one generation; `None` while there is none.
+    fn route(&self, received: &Received, now: Timestamp) -> Option<Routing> {
+        let serving = self.rules.borrow().clone()?;
+        Some(serving.rules.route(&received.event, serving.number, now))
+    }
+}
+
+#[cfg(test)]
+mod tests;

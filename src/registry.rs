@@ -35,6 +35,8 @@ pub enum ParamType {
     /// A destination: literal through its host, or one `{{ }}` that yields a `vars` value; what
     /// is filled in behind the host is percent-encoded.
     Url,
+    /// A relative path of a file: what a template fills in is part of one segment of it.
+    Path,
     /// Text in which what a template fills in has `& < >` escaped for Slack.
     SlackText,
     Bool,

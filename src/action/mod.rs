@@ -1,14 +1,31 @@
 //! Actions: what is done with an event. One file per kind, one row each in [`KINDS`].
 
+pub mod client;
+pub mod egress;
+mod file;
+mod http;
+mod log;
+mod params;
+mod slack;
+#[cfg(test)]
+mod tests;
+
 use crate::delivery::{DeliveryId, Receipt};
 use crate::event::Event;
 use crate::registry::{ConfigError, Kind};
 use crate::template::{Params, Rendered};
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use client::{Client, plain_client};
+pub use egress::Egress;
+
+use file::Files;
 
 /// Somewhere an event can be delivered to. Built once for an action of a rule, or for an effect.
 #[async_trait]
@@ -65,7 +82,30 @@ pub enum ActionError {
 
 /// What the kinds share: the guarded client, the file root. Cheap to clone.
 #[derive(Clone)]
-pub struct Context {}
+pub struct Context {
+    client: Client,
+    files: Files,
+}
+
+impl Context {
+    /// Touches neither network nor disk, so that it serves dry runs too. `files` is the directory
+    /// that the `file` action may write in; it is made when first written to.
+    pub fn new(egress: impl Borrow<Egress>, files: impl Into<PathBuf>) -> Self {
+        Self { client: Client::new(egress.borrow().clone()), files: Files::new(files.into()) }
+    }
+
+    /// The client that every request goes out by.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The same, with other rules for private addresses: after a reload, so that writers of one
+    /// file go on sharing its queue.
+    #[must_use]
+    pub fn with_egress(&self, egress: impl Borrow<Egress>) -> Self {
+        Self { client: Client::new(egress.borrow().clone()), files: self.files.clone() }
+    }
+}
 
 /// Makes an action from its parameters; checks all of them that is literal.
 pub type Build = fn(&Params, &Context) -> Result<Arc<dyn Action>, Vec<ConfigError>>;
@@ -74,4 +114,4 @@ pub type Build = fn(&Params, &Context) -> Result<Arc<dyn Action>, Vec<ConfigErro
 pub type ActionKind = Kind<Build>;
 
 /// The built-in actions. `script` has its row in `crate::script`.
-pub const KINDS: &[ActionKind] = &[];
+pub const KINDS: &[ActionKind] = &[http::KIND, slack::KIND, file::KIND, log::KIND];

@@ -1,1 +1,108 @@
-//! To come.
+//! The command line: one file per subcommand. Exit codes: 0 fine, 1 problems found, 2 wrong usage.
+
+mod check;
+mod deliveries;
+mod events;
+mod logging;
+mod output;
+mod route;
+mod send;
+mod serve;
+mod setup;
+mod sign;
+mod test;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A webhook router: verify, match, act.
+///
+/// Without a command it serves: it receives signed webhooks, keeps them, and does what the rules
+/// in rules/ say. Edit the rules while it runs.
+#[derive(Debug, Parser)]
+#[command(name = "hookyard", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    serve: serve::ServeArgs,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+struct Common {
+    /// The configuration [default: the nearest hookyard.yaml, else built-in]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The rule directory [default: what the configuration says, rules/]
+    #[arg(long, global = true, value_name = "DIR", env = "HOOKYARD_RULES")]
+    rules: Option<PathBuf>,
+    /// The journal's database file [default: what the configuration says, data/hookyard.db]
+    #[arg(long, global = true, value_name = "FILE", env = "HOOKYARD_JOURNAL")]
+    journal: Option<PathBuf>,
+    /// Print JSON, one record a line
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive, keep and route webhooks (the default)
+    Serve(serve::ServeArgs),
+    /// Check the configuration and the rules, and say what is wrong where
+    Check(check::CheckArgs),
+    /// Run the tests that stand in the rules
+    Test(test::TestArgs),
+    /// Say which rules match events; touches nothing
+    Route(route::RouteArgs),
+    /// Print the headers that sign a body
+    Sign(sign::SignArgs),
+    /// Sign an event and send it to a running server
+    Send(send::SendArgs),
+    /// List events, or show one with all that was made of it
+    Events(events::EventsArgs),
+    /// List deliveries
+    Deliveries(deliveries::DeliveriesArgs),
+}
+
+/// What a command found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Fine,
+    Problems,
+}
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let common = &cli.common;
+    let result = match cli.command {
+        None => serve::run(common, cli.serve),
+        Some(Command::Serve(args)) => serve::run(common, args.or(cli.serve)),
+        Some(Command::Check(args)) => check::run(common, &args),
+        Some(Command::Test(args)) => test::run(common, &args),
+        Some(Command::Route(args)) => route::run(common, &args),
+        Some(Command::Sign(args)) => sign::run(common, &args),
+        Some(Command::Send(args)) => send::run(common, &args),
+        Some(Command::Events(args)) => events::run(common, &args),
+        Some(Command::Deliveries(args)) => deliveries::run(common, &args),
+    };
+    match result {
+        Ok(Verdict::Fine) => ExitCode::SUCCESS,
+        Ok(Verdict::Problems) => ExitCode::from(1),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// `hookyard events | head` ends the reader, which is nobody's mistake.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

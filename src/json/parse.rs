@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn nesting_has_a_limit_and_no_depth_breaks_the_stack() {
-        let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        let nested = |levels: usize| "[".repeat(levels) + "]".repeat(levels).as_str();
         assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
         assert_eq!(refused(&nested(MAX_DEPTH + 1)), "nested deeper than 128 levels");
         assert!(parse("[".repeat(100_000).as_bytes()).is_err());

@@ -1,66 +1,53 @@
 //! All of `rules/` compiled together: load, route, find.
+//!
+//! [`read_tree`] takes a directory into memory; [`load`] compiles it whole, or says everything
+//! that is wrong with it; the [`RuleSet`] that results is the router. Nothing here is started or
+//! stored: a rule set is a value, swapped in one step.
 
-use crate::action::{Action, Consent, Context};
+mod action;
+mod compile;
+mod digest;
+pub mod expect;
+mod file;
+mod load;
+mod matching;
+mod options;
+mod references;
+mod report;
+mod route;
+mod tree;
+mod vars;
+
+pub use load::{Loaded, Settings, load};
+pub use tree::{MAX_TREE_BYTES, Tree, TreeError, read_tree};
+
+use crate::action::{Action, Consent, Context, KINDS};
 use crate::delivery::Retry;
-use crate::diagnostic::Diagnostic;
-use crate::event::Event;
-use crate::journal::Routing;
+use crate::pattern::Pattern;
 use crate::registry::ConfigError;
-use crate::script::Limits;
+use crate::script::{Condition, Scripts};
 use crate::secret::Resolve;
 use crate::template::{Params, Vars};
-use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The files of a rule directory: path below it (with `/`) → content.
-pub type Tree = BTreeMap<String, Vec<u8>>;
-
-/// Reads `*.yaml`, `*.yml` and `*.rhai` below a directory, following symbolic links (a
-/// ConfigMap's files are links), skipping names that begin with `.` or end in `~`.
-///
-/// # Errors
-/// The first directory or file that cannot be read. (A file that vanishes between listing and
-/// reading is left out: the watcher will call again.)
-pub fn read_tree(dir: &Path) -> io::Result<Tree> {
-    let _ = dir;
-    todo!("match")
-}
-
-/// What loading needs to know besides the files.
-#[derive(Clone)]
-pub struct Settings {
-    /// Names of the configured sources (a rule may not name another).
-    pub sources: BTreeSet<String>,
-    pub resolver: Arc<dyn Resolve>,
-    pub limits: Limits,
-    pub context: Context,
-    /// Whether `requires` is treated as fulfilled (`check` and `test`).
-    pub assume_required: bool,
-}
-
-/// What became of a load.
-pub struct Loaded {
-    /// `None` if there is an error among the diagnostics.
-    pub rules: Option<RuleSet>,
-    /// In order of file and place.
-    pub diagnostics: Vec<Diagnostic>,
-}
-
-/// Compiles a whole rule directory.
-pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
-    let _ = (tree, settings);
-    todo!("match")
-}
+/// The action kind that is made by [`Scripts`] and not by a row of [`KINDS`].
+const SCRIPT: &str = crate::script::KIND.name;
 
 /// All rules and scripts of one load. This *is* the router.
 pub struct RuleSet {
+    /// Those that are on, in path order of their files and in order of place.
     pub rules: Vec<Rule>,
+    /// Those that are not, and why.
+    pub off: Vec<Off>,
     pub vars: Arc<Vars>,
     pub resolver: Arc<dyn Resolve>,
+    files: Vec<FileScope>,
+    by_name: HashMap<String, usize>,
+    scripts: Arc<Scripts>,
+    context: Context,
 }
 
 /// A rule set that is being served, under its number. Shared as
@@ -73,9 +60,21 @@ pub struct Serving {
 /// One rule.
 pub struct Rule {
     pub name: String,
+    /// The file it stands in, relative to the rule directory.
+    pub file: Arc<str>,
+    pub description: Option<String>,
     /// Changes whenever the rule, its file's keys, `vars` or a script changes: what heals.
     pub digest: [u8; 32],
     pub actions: Vec<Planned>,
+    /// `None`: only what the file's pattern says.
+    pattern: Option<Pattern>,
+    when: Option<Condition>,
+    stop: bool,
+    fallback: bool,
+    /// Whether it is written for every event, and so does not keep fallbacks from being tried.
+    any: bool,
+    /// Whether it names hookyard's own events.
+    sees_own: bool,
 }
 
 /// One action of a rule, with its options.
@@ -89,28 +88,30 @@ pub struct Planned {
     pub after: Duration,
     /// For the requests of its effects.
     pub consent: Consent,
+    when: Option<Condition>,
+}
+
+/// A rule that is not in force, by its author's wish or for want of a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Off {
+    pub rule: String,
+    pub file: Arc<str>,
+    /// `SLACK_WEBHOOK_URL is not set`, or that it says `enabled: false`.
+    pub why: String,
+}
+
+/// The rules of one file and the pattern that holds for all of them.
+struct FileScope {
+    pattern: Option<Pattern>,
+    rules: Range<usize>,
 }
 
 impl RuleSet {
-    /// Which rules an event matches and which deliveries that makes. Pure but for `when`.
-    pub fn route(&self, event: &Event, generation: u64, now: Timestamp) -> Routing {
-        let _ = (event, generation, now);
-        todo!("match")
-    }
-
     /// The action that a delivery's id names, if it is loaded and on.
     pub fn find(&self, rule: &str, action: &str) -> Option<(&Rule, &Planned)> {
-        let _ = (rule, action);
-        todo!("match")
-    }
-
-    /// Evaluates the conditions of a delivery that was blocked again.
-    ///
-    /// # Errors
-    /// The sentence of the condition that still errs.
-    pub fn holds(&self, rule: &str, action: &str, event: &Event) -> Result<bool, String> {
-        let _ = (rule, action, event);
-        todo!("match")
+        let rule = &self.rules[*self.by_name.get(rule)?];
+        let planned = rule.actions.iter().find(|planned| planned.name == action)?;
+        Some((rule, planned))
     }
 
     /// Makes the action of an effect.
@@ -118,13 +119,32 @@ impl RuleSet {
     /// # Errors
     /// What its `build` refuses.
     pub fn build_effect(&self, kind: &str, params: &Params) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
-        let _ = (kind, params);
-        todo!("match")
+        make(kind, params, &self.scripts, &self.context)
     }
 
     /// Rules of which `self` differs from `old`: their blocked deliveries are healed.
     pub fn changed_since(&self, old: &RuleSet) -> BTreeSet<String> {
-        let _ = old;
-        todo!("match")
+        let digest = |name: &str| old.by_name.get(name).map(|index| old.rules[*index].digest);
+        let changed = self.rules.iter().filter(|rule| digest(&rule.name) != Some(rule.digest));
+        changed.map(|rule| rule.name.clone()).collect()
     }
 }
+
+/// Makes an action of a kind, of the table or of the scripts.
+fn make(
+    kind: &str,
+    params: &Params,
+    scripts: &Arc<Scripts>,
+    context: &Context,
+) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
+    if kind == SCRIPT {
+        return scripts.action(params);
+    }
+    match KINDS.iter().find(|row| row.name == kind) {
+        Some(row) => (row.build)(params, context),
+        None => Err(vec![ConfigError::at("", format!("there is no action `{kind}`"))]),
+    }
+}
+
+#[cfg(test)]
+mod tests;

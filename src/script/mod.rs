@@ -1,14 +1,73 @@
 //! User scripts in Rhai: compiled once per generation, run as transactions.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `library` | all files: parsed, checked (`check`), folded, evaluated once into modules |
+//! | `engine` | the engines and every limit; `state`, `sizes`: what a run has spent and collected |
+//! | `run` | a run as a transaction, on a thread of `pool`; `condition`: `when` |
+//! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `compare` | the host functions |
+//! | `convert` | JSON ⇄ Rhai values; `explain`, `source`: errors as sentences with a place |
 
-use crate::action::{Action, Context};
+mod check;
+mod compare;
+mod condition;
+mod convert;
+mod effects;
+mod engine;
+mod explain;
+mod library;
+mod number;
+mod outcome;
+mod pool;
+mod read;
+mod run;
+mod schema;
+mod secret;
+mod sizes;
+mod source;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use crate::action::{Action, ActionKind, Context, KINDS};
 use crate::diagnostic::Diagnostic;
-use crate::event::Event;
-use crate::registry::ConfigError;
-use crate::secret::Resolve;
+use crate::registry::{ConfigError, Kind, Param, ParamType};
 use crate::template::{Params, Vars};
+use check::Natives;
+use rhai::{AST, Engine, EvalAltResult, Position};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use condition::{Condition, ConditionError};
+
+/// The row of the `script` action. Its `build` is [`Scripts::action`], which needs the scripts.
+pub const KIND: Kind<()> = Kind {
+    name: "script",
+    summary: "Runs `on_event` of a Rhai script; the actions it calls are committed with its outcome.",
+    example: "script: {file: react.rhai, params: {limit: 5}}",
+    schema: &[
+        Param {
+            name: "file",
+            ty: ParamType::String,
+            required: true,
+            summary: "The script's path below the rule directory.",
+        },
+        Param {
+            name: "params",
+            ty: ParamType::Map,
+            required: false,
+            summary: "What `on_event` gets as `params`.",
+        },
+    ],
+    build: (),
+};
+
+/// Calls a script's handler: with the event alone, and with its parameters.
+const DRIVERS: [&str; 2] = [
+    "import file as script; script::on_event(event)",
+    "import file as script; script::on_event(event, params)",
+];
 
 /// What a run may use. Each is named with its config key when it is hit (`limits.script.steps`).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,7 +87,16 @@ impl Default for Limits {
 }
 
 /// All scripts of a generation.
-pub struct Scripts {}
+pub struct Scripts {
+    engine: Engine,
+    drivers: [AST; 2],
+    library: library::Scripts,
+    kinds: &'static [ActionKind],
+    context: Context,
+    limits: Limits,
+    condition_engine: Arc<Engine>,
+    condition_natives: Natives,
+}
 
 impl Scripts {
     /// Compiles every script (path below the rule directory → text).
@@ -36,55 +104,69 @@ impl Scripts {
     /// Returns all problems beside what could be compiled.
     pub fn compile(
         files: &BTreeMap<String, Arc<str>>,
-        vars: &Arc<Vars>,
-        resolver: &Arc<dyn Resolve>,
+        vars: &Vars,
         limits: Limits,
         context: &Context,
     ) -> (Arc<Self>, Vec<Diagnostic>) {
-        let _ = (files, vars, resolver, limits, context);
-        todo!("script")
+        Self::compile_with(KINDS, files, vars.params(), limits, context)
     }
 
-    /// The `script` action: `{file: react.rhai, params: {…}}`. `params` is the compiled structure.
+    /// [`Scripts::compile`] with another table of kinds, and `vars` as its tree.
+    pub(crate) fn compile_with(
+        kinds: &'static [ActionKind],
+        files: &BTreeMap<String, Arc<str>>,
+        vars: &Params,
+        limits: Limits,
+        context: &Context,
+    ) -> (Arc<Self>, Vec<Diagnostic>) {
+        let vars = convert::params_to_dynamic(vars);
+        let resolver = library::Resolver::default();
+        let mut engine = engine::script(&limits, vars.clone(), kinds, resolver.clone());
+        let drivers = DRIVERS.map(|text| engine.compile(text).expect("the drivers are valid Rhai"));
+        let (library, problems) = pool::wait(|| library::compile(files, &mut engine, &resolver, &limits));
+        let condition_engine = Arc::new(engine::condition(&condition::LIMITS, vars));
+        let scripts = Self {
+            engine,
+            drivers,
+            library,
+            kinds,
+            context: context.clone(),
+            limits,
+            condition_natives: Natives::of(&condition_engine),
+            condition_engine,
+        };
+        (Arc::new(scripts), problems)
+    }
+
+    /// The `script` action: `react.rhai`, or `{file: react.rhai, params: {…}}`. `params` is the
+    /// compiled structure.
     ///
     /// # Errors
-    /// A file that is not there, with a suggestion.
+    /// A file that is not there, with a suggestion, or that has no `on_event`.
     pub fn action(self: &Arc<Self>, params: &Params) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
-        let _ = params;
-        todo!("script")
+        let file = self.entry(params)?;
+        Ok(Arc::new(run::ScriptAction { scripts: Arc::clone(self), file }))
     }
 
-    /// Compiles a `when`: one pure expression.
-    ///
-    /// # Errors
-    /// Syntax, an unknown function or name: the sentence and, in the expression, line and column.
-    pub fn condition(&self, expression: &str) -> Result<Condition, ConditionError> {
-        let _ = expression;
-        todo!("script")
+    /// The path of the script that the parameters of a `script` action name.
+    fn entry(&self, params: &Params) -> Result<String, Vec<ConfigError>> {
+        let short = matches!(params, Params::Data(crate::json::Json::String(_)));
+        let pointer = if short { "" } else { "/file" };
+        let Some(file) = effects::script_file(params) else {
+            let message = "`file` names a script literally, like `react.rhai`";
+            return Err(vec![ConfigError::at(pointer, message)]);
+        };
+        library::entry(&self.library, &file).map_err(|(message, help)| {
+            let error = ConfigError::at(pointer, message);
+            vec![match help {
+                Some(help) => error.with_help(help),
+                None => error,
+            }]
+        })
     }
 }
 
-/// A compiled `when`.
-#[derive(Clone)]
-pub struct Condition {}
-
-/// Why an expression does not compile: message, and the 1-based place in the expression.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ConditionError {
-    pub message: String,
-    pub help: Option<String>,
-    pub line: usize,
-    pub column: usize,
-}
-
-impl Condition {
-    /// Whether it holds. Pure, with a small step limit: it runs before the answer.
-    ///
-    /// # Errors
-    /// The sentence that says why it could not be said (a mixed comparison, an absent key, …).
-    pub fn holds(&self, event: &Event, vars: &Vars) -> Result<bool, String> {
-        let _ = (event, vars);
-        todo!("script")
-    }
+/// A script's mistake, as a sentence. Rhai adds the place of the call.
+fn fault(message: impl Into<String>) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorRuntime(message.into().into(), Position::NONE).into()
 }

@@ -1,9 +1,91 @@
 //! Sources: how the requests of one endpoint are verified, and how they become events.
+//!
+//! A [`Source`] is an endpoint; its [`Verifier`] knows one sender's way of signing. Adding a
+//! sender is one file beside this one, its `mod` line and its row in [`KINDS`].
+
+mod accept;
+pub mod browser_use;
+mod config;
+mod document;
+mod endpoint;
+mod refused;
+mod window;
 
 use crate::event::Event;
-use crate::json::CanonicalForm;
+use crate::json::{CanonicalForm, Json};
+use crate::registry::{ConfigError, Kind};
+use crate::secret::Secret;
 use bytes::Bytes;
 use http::HeaderMap;
+use jiff::Timestamp;
+
+#[cfg(test)]
+pub use browser_use::sign;
+pub use config::{Dedupe, DedupeBy, SourceConfig};
+pub use document::Fields;
+pub use endpoint::{Source, Sources};
+pub use refused::Refused;
+pub use window::Tolerance;
+
+/// The built-in senders.
+pub const KINDS: &[SourceKind] = &[browser_use::KIND];
+
+/// A row: a sender that `preset:` can name.
+pub type SourceKind = Kind<Build>;
+
+/// Makes the verifier of a source from its configuration and the secrets that have a value, each
+/// with its index among the configured ones.
+pub type Build = fn(&SourceConfig, &[(usize, Secret)]) -> Result<Box<dyn Verifier>, ConfigError>;
+
+/// One sender's way of signing.
+pub trait Verifier: Send + Sync {
+    /// Where in the body the fields of the event document stand.
+    fn fields(&self) -> &Fields;
+
+    /// Whether this is what the sender posts when the webhook is created, perhaps before its
+    /// secret is known.
+    fn is_creation_test(&self, body: &Json) -> bool;
+
+    /// Checks headers, timestamp and signature, in this order. Pure.
+    ///
+    /// # Errors
+    /// [`Refused`], which says nothing about how near a signature was.
+    fn verify(&self, request: &Parsed<'_>) -> Result<Verified, Refused>;
+
+    /// The headers with which the sender would sign a body, by the first secret that is known;
+    /// `None` without one.
+    fn sign(&self, timestamp: &str, body: &Json) -> Option<Vec<(&'static str, String)>>;
+}
+
+/// A request whose body has been parsed.
+pub struct Parsed<'a> {
+    pub headers: &'a HeaderMap,
+    /// The body as it came.
+    pub raw: &'a [u8],
+    pub body: &'a Json,
+    /// The body in [`CanonicalForm::Ascii`].
+    pub canonical: &'a [u8],
+    pub now: Timestamp,
+}
+
+/// A request as the source sees it.
+pub struct Incoming<'a> {
+    pub headers: &'a HeaderMap,
+    pub body: Bytes,
+    pub now: Timestamp,
+    /// Low 80 bits for the event's id.
+    pub random: u128,
+}
+
+/// What an accepted request is.
+#[derive(Clone, Debug)]
+pub enum Accepted {
+    /// A verified event.
+    Event(Box<Received>),
+    /// The sender tries the endpoint out and has not signed (or not with a secret known here):
+    /// it is answered and goes nowhere.
+    CreationTest,
+}
 
 /// A verified request on its way to the journal.
 #[derive(Clone, Debug)]
@@ -22,7 +104,7 @@ pub struct Received {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
     pub form: Form,
-    /// Index of the secret among the source's secrets.
+    /// Index of the secret among the source's configured secrets.
     pub secret: usize,
 }
 
@@ -58,11 +140,5 @@ impl Form {
     }
 }
 
-/// A request as the source sees it.
-pub struct Incoming<'a> {
-    pub headers: &'a HeaderMap,
-    pub body: Bytes,
-    pub now: jiff::Timestamp,
-    /// Low 80 bits for the event's id.
-    pub random: u128,
-}
+#[cfg(test)]
+mod tests;

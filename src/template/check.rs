@@ -7,7 +7,9 @@ use std::str::FromStr;
 /// Says what is wrong with `value` for a parameter of type `ty`.
 pub(super) fn fits(value: &Json, ty: ParamType) -> Result<(), String> {
     let fine = match ty {
-        ParamType::String | ParamType::Url | ParamType::SlackText => value.as_str().is_some(),
+        ParamType::String | ParamType::Url | ParamType::Path | ParamType::SlackText => {
+            value.as_str().is_some()
+        }
         ParamType::Bool => value.as_bool().is_some(),
         ParamType::Integer => value.as_number().is_some_and(Number::is_integer),
         ParamType::Number => value.as_number().is_some(),
@@ -46,6 +48,7 @@ pub(super) fn wanted(ty: ParamType) -> &'static str {
     match ty {
         ParamType::String | ParamType::SlackText => "a text",
         ParamType::Url => "a URL",
+        ParamType::Path => "a path",
         ParamType::Bool => "`true` or `false`",
         ParamType::Integer => "an integer",
         ParamType::Number => "a number",

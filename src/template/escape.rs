@@ -13,6 +13,8 @@ pub(super) enum Escape {
     None,
     /// One part of a URL's path or query: percent-encoded.
     Url,
+    /// Part of one segment of a path: what cannot be one is refused by [`Self::check`].
+    Path,
     /// Slack's mrkdwn: `& < >` would begin entities, links and mentions.
     Slack,
 }
@@ -21,6 +23,7 @@ impl Escape {
     pub fn of(ty: ParamType) -> Self {
         match ty {
             ParamType::Url => Self::Url,
+            ParamType::Path => Self::Path,
             ParamType::SlackText | ParamType::SlackAny => Self::Slack,
             _ => Self::None,
         }
@@ -28,16 +31,25 @@ impl Escape {
 
     pub fn text(self, text: &str) -> String {
         match self {
-            Self::None => text.to_owned(),
+            Self::None | Self::Path => text.to_owned(),
             Self::Url => utf8_percent_encode(text, COMPONENT).to_string(),
             Self::Slack => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
         }
     }
 
+    /// Refuses what cannot be encoded for its place.
+    pub fn check(self, text: &str) -> Result<(), String> {
+        let separates = |c: char| matches!(c, '/' | '\\') || c.is_control();
+        if self == Self::Path && text.contains(separates) {
+            return Err(format!("{} would be more than one segment of the path", Json::from(text)));
+        }
+        Ok(())
+    }
+
     /// All texts in `value` (keys stay: they are names, not prose).
     pub fn json(self, value: Json) -> Json {
         match value {
-            _ if self == Self::None => value,
+            _ if matches!(self, Self::None | Self::Path) => value,
             Json::String(text) => Json::String(self.text(&text)),
             Json::Array(items) => Json::Array(items.into_iter().map(|item| self.json(item)).collect()),
             Json::Object(object) => {

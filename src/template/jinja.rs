@@ -3,11 +3,10 @@
 use super::Params;
 use super::compile::Problem;
 use super::escape::Escape;
+use super::names::{check_filters, check_names, hyphen_hint};
 use super::path::{Path, Step, View};
-use super::scan::without_strings;
 use super::session::{Root, Session};
-use super::value::{Names, to_params};
-use crate::diagnostic::did_you_mean;
+use super::value::{Names, to_json_text, to_params};
 use crate::event::FIELDS;
 use crate::secret::Part;
 use minijinja::syntax::SyntaxConfig;
@@ -20,10 +19,8 @@ use std::sync::{Arc, OnceLock};
 const FUEL: u64 = 100_000;
 /// Bytes that a template may fill in, and all of one action's templates together.
 pub(super) const MAX_OUTPUT_BYTES: usize = 1 << 20;
-/// Functions that every template has.
-const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
 /// What stands for the references of a block template.
-const SECRETS: &str = "__secrets";
+pub(super) const SECRETS: &str = "__secrets";
 
 /// What stands between `{{` and `}}`.
 pub(super) struct Hole {
@@ -178,7 +175,7 @@ pub(super) fn too_large() -> String {
     format!("the templates fill in more than {MAX_OUTPUT_BYTES} bytes")
 }
 
-fn environment() -> &'static Environment<'static> {
+pub(super) fn environment() -> &'static Environment<'static> {
     static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
     ENVIRONMENT.get_or_init(strict)
 }
@@ -190,6 +187,10 @@ fn strict() -> Environment<'static> {
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_debug(false);
     environment.remove_global("debug");
+    // minijinja's own would turn large integers into text and drop the zeros of decimals.
+    environment.add_filter("tojson", |value: Value| {
+        to_json_text(&value).map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error))
+    });
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
     environment.set_syntax(syntax.expect("the delimiters are the usual ones"));
     environment
@@ -217,90 +218,6 @@ fn failure(error: &minijinja::Error, session: &Session, source: &str) -> String 
         },
     }
 }
-
-/// Refuses top-level names that no template sees.
-fn check_names(names: &std::collections::HashSet<String>) -> Result<(), Problem> {
-    let known = || ["event", "vars"].into_iter().chain(FIELDS.iter().copied());
-    let fine = |name: &str| known().chain(FUNCTIONS).any(|known| known == name) || name == SECRETS;
-    let unknown: BTreeSet<_> = names.iter().filter(|name| !fine(name)).collect();
-    let Some(name) = unknown.first() else { return Ok(()) };
-    let help = match did_you_mean(name, known()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are `event`, `vars`, and the event's {}", FIELDS.join(", ")),
-    };
-    Err(Problem::new(format!("`{name}` is not defined")).with_help(help))
-}
-
-/// `headers.user-agent` is a subtraction, and never meant to be one.
-fn hyphen_hint(source: &str) -> Result<(), Problem> {
-    let words = without_strings(source);
-    for (at, _) in words.match_indices("headers.") {
-        let rest = &words[at + "headers.".len()..];
-        let end =
-            rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-')).unwrap_or(rest.len());
-        let name = rest[..end].trim_end_matches('-');
-        if name.contains('-') {
-            let message = format!("`headers.{name}` is a subtraction");
-            return Err(Problem::new(message).with_help(format!("write `headers['{name}']`")));
-        }
-    }
-    Ok(())
-}
-
-/// Finds misspelt filters at load: minijinja looks for them only when it needs them.
-fn check_filters(source: &str) -> Result<(), Problem> {
-    let words = without_strings(source);
-    for after in words.split('|').skip(1) {
-        let after = after.trim_start();
-        let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
-        let name = &after[..end];
-        let tried = environment().empty_state().apply_filter(name, &[]);
-        if tried.is_err_and(|error| error.kind() == ErrorKind::UnknownFilter) {
-            let near = did_you_mean(name, FILTERS.iter().copied());
-            let problem = Problem::new(format!("there is no filter `{name}`"));
-            return Err(match near {
-                Some(near) => problem.with_help(format!("did you mean `{near}`?")),
-                None => problem,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Filters worth suggesting.
-const FILTERS: &[&str] = &[
-    "abs",
-    "default",
-    "first",
-    "float",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "replace",
-    "reject",
-    "reverse",
-    "round",
-    "safe",
-    "select",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "title",
-    "tojson",
-    "trim",
-    "unique",
-    "upper",
-    "urlencode",
-];
 
 /// The steps below `vars` of a dotted name that begins with it.
 pub(super) fn vars_steps(name: &str) -> Option<Vec<Step>> {

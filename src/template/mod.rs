@@ -6,8 +6,10 @@
 
 mod check;
 mod compile;
+mod destination;
 mod escape;
 mod jinja;
+mod names;
 mod path;
 mod redact;
 mod references;

@@ -104,6 +104,7 @@ impl Renderer<'_> {
             Body::Reference(reference) => return self.reread(reference, template.ty),
             Body::Value(hole) => {
                 let (value, safe) = hole.evaluate(&self.session())?;
+                check(&value, Escape::of(template.ty))?;
                 let escape = if safe || template.ty == ParamType::Url {
                     Escape::None
                 } else {
@@ -146,6 +147,7 @@ impl Renderer<'_> {
                         return Err("an event must not choose the host of a URL".to_owned());
                     }
                     let (value, safe) = hole.evaluate(&self.session())?;
+                    check(&value, escape)?;
                     let escape = if safe && escape == Escape::Slack { Escape::None } else { escape };
                     parts.extend(in_text(value, escape)?);
                 }
@@ -168,6 +170,18 @@ impl Renderer<'_> {
 
 fn at(pointer: &str, message: String) -> RenderError {
     RenderError { pointer: pointer.to_owned(), message }
+}
+
+/// Refuses a value that its place cannot take.
+fn check(value: &Params, escape: Escape) -> Result<(), String> {
+    match value {
+        _ if escape != Escape::Path => Ok(()),
+        // The author's own.
+        Params::Secret(_) => Ok(()),
+        Params::Data(Json::String(text)) => escape.check(text),
+        Params::Data(data) => escape.check(&data.to_string()),
+        Params::List(_) | Params::Map(_) | Params::Template(_) => escape.check("/"),
+    }
 }
 
 /// A value in the middle of a text: text as it is, all else as JSON.
@@ -207,7 +221,7 @@ fn escaped(value: Params, escape: Escape) -> Params {
 
 /// A value where a text is wanted becomes its JSON; `null` stays, and is refused.
 fn typed(value: Params, ty: ParamType) -> Params {
-    let texts = matches!(ty, ParamType::String | ParamType::SlackText);
+    let texts = matches!(ty, ParamType::String | ParamType::Path | ParamType::SlackText);
     match value {
         Params::Data(data) if texts && !matches!(data, Json::String(_) | Json::Null) => {
             Params::Data(data.to_string().into())

@@ -110,6 +110,16 @@ fn in_text_everything_but_text_is_json() {
         ("{% if status == 'finished' %}${N}{% endif %}{# c #}$$", "5$"),
         ("{{ payload.missing | default('none') }}!", "none!"),
         ("{{ 'list: ' ~ payload.list }}!", "list: [1,2.0]!"),
+        (
+            "{{ {'c': payload.big, 'l': payload.list} | tojson }}!",
+            r#"{"c":123456789012345678901234567890,"l":[1,2.0]}!"#,
+        ),
+        (
+            "{% for key, value in metadata | items %}{{ key }}={{ value }} {% endfor %}",
+            "team=marketing up=.. ",
+        ),
+        ("{{ 'x' if 1 in payload.list else 'y' }}!", "x!"),
+        ("{{ metadata.team in ['marketing'] and payload.list | length == 2 }}!", "true!"),
     ] {
         assert_eq!(render("text", text), Json::from(value), "{text}");
     }
@@ -191,6 +201,9 @@ fn a_secret_is_used_by_value_and_shown_by_name() {
         assert_eq!(rendered.redact("no s3cr3t/value s3cr3t%2Fvalue"), "no ${KEY} ${KEY}");
         assert!(!format!("{rendered:?}").contains("s3cr3t"), "Debug must not show it");
     }
+    let rendered = try_render("text", "{{ vars | tojson }}").unwrap();
+    assert!(rendered.plain.get("text").unwrap().as_str().unwrap().contains(r#""key":"Bearer s3cr3t/value""#));
+    assert!(rendered.shown.to_string().contains("Bearer ${KEY}"));
     let rendered = try_render("json", "{{ [vars.slack] }}").unwrap();
     assert_eq!(rendered.shown.pointer("/json/0/marketing"), Some(&Json::from("${HOOK}")));
     assert_eq!(rendered.plain.pointer("/json/0/marketing"), Some(&Json::from("https://hooks.example/T0")));

@@ -161,24 +161,47 @@ fn number_value(number: &Number) -> Value {
 /// # Errors
 /// A number that JSON does not have, a function, a mangled secret.
 pub(super) fn to_params(value: &Value, session: &Session) -> Result<Params, String> {
+    convert(value, Some(session))
+}
+
+/// `value` as JSON text, exactly; a secret in it is its marker.
+pub(super) fn to_json_text(value: &Value) -> Result<String, String> {
+    let json = convert(value, None)?.literal().ok_or("a secret is no JSON")?;
+    Ok(json.to_string())
+}
+
+/// With a session markers become secrets again, without one they stay.
+fn convert(value: &Value, session: Option<&Session>) -> Result<Params, String> {
     if let Some(node) = value.downcast_object_ref::<Node>() {
-        return Ok(node.view().to_params());
+        return Ok(match (node.view(), session) {
+            (View::Params(params), None) => Params::Data(marked(params, &node.session)),
+            (view, _) => view.to_params(),
+        });
     }
     if let Some(big) = value.downcast_object_ref::<Big>() {
         return Ok(Params::Data(Json::Number(big.0.clone())));
     }
     match value.kind() {
-        ValueKind::Undefined => {
-            Err(session.take_missing().unwrap_or_else(|| "the value is undefined".to_owned()))
-        }
+        ValueKind::Undefined => Err(undefined(session)),
         ValueKind::None => Ok(Params::Data(Json::Null)),
         ValueKind::Bool => Ok(Params::Data(Json::Bool(value.is_true()))),
         ValueKind::Number => number(value).map(|number| Params::Data(Json::Number(number))),
         ValueKind::Map => members(value, session),
         ValueKind::Seq | ValueKind::Iterable => items(value, session).map(Params::List),
-        ValueKind::String => session.split(&value.to_string()).map(text),
-        _ if value.downcast_object_ref::<Hidden>().is_some() => session.split(&value.to_string()).map(text),
+        ValueKind::String => string(&value.to_string(), session),
+        _ if value.downcast_object_ref::<Hidden>().is_some() => string(&value.to_string(), session),
         kind => Err(format!("a {kind} is no value for a parameter")),
+    }
+}
+
+fn undefined(session: Option<&Session>) -> String {
+    session.and_then(Session::take_missing).unwrap_or_else(|| "the value is undefined".to_owned())
+}
+
+fn string(found: &str, session: Option<&Session>) -> Result<Params, String> {
+    match session {
+        Some(session) => session.split(found).map(text),
+        None => Ok(Params::Data(found.into())),
     }
 }
 
@@ -202,16 +225,16 @@ fn number(value: &Value) -> Result<Number, String> {
     Number::from_f64(float).ok_or_else(|| format!("{value} is no JSON number"))
 }
 
-fn items(value: &Value, session: &Session) -> Result<Vec<Params>, String> {
+fn items(value: &Value, session: Option<&Session>) -> Result<Vec<Params>, String> {
     let items = value.try_iter().map_err(|error| error.to_string())?;
-    items.map(|item| to_params(&item, session)).collect()
+    items.map(|item| convert(&item, session)).collect()
 }
 
-fn members(value: &Value, session: &Session) -> Result<Params, String> {
+fn members(value: &Value, session: Option<&Session>) -> Result<Params, String> {
     let keys = value.try_iter().map_err(|error| error.to_string())?;
     let member = |key: Value| {
         let item = value.get_item(&key).map_err(|error| error.to_string())?;
-        Ok((key.to_string(), to_params(&item, session)?))
+        Ok((key.to_string(), convert(&item, session)?))
     };
     keys.map(member).collect::<Result<_, String>>().map(Params::Map)
 }

@@ -1,2 +1,13 @@
-#[test]
-fn x() {}
+//! The one integration binary: the real program over real sockets with a real journal on disk.
+
+mod support;
+
+mod bad_input;
+mod cli;
+mod crash;
+mod delivery;
+mod flow;
+mod floors;
+mod journal;
+mod reload;
+mod server;

@@ -41,7 +41,7 @@ pub fn event_id(bytes: [u8; 16]) -> EventId {
 /// What a delivery's id has beside event, rule and action.
 pub fn name(id: &DeliveryId) -> String {
     let replay = if id.replay > 1 { format!("~{}", id.replay) } else { String::new() };
-    id.effects.iter().fold(replay, |name, effect| name + "/" + effect)
+    id.effects.iter().fold(replay, |name, effect| name + "/" + effect.as_str())
 }
 
 /// The id of a stored delivery.

@@ -1,9 +1,24 @@
 //! YAML text → values with spans, by the 1.2 core schema; equal keys, `<<`, custom tags and a
 //! second document are refused with a sentence.
+//!
+//! The events are saphyr-parser's; values, spans and equal keys are made here, because serde
+//! loses the places, the digits of large numbers and one of two equal keys.
+
+mod build;
+mod copy;
+mod hint;
+mod position;
+mod scalar;
+#[cfg(test)]
+mod tests;
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::json::{Json, Number};
+use crate::json::{Json, Number, Object};
 use std::sync::Arc;
+
+/// How deeply lists and maps may be nested; deeper ones would use up the stack of whatever walks
+/// the nodes.
+pub const MAX_DEPTH: usize = 128;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -31,17 +46,20 @@ pub struct Entry {
     pub node: Node,
 }
 
-/// Parses one YAML document; an empty one is `null`.
+/// Parses one YAML document; an empty one is `null`. An alias becomes a copy of what its anchor
+/// names, up to a bound on all copies together.
 ///
 /// # Errors
-/// Everything that is wrong, at least one.
+/// Everything that is wrong, at least one: all equal keys, merges, tags and keys that are no
+/// text up to the first syntax error, in the order in which they stand.
 pub fn parse(file: &Arc<str>, text: &Arc<str>) -> Result<Node, Vec<Diagnostic>> {
-    let _ = (file, text);
-    todo!("match")
+    build::build(text)
+        .map_err(|problems| problems.into_iter().map(|problem| problem.in_file(file, text)).collect())
 }
 
 impl Node {
-    /// The value of `key`, if this is a map that has it.
+    /// The value of `key`, if this is a map that has it. Looks at one entry after the other: for
+    /// the few keys that a format has, not for a table of data.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
@@ -54,6 +72,18 @@ impl Node {
         }
     }
 
+    /// What kind of value this is, in the words of [`Json::kind`].
+    pub fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::List(_) => "list",
+            Value::Map(_) => "map",
+        }
+    }
+
     /// The value without its spans.
     pub fn to_json(&self) -> Json {
         match &self.value {
@@ -63,7 +93,8 @@ impl Node {
             Value::String(text) => Json::String(text.clone()),
             Value::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
             Value::Map(entries) => {
-                Json::object(entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())))
+                let members = entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json()));
+                Json::Object(Object::from_members(members.collect()).expect("the keys of a map are unique"))
             }
         }
     }

@@ -1,0 +1,133 @@
+//! What is measured: a bare warp route, or hookyard with some rules.
+
+use crate::load::{Accepted, SECRET};
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use warp::Filter;
+
+/// Which work the server does for a request.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Work {
+    /// Nothing: answers `ok`.
+    BareWarp,
+    /// Verified, durable, 100 rules, none of which matches.
+    NoneMatches,
+    /// The same, one more rule matches: a line in a file, synced.
+    File,
+    /// The same with a script and one effect, a line in a file.
+    Script,
+}
+
+impl Work {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BareWarp => "bare warp, answers ok",
+            Self::NoneMatches => "verified, durable, none of 100 matches",
+            Self::File => "... one matches: file",
+            Self::Script => "... one matches: script, file effect",
+        }
+    }
+
+    fn rules(self) -> String {
+        let mut rules = "rules:\n".to_owned();
+        for number in 0..100 {
+            let _ = writeln!(
+                rules,
+                "  - {{name: r{number}, match: {{status: finished, metadata: {{team: team-{number}}}}}, actions: [{{log: {{}}}}]}}"
+            );
+        }
+        match self {
+            Self::BareWarp | Self::NoneMatches => {}
+            Self::File => rules.push_str("  - {name: file, match: {status: finished}, actions: [{file: {path: all.txt, text: '{{ payload.task_id }}'}}]}\n"),
+            Self::Script => rules.push_str("  - {name: script, match: {status: finished}, actions: [{script: one.rhai}]}\n"),
+        }
+        rules
+    }
+}
+
+/// A server under test, in a directory of its own.
+pub struct Subject {
+    pub address: SocketAddr,
+    work: Work,
+    child: Child,
+    dir: TempDir,
+}
+
+impl Subject {
+    /// Starts it on core 0.
+    pub fn start(work: Work) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let write = |path: &str, text: &str| std::fs::write(dir.path().join(path), text).expect("a file");
+        std::fs::create_dir(dir.path().join("rules")).expect("a directory");
+        write("hookyard.yaml", "listen: 127.0.0.1:0\nadmin: {listen: '127.0.0.1:0'}\n");
+        write("rules/rules.yaml", &work.rules());
+        write("rules/one.rhai", "fn on_event(event) { file(#{path: \"all.txt\", text: event.payload.task_id}); }");
+        let own = std::env::current_exe().expect("this program has a path");
+        let (program, argument) = match work {
+            Work::BareWarp => (own.as_path(), "--bare-warp"),
+            _ => (Path::new(env!("CARGO_BIN_EXE_hookyard")), "serve"),
+        };
+        let mut child = Command::new("taskset")
+            .args(["-c", "0"])
+            .arg(program)
+            .arg(argument)
+            .current_dir(dir.path())
+            .env("BROWSER_USE_SECRET", SECRET)
+            .env("HOOKYARD_LOG", "warn")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("taskset and the server can be started");
+        let mut output = BufReader::new(child.stdout.take().expect("standard output is piped"));
+        let mut line = String::new();
+        while !line.trim_start().starts_with("hooks") {
+            line.clear();
+            assert!(output.read_line(&mut line).expect("output is text") > 0, "the server ended");
+        }
+        let address = line.split("http://").nth(1).and_then(|url| url.split('/').next()?.trim().parse().ok());
+        std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
+        Self { address: address.expect("the line has an address"), work, child, dir }
+    }
+
+    /// Requests per second; with deliveries, until the last of them has arrived.
+    pub fn finish(mut self, accepted: &Accepted) -> f64 {
+        let rate = match self.work {
+            Work::BareWarp | Work::NoneMatches => accepted.counted as f64 / accepted.seconds,
+            Work::File | Work::Script => {
+                self.wait_for_lines(accepted.total);
+                accepted.total as f64 / accepted.started.elapsed().as_secs_f64()
+            }
+        };
+        self.child.kill().expect("a running server can be killed");
+        self.child.wait().expect("a killed server ends");
+        rate
+    }
+
+    fn wait_for_lines(&self, wanted: u64) {
+        // Rotated files count too.
+        let lines = || -> u64 {
+            let files = std::fs::read_dir(self.dir.path().join("data/files")).into_iter().flatten().flatten();
+            files.map(|file| std::fs::read(file.path()).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count() as u64)).sum()
+        };
+        let start = Instant::now();
+        while lines() < wanted {
+            assert!(start.elapsed() < Duration::from_secs(300), "{} of {wanted} lines arrived", lines());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The server to compare with: one route, no body read, `ok`.
+pub fn bare_warp() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("port 0 is free");
+        println!("hooks http://{}/", listener.local_addr().expect("a bound socket has an address"));
+        let route = warp::path!("hooks" / "browser-use").and(warp::post()).map(|| "ok");
+        warp::serve(route).incoming(listener).run().await;
+    });
+}

@@ -1,0 +1,268 @@
+//! The guarded HTTP client that every request goes out by: no redirects, no proxy from the
+//! environment, HTTP/1.1, addresses checked on each connect, answers read up to a cap.
+
+use super::egress::{Egress, Reach};
+use super::{ActionError, Attempt, Consent};
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Method, StatusCode};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::error::Error as StdError;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use url::{Host, Url};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const MAX_IDLE_PER_HOST: usize = 32;
+const USER_AGENT: &str = concat!("hookyard/", env!("CARGO_PKG_VERSION"));
+
+/// Cheap to clone; connections are pooled by all clones.
+#[derive(Clone)]
+pub struct Client {
+    egress: Arc<Egress>,
+    consented: reqwest::Client,
+    /// A pool of its own, so that no request rides on a connection it could not have opened.
+    public: reqwest::Client,
+}
+
+/// What is asked.
+pub struct Request {
+    pub method: Method,
+    pub url: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// Its first bytes, up to the cap.
+    pub body: Bytes,
+    /// Whether there was more.
+    pub truncated: bool,
+}
+
+/// Why there is no answer. Never shows the URL, which may hold secrets: only its host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The request cannot be made, or its destination is refused.
+    #[error("{0}")]
+    Blocked(String),
+    /// No connection, a broken one, a time limit.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<SendError> for ActionError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Blocked(error) => Self::Blocked(error),
+            SendError::Failed(error) => Self::Retry { error, after: None },
+        }
+    }
+}
+
+impl Client {
+    /// Touches neither network nor disk.
+    pub fn new(egress: Egress) -> Self {
+        let egress = Arc::new(egress);
+        let build = |reach| build(Resolver { egress: Arc::clone(&egress), reach });
+        Self { consented: build(Reach::Consented), public: build(Reach::Public), egress }
+    }
+
+    /// Sends one request and reads up to `cap_bytes` of its answer, whatever the status. The
+    /// caller bounds the time. Dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send(
+        &self,
+        request: Request,
+        consent: &Consent,
+        cap_bytes: usize,
+    ) -> Result<Answer, SendError> {
+        let url = destination(&request.url)?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let reach = self.egress.reach(&host, consent);
+        if let Some(address) = literal_address(&url) {
+            // The resolver is never asked about these.
+            self.egress.check(address, reach).map_err(SendError::Blocked)?;
+        }
+        let client = match reach {
+            Reach::Consented => &self.consented,
+            Reach::Public => &self.public,
+        };
+        let sent = client.request(request.method, url).headers(request.headers).body(request.body).send();
+        let response = sent.await.map_err(|error| explain(&error, &host))?;
+        read(response, cap_bytes).await.map_err(|error| explain(&error, &host))
+    }
+}
+
+/// Sets what is left to the client by all kinds: the identity of the delivery and its trace.
+pub(super) fn identify(headers: &mut HeaderMap, attempt: &Attempt) -> Result<(), ActionError> {
+    headers.insert("idempotency-key", header_value("Idempotency-Key", &attempt.id.to_string())?);
+    headers.insert("traceparent", header_value("traceparent", &attempt.traceparent)?);
+    Ok(())
+}
+
+/// A header's value, whose bytes may be any but control characters (RFC 9110 section 5.5).
+pub(super) fn header_value(name: &str, value: &str) -> Result<HeaderValue, ActionError> {
+    let refused =
+        |_| ActionError::Blocked(format!("the header `{name}` would have control characters in it"));
+    HeaderValue::from_str(value).or_else(|_| HeaderValue::from_bytes(value.as_bytes())).map_err(refused)
+}
+
+pub(super) fn header_name(name: &str) -> Result<HeaderName, ActionError> {
+    name.parse().map_err(|_| ActionError::Blocked(format!("`{name}` is not a header's name")))
+}
+
+/// What `Retry-After` asks for: seconds, or the time until a date (RFC 9110 section 10.2.3).
+pub(super) fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+/// The beginning of an answer on one line, for an error.
+pub(super) fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// A client for the operator's own commands: no guard but the same habits.
+///
+/// # Errors
+/// None that is known: the settings are constant.
+pub fn plain_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    builder().timeout(timeout).build()
+}
+
+fn build(resolver: Resolver) -> reqwest::Client {
+    builder().dns_resolver(resolver).build().expect("a client of constant settings can be built")
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .expect("ring has the default protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .http1_only()
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
+}
+
+/// Reads a URL that can be a destination.
+///
+/// # Errors
+/// Not a URL with a host, or neither http nor https. The URL itself is not shown.
+pub(super) fn destination(text: &str) -> Result<Url, SendError> {
+    let url =
+        Url::parse(text).map_err(|error| SendError::Blocked(format!("the URL cannot be read: {error}")))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        scheme => {
+            Err(SendError::Blocked(format!("a URL begins with `http://` or `https://`, not `{scheme}:`")))
+        }
+    }
+}
+
+fn literal_address(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
+        Host::Domain(_) => None,
+    }
+}
+
+async fn read(mut response: reqwest::Response, cap_bytes: usize) -> Result<Answer, reqwest::Error> {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    let mut truncated = false;
+    while let Some(chunk) = response.chunk().await? {
+        let room = cap_bytes - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            truncated = true;
+            break;
+        }
+    }
+    Ok(Answer { status, headers, body: body.into(), truncated })
+}
+
+/// What went wrong and with which host: reqwest's own sentence would show the URL.
+fn explain(error: &reqwest::Error, host: &str) -> SendError {
+    let mut cause = error.source();
+    let mut deepest = None;
+    while let Some(inner) = cause {
+        if let Some(Refused(why)) = inner.downcast_ref() {
+            return SendError::Blocked(format!("{host}: {why}"));
+        }
+        deepest = Some(inner.to_string());
+        cause = inner.source();
+    }
+    let what = match error {
+        error if error.is_timeout() => "no answer in time from",
+        error if error.is_connect() => "cannot connect to",
+        error if error.is_builder() => {
+            return SendError::Blocked(format!("no request can be made to {host}"));
+        }
+        _ => "the connection broke to",
+    };
+    let deepest = deepest.map(|cause| format!(": {cause}")).unwrap_or_default();
+    SendError::Failed(format!("{what} {host}{deepest}"))
+}
+
+/// Resolves by the system, and lets through only what may be reached.
+struct Resolver {
+    egress: Arc<Egress>,
+    reach: Reach,
+}
+
+/// Why a name leads nowhere.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (egress, reach) = (Arc::clone(&self.egress), self.reach);
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?.collect::<Vec<_>>();
+            Ok(Box::new(permitted(found, &egress, reach)?.into_iter()) as Addrs)
+        })
+    }
+}
+
+fn permitted(found: Vec<SocketAddr>, egress: &Egress, reach: Reach) -> Result<Vec<SocketAddr>, Refused> {
+    let mut why = None;
+    let mut fine = found;
+    fine.retain(|address| match egress.check(address.ip(), reach) {
+        Ok(()) => true,
+        Err(error) => {
+            why = Some(error);
+            false
+        }
+    });
+    match why {
+        Some(why) if fine.is_empty() => Err(Refused(why)),
+        _ => Ok(fine),
+    }
+}

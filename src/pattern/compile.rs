@@ -1,0 +1,259 @@
+//! From YAML to a pattern, with everything that is wrong.
+
+use super::{Alternative, AnythingBut, Field, Fields, KINDS, Pattern, Test, Wanted, kinds};
+use crate::diagnostic::{Problem, Severity, Span, did_you_mean};
+use crate::event::FIELDS;
+use crate::yaml::{Entry, Node, Value};
+
+type Problems = Vec<Problem>;
+
+/// See [`Pattern::compile`].
+pub(super) fn compile(node: &Node) -> Result<(Pattern, Problems), Problems> {
+    let mut problems = Problems::new();
+    let pattern = match &node.value {
+        Value::String(text) if text == "any" => Pattern::Any,
+        Value::Map(entries) if !entries.is_empty() => {
+            check_document_fields(entries, &mut problems);
+            Pattern::All(vec![fields(entries, 0, &mut problems)])
+        }
+        _ => {
+            problems.push(no_pattern(node));
+            Pattern::Any
+        }
+    };
+    problems.sort_by_key(|problem| problem.span.start);
+    match problems.iter().any(|problem| problem.severity == Severity::Error) {
+        true => Err(problems),
+        false => Ok((pattern, problems)),
+    }
+}
+
+fn no_pattern(node: &Node) -> Problem {
+    let message = match &node.value {
+        Value::Null | Value::Map(_) => "the pattern is empty".to_owned(),
+        Value::String(text) => format!("`{text}` is no pattern"),
+        _ => format!("a pattern is a map of fields, not a {}", node.kind()),
+    };
+    Problem::error(node.span, message).with_help("for every event write `match: any`")
+}
+
+fn check_document_fields(entries: &[Entry], problems: &mut Problems) {
+    for entry @ Entry { key, key_span, node } in entries {
+        if kinds::is_operator(key) {
+            problems.push(operator_without_field(entry));
+        } else if let (true, Value::List(groups)) = (key == "$or", &node.value) {
+            groups.iter().for_each(|group| check_document_fields(group.entries(), problems));
+        } else if key == "$not" {
+            check_document_fields(node.entries(), problems);
+        } else if !FIELDS.contains(&key.as_str()) && !key.starts_with('$') {
+            let problem = Problem::error(*key_span, format!("an event has no field `{key}`"));
+            problems.push(problem.with_help(match did_you_mean(key, FIELDS.iter().copied()) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => format!("what the sender sent is under `payload`: `payload: {{{key}: …}}`"),
+            }));
+        }
+    }
+}
+
+/// The fields of one map; `depth` is 0 for the document itself.
+fn fields(entries: &[Entry], depth: usize, problems: &mut Problems) -> Fields {
+    let mut compiled = Fields::default();
+    for entry in entries {
+        match entry.key.as_str() {
+            "$or" => compiled.any_of.extend(groups(&entry.node, depth, problems)),
+            "$not" => compiled.none_of.extend(group(&entry.node, "$not", depth, problems)),
+            key if is_group_slip(key, &entry.node, depth) => problems.push(unknown_group(entry)),
+            _ => compiled.fields.extend(field(entry, depth, problems)),
+        }
+    }
+    compiled
+}
+
+/// A name that someone who meant a group would write. Below the document's own fields other
+/// names with a dollar are fields.
+fn is_group_slip(key: &str, node: &Node, depth: usize) -> bool {
+    let near = || {
+        matches!(key, "$and" | "$nor" | "$any" | "$all" | "$none")
+            || did_you_mean(key, ["$or", "$not"]).is_some()
+    };
+    let group = matches!(node.value, Value::List(_) | Value::Map(_));
+    key.starts_with('$') && (depth == 0 || (group && near()))
+}
+
+fn unknown_group(entry: &Entry) -> Problem {
+    Problem::error(entry.key_span, format!("unknown group `{}`", entry.key))
+        .with_help("the groups are `$or` (a list of patterns) and `$not` (a pattern)")
+}
+
+const OR_HELP: &str = "write `$or: [{status: failed}, {payload: {cost: [{numeric: [\">\", 5]}]}}]`";
+
+fn groups(node: &Node, depth: usize, problems: &mut Problems) -> Option<Vec<Fields>> {
+    match &node.value {
+        Value::List(items) if items.len() >= 2 => {
+            Some(items.iter().filter_map(|item| alternative_group(item, depth, problems)).collect())
+        }
+        _ => {
+            let problem = Problem::error(node.span, "`$or` takes a list of at least two patterns");
+            problems.push(problem.with_help(OR_HELP));
+            None
+        }
+    }
+}
+
+/// One of `$or`. At the document's own level the names have been checked already.
+fn alternative_group(node: &Node, depth: usize, problems: &mut Problems) -> Option<Fields> {
+    if depth > 0 && refuse_operators(node.entries(), problems) {
+        return None;
+    }
+    group(node, "$or", depth, problems)
+}
+
+/// In a group an operator's name is most likely meant as one, which needs a field around it.
+fn refuse_operators(entries: &[Entry], problems: &mut Problems) -> bool {
+    let before = problems.len();
+    let operators = entries.iter().filter(|entry| kinds::is_operator(&entry.key));
+    problems.extend(operators.map(operator_without_field));
+    problems.len() > before
+}
+
+fn operator_without_field(Entry { key, key_span, .. }: &Entry) -> Problem {
+    Problem::error(*key_span, format!("the operator `{key}` stands here without a field"))
+        .with_help(format!("write `FIELD: [{{{key}: …}}]`; a list of tests is OR already"))
+}
+
+fn group(node: &Node, name: &str, depth: usize, problems: &mut Problems) -> Option<Fields> {
+    let entries = node.entries();
+    if entries.is_empty() {
+        let message = format!("`{name}` takes patterns of at least one field, not a {}", empty_or_kind(node));
+        problems.push(Problem::error(node.span, message));
+        return None;
+    }
+    Some(fields(entries, depth, problems))
+}
+
+fn empty_or_kind(node: &Node) -> &'static str {
+    if matches!(node.value, Value::Map(_)) { "map without any" } else { node.kind() }
+}
+
+fn field(entry: &Entry, depth: usize, problems: &mut Problems) -> Option<Field> {
+    let Entry { key, key_span, node } = entry;
+    if depth > 0 && kinds::is_operator(key) {
+        operator_as_field(entry, problems)?;
+    }
+    let wanted = match &node.value {
+        Value::Map(entries) if entries.is_empty() => {
+            let problem = Problem::error(node.span, format!("the pattern of `{key}` is empty"));
+            problems
+                .push(problem.with_help("for a field that only has to be there write `[{exists: true}]`"));
+            return None;
+        }
+        Value::Map(entries) => Wanted::Nested(fields(entries, depth + 1, problems)),
+        Value::Null if node.span.end <= key_span.end + 1 => {
+            let problem = Problem::error(*key_span, format!("`{key}` has no value"));
+            problems.push(problem.with_help("write `null` if that is meant"));
+            return None;
+        }
+        _ => Wanted::OneOf(alternatives(node, key, problems)?),
+    };
+    Some(Field { name: key.as_str().into(), wanted })
+}
+
+/// `campaign: {prefix: q4-}`: without the list it would be a field named `prefix`.
+fn operator_as_field(entry: &Entry, problems: &mut Problems) -> Option<()> {
+    let Entry { key, key_span, node } = entry;
+    if matches!(node.value, Value::List(_)) {
+        let message = format!("`{key}` is an operator's name and stands here for a field");
+        let help = format!("if the operator is meant, put it into a list: `[{{{key}: …}}]`");
+        problems.push(Problem::warning(*key_span, message).with_help(help));
+        return Some(());
+    }
+    let value = match &node.value {
+        Value::Map(_) => "{…}".to_owned(),
+        Value::String(text) => text.clone(),
+        _ => node.to_json().to_string(),
+    };
+    let problem = Problem::error(*key_span, format!("the operator `{key}` does not stand in a list"));
+    problems.push(problem.with_help(format!("write `[{{{key}: {value}}}]`")));
+    None
+}
+
+/// What an operator takes that takes tests: a scalar, an operator's map, or a list of them.
+pub(super) fn operand(node: &Node, operator: &str, problems: &mut Problems) -> Option<Vec<Alternative>> {
+    match &node.value {
+        Value::Map(entries) => Some(vec![tests(node, entries, problems)?]),
+        _ => alternatives(node, operator, problems),
+    }
+}
+
+fn alternatives(node: &Node, name: &str, problems: &mut Problems) -> Option<Vec<Alternative>> {
+    let Value::List(items) = &node.value else {
+        return Some(vec![Alternative(vec![Test::Exact(node.to_json())])]);
+    };
+    if items.is_empty() {
+        let problem =
+            Problem::error(node.span, format!("the list of `{name}` is empty: it would never match"));
+        problems.push(problem.with_help("for an absent field write `[{exists: false}]`"));
+        return None;
+    }
+    let compiled = items.iter().map(|item| alternative(item, problems)).collect::<Vec<_>>();
+    let compiled = compiled.into_iter().collect::<Option<Vec<_>>>()?;
+    warn_if_always(&compiled, node.span, name, problems);
+    Some(compiled)
+}
+
+fn alternative(node: &Node, problems: &mut Problems) -> Option<Alternative> {
+    match &node.value {
+        Value::Map(entries) => tests(node, entries, problems),
+        Value::List(_) => {
+            problems.push(
+                Problem::error(node.span, "a list stands in a list")
+                    .with_help("write one list of all values"),
+            );
+            None
+        }
+        _ => Some(Alternative(vec![Test::Exact(node.to_json())])),
+    }
+}
+
+/// The operators of one map, all of which must hold.
+fn tests(node: &Node, entries: &[Entry], problems: &mut Problems) -> Option<Alternative> {
+    if entries.is_empty() {
+        problems.push(Problem::error(node.span, "an operator is missing between `{` and `}`"));
+        return None;
+    }
+    let tests = entries.iter().map(|entry| test(entry, problems)).collect::<Vec<_>>();
+    tests.into_iter().collect::<Option<Vec<_>>>().map(Alternative)
+}
+
+fn test(entry: &Entry, problems: &mut Problems) -> Option<Test> {
+    let Entry { key, key_span, node } = entry;
+    if kinds::is_operator(key) {
+        return kinds::build(key, node, problems);
+    }
+    let names = KINDS.iter().map(|kind| kind.name);
+    let help = match did_you_mean(key, names.clone()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!(
+            "operators are {}; for a nested field leave the `[ ]` out",
+            names.collect::<Vec<_>>().join(", ")
+        ),
+    };
+    problems.push(Problem::error(*key_span, format!("unknown operator `{key}`")).with_help(help));
+    None
+}
+
+/// Two negations as alternatives: what the one excludes, the other lets through.
+fn warn_if_always(alternatives: &[Alternative], span: Span, name: &str, problems: &mut Problems) {
+    let mut excluded = alternatives.iter().filter_map(|alternative| match alternative.0.as_slice() {
+        [Test::AnythingBut(AnythingBut::Values(values))] => Some(values),
+        _ => None,
+    });
+    let negated =
+        excluded.next().is_some_and(|first| excluded.any(|next| !first.iter().any(|it| next.contains(it))));
+    let presence = |wanted| alternatives.iter().any(|alternative| alternative.0 == [Test::Exists(wanted)]);
+    if negated || (presence(true) && presence(false)) {
+        let message = format!("the alternatives of `{name}` let every value through");
+        let help = "for none of several values write one `[{anything-but: [a, b]}]`";
+        problems.push(Problem::warning(span, message).with_help(help));
+    }
+}

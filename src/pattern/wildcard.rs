@@ -1,0 +1,55 @@
+//! `wildcard`: strings like a text in which `*` stands for any run of characters.
+
+use super::{Test, texts};
+use crate::diagnostic::Problem;
+use crate::yaml::Node;
+
+/// The texts between the stars: the first begins the string, the last ends it, those between
+/// follow in order. Each is looked for once, so a match takes linear time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wildcard {
+    pub pieces: Vec<Box<str>>,
+}
+
+pub(super) fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
+    let wildcards = texts::each(node, "wildcard", problems, |text, problems| {
+        let refused = |message: &str| Problem::error(node.span, format!("the wildcard `{text}` {message}"));
+        Wildcard::parse(text).map_err(|message| problems.push(refused(message))).ok()
+    });
+    wildcards.map(Test::Wildcard)
+}
+
+impl Wildcard {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let (mut pieces, mut piece) = (Vec::new(), String::new());
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            match c {
+                '*' if chars.peek() == Some(&'*') => return Err("has two stars in a row: one is enough"),
+                '*' => pieces.push(std::mem::take(&mut piece).into()),
+                '\\' => match chars.next() {
+                    Some(escaped @ ('*' | '\\')) => piece.push(escaped),
+                    _ => return Err("has a backslash that is followed by neither `*` nor another one"),
+                },
+                _ => piece.push(c),
+            }
+        }
+        pieces.push(piece.into());
+        Ok(Self { pieces })
+    }
+
+    pub(super) fn matches(&self, text: &str) -> bool {
+        let Some((first, rest)) = self.pieces.split_first() else { return false };
+        let Some((last, between)) = rest.split_last() else { return text == &**first };
+        let Some(mut left) = text.strip_prefix(&**first).and_then(|left| left.strip_suffix(&**last)) else {
+            return false;
+        };
+        between.iter().all(|piece| match left.split_once(&**piece) {
+            Some((_, behind)) => {
+                left = behind;
+                true
+            }
+            None => false,
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! One rules file as its author wrote it: every key in its place, nothing compiled yet.
+
+use super::action::RawAction;
+use super::expect::RuleTest;
+use super::options::{self, RetryPart};
+use super::report::Report;
+use crate::delivery::is_name;
+use crate::diagnostic::{Span, did_you_mean};
+use crate::yaml::{Entry, Node};
+use std::time::Duration;
+
+const FILE_KEYS: &[&str] = &["vars", "match", "retry", "timeout", "rules", "tests"];
+const RULE_KEYS: &[&str] = &[
+    "name",
+    "description",
+    "enabled",
+    "requires",
+    "match",
+    "when",
+    "retry",
+    "timeout",
+    "actions",
+    "stop",
+    "fallback",
+];
+
+/// A rules file. What is wrong with its shape is in its report already.
+pub(super) struct RawFile<'a> {
+    pub report: Report,
+    pub node: &'a Node,
+    /// The entry as a whole: its key and where that stands are wanted too.
+    pub vars: Option<&'a Entry>,
+    pub matching: Option<&'a Node>,
+    pub retry: RetryPart,
+    pub timeout: Option<Duration>,
+    pub rules: Vec<RawRule<'a>>,
+    pub tests: Vec<RuleTest>,
+}
+
+/// A rule. Without a name it was reported, and is only looked at for more problems.
+pub(super) struct RawRule<'a> {
+    pub node: &'a Node,
+    pub name: Option<(&'a str, Span)>,
+    pub description: Option<&'a str>,
+    pub enabled: bool,
+    pub requires: Vec<(&'a str, Span)>,
+    pub matching: Option<&'a Node>,
+    pub when: Option<&'a Node>,
+    pub retry: RetryPart,
+    pub timeout: Option<Duration>,
+    pub actions: Vec<RawAction<'a>>,
+    pub stop: bool,
+    pub fallback: bool,
+}
+
+/// Reads the shape of a file.
+pub(super) fn read(node: &Node, report: Report) -> RawFile<'_> {
+    let mut file = RawFile {
+        report,
+        node,
+        vars: None,
+        matching: None,
+        retry: RetryPart::default(),
+        timeout: None,
+        rules: Vec::new(),
+        tests: Vec::new(),
+    };
+    let report = &mut file.report;
+    for entry in report.entries(node, "a rules file") {
+        let value = &entry.node;
+        match entry.key.as_str() {
+            "vars" => file.vars = Some(entry),
+            "match" => file.matching = Some(value),
+            "retry" => file.retry = RetryPart::read(value, report),
+            "timeout" => file.timeout = options::positive(value, "`timeout`", report),
+            "rules" => {
+                let rules = report.list(value, "`rules`").iter();
+                file.rules = rules.filter_map(|node| rule(node, report)).collect();
+            }
+            "tests" => {
+                let tests = report.list(value, "`tests`").iter();
+                file.tests = tests.filter_map(|node| RuleTest::read(node, report)).collect();
+            }
+            _ => report.unknown_key(entry, "a rules file", FILE_KEYS),
+        }
+    }
+    file
+}
+
+fn rule<'a>(node: &'a Node, report: &mut Report) -> Option<RawRule<'a>> {
+    let entries = report.map(node, "a rule")?;
+    let mut rule = RawRule {
+        node,
+        name: None,
+        description: None,
+        enabled: true,
+        requires: Vec::new(),
+        matching: None,
+        when: None,
+        retry: RetryPart::default(),
+        timeout: None,
+        actions: Vec::new(),
+        stop: false,
+        fallback: false,
+    };
+    for entry in entries {
+        let value = &entry.node;
+        match entry.key.as_str() {
+            "name" => rule.name = name(value, "a rule's `name`", report),
+            "description" => rule.description = report.text(value, "`description`"),
+            "enabled" => rule.enabled = report.flag(value, "`enabled`").unwrap_or(true),
+            "requires" => rule.requires = requires(value, report),
+            "match" => rule.matching = Some(value),
+            "when" => rule.when = report.text(value, "`when`").map(|_| value),
+            "retry" => rule.retry = RetryPart::read(value, report),
+            "timeout" => rule.timeout = options::positive(value, "`timeout`", report),
+            "actions" => rule.actions = actions(value, report),
+            "stop" => rule.stop = report.flag(value, "`stop`").unwrap_or_default(),
+            "fallback" => rule.fallback = report.flag(value, "`fallback`").unwrap_or_default(),
+            _ => report.unknown_key(entry, "a rule", RULE_KEYS),
+        }
+    }
+    if node.get("name").is_none() && !rule.has_misspelt("name") {
+        report.error(node.span, "a rule has no `name`: it is what deliveries and tests call it by");
+    }
+    if node.get("actions").is_none() && !rule.has_misspelt("actions") {
+        let help = "write `actions: [{log: {}}]` to begin with";
+        report.error_with(node.span, format!("{} has no `actions`", rule.title()), Some(help));
+    }
+    Some(rule)
+}
+
+impl RawRule<'_> {
+    /// How sentences name it.
+    pub fn title(&self) -> String {
+        self.name.map_or_else(|| "a rule".to_owned(), |(name, _)| format!("the rule `{name}`"))
+    }
+
+    /// Whether another key was meant as `key`: that is told already.
+    pub fn has_misspelt(&self, key: &str) -> bool {
+        let unknown = |entry: &&Entry| !RULE_KEYS.contains(&entry.key.as_str());
+        self.node.entries().iter().filter(unknown).any(|entry| did_you_mean(&entry.key, [key]).is_some())
+    }
+}
+
+/// A name of a rule or an action.
+pub(super) fn name<'a>(node: &'a Node, what: &str, report: &mut Report) -> Option<(&'a str, Span)> {
+    let text = report.text(node, what)?;
+    if is_name(text) {
+        return Some((text, node.span));
+    }
+    let help = (!text.is_empty()).then(|| format!("write `{}`", slug(text)));
+    let message = format!("{what} is made of a-z, 0-9, `_` and `-`, unlike `{text}`");
+    report.error_with(node.span, message, help);
+    None
+}
+
+fn slug(text: &str) -> String {
+    let keep = |c: char| if is_name(c.encode_utf8(&mut [0; 4])) { c } else { '-' };
+    text.to_lowercase().chars().map(keep).collect()
+}
+
+fn requires<'a>(node: &'a Node, report: &mut Report) -> Vec<(&'a str, Span)> {
+    let items = report.list(node, "`requires`");
+    items.iter().filter_map(|item| variable(item, report)).collect()
+}
+
+fn variable<'a>(node: &'a Node, report: &mut Report) -> Option<(&'a str, Span)> {
+    let text = report.text(node, "an item of `requires`")?;
+    let is_variable = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    if is_variable(text) {
+        return Some((text, node.span));
+    }
+    let bare = text.trim_start_matches("${").trim_end_matches('}');
+    let help = is_variable(bare).then(|| format!("write the name alone: `{bare}`"));
+    report.error_with(node.span, format!("`requires` names environment variables, unlike `{text}`"), help);
+    None
+}
+
+fn actions<'a>(node: &'a Node, report: &mut Report) -> Vec<RawAction<'a>> {
+    let items = report.list(node, "`actions`");
+    if items.is_empty() {
+        report.error(node.span, "`actions` is empty: a rule does at least one thing, such as `- log: {}`");
+    }
+    items.iter().filter_map(|item| RawAction::read(item, report)).collect()
+}

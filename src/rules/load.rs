@@ -1,0 +1,127 @@
+//! Compiling a rule directory: everything that is wrong at once, or a rule set.
+
+use super::compile::Compiler;
+use super::digest::Shared;
+use super::file::{self, RawFile};
+use super::report::Report;
+use super::tree::{self, Tree};
+use super::{RuleSet, vars};
+use crate::action::Context;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::script::{Limits, Scripts};
+use crate::secret::Resolve;
+use crate::yaml::{self, Node};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What loading needs to know besides the files.
+#[derive(Clone)]
+pub struct Settings {
+    /// Names of the configured sources (a rule may not name another).
+    pub sources: BTreeSet<String>,
+    pub resolver: Arc<dyn Resolve>,
+    pub limits: Limits,
+    pub context: Context,
+    /// Whether `requires` is treated as fulfilled (`check` and `test`).
+    pub assume_required: bool,
+}
+
+/// What became of a load.
+pub struct Loaded {
+    /// `None` if there is an error among the diagnostics.
+    pub rules: Option<RuleSet>,
+    /// In order of file and place.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Compiles a whole rule directory.
+pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
+    let mut diagnostics = Vec::new();
+    let yaml_files = texts(tree, tree::is_rules, &mut diagnostics);
+    let script_files = texts(tree, tree::is_script, &mut diagnostics);
+    let unread = !diagnostics.is_empty();
+    let (nodes, reports) = parse(&yaml_files, &mut diagnostics);
+    let mut files: Vec<_> =
+        nodes.iter().zip(reports).map(|(node, report)| file::read(node, report)).collect();
+    check_rule_names(&mut files);
+
+    let (merged, vars) = vars::compile(&mut files);
+    let vars_whole = vars.is_some() && !unread && nodes.len() == yaml_files.len();
+    let vars = Arc::new(vars.unwrap_or_else(vars::none));
+    let (scripts, found) = Scripts::compile(&script_files, &vars, settings.limits, &settings.context);
+    let broken_scripts = errors(&found).map(|found| found.file.to_string()).collect();
+    diagnostics.extend(found);
+
+    let compiler = Compiler {
+        settings,
+        vars_hosts: vars.hosts(&*settings.resolver),
+        vars_nodes: files.iter().filter_map(|file| Some((file.report.file.clone(), file.vars?))).collect(),
+        vars,
+        vars_whole,
+        scripts,
+        broken_scripts,
+        shared: Shared::new(&merged.to_string(), &script_files, settings.limits),
+    };
+    let rules = compiler.rule_set(&mut files);
+    diagnostics.extend(files.into_iter().flat_map(|file| file.report.into_diagnostics()));
+    diagnostics.sort_by_key(|found| (Arc::clone(&found.file), found.span.map_or(0, |span| span.start)));
+    let failed = errors(&diagnostics).next().is_some();
+    Loaded { rules: (!failed).then_some(rules), diagnostics }
+}
+
+fn errors(diagnostics: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
+    diagnostics.iter().filter(|found| found.severity == Severity::Error)
+}
+
+/// The texts of the files of one sort; those that are not UTF-8 are reported.
+pub(super) fn texts(
+    tree: &Tree,
+    is_wanted: fn(&str) -> bool,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, Arc<str>> {
+    let mut texts = BTreeMap::new();
+    for (path, content) in tree.iter().filter(|(path, _)| is_wanted(path)) {
+        match std::str::from_utf8(content) {
+            Ok(text) => drop(texts.insert(path.clone(), Arc::from(text))),
+            Err(error) => {
+                let line = content[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+                let message = format!("the file is not UTF-8 text (line {line})");
+                diagnostics.push(Diagnostic::error(path.as_str(), message).with_help("save it as UTF-8"));
+            }
+        }
+    }
+    texts
+}
+
+pub(super) fn parse(
+    files: &BTreeMap<String, Arc<str>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Vec<Node>, Vec<Report>) {
+    let (mut nodes, mut reports) = (Vec::new(), Vec::new());
+    for (path, text) in files {
+        let file: Arc<str> = Arc::from(path.as_str());
+        match yaml::parse(&file, text) {
+            Ok(node) => {
+                nodes.push(node);
+                reports.push(Report::new(file, Arc::clone(text)));
+            }
+            Err(found) => diagnostics.extend(found),
+        }
+    }
+    (nodes, reports)
+}
+
+/// Reports a rule name that another rule of any file has.
+fn check_rule_names(files: &mut [RawFile<'_>]) {
+    let mut seen: HashMap<&str, Arc<str>> = HashMap::new();
+    for file in files {
+        for (name, span) in file.rules.iter().filter_map(|rule| rule.name) {
+            if let Some(first) = seen.get(name) {
+                let message = format!("there is a rule `{name}` already, in {first}");
+                file.report.error_with(span, message, Some("names are unique over all files"));
+            } else {
+                seen.insert(name, Arc::clone(&file.report.file));
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The options that file, rule and action share: time limits and the retry schedule.
+
+use super::report::Report;
+use crate::delivery::Retry;
+use crate::diagnostic::Span;
+use crate::yaml::{Node, Value};
+use std::time::Duration;
+
+const RETRY_KEYS: &[&str] = &["first", "factor", "max", "for"];
+
+/// No wait makes sense past this; it also keeps sums of times in range.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// What one level says of the retry schedule; the levels are merged field by field.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct RetryPart {
+    pub span: Option<Span>,
+    first: Option<Duration>,
+    factor: Option<f64>,
+    max: Option<Duration>,
+    give_up_after: Option<Duration>,
+}
+
+impl RetryPart {
+    /// Reads `retry: {first, factor, max, for}`.
+    pub fn read(node: &Node, report: &mut Report) -> Self {
+        let mut part = Self { span: Some(node.span), ..Self::default() };
+        for entry in report.entries(node, "`retry`") {
+            let value = &entry.node;
+            match entry.key.as_str() {
+                "first" => part.first = positive(value, "`first`", report),
+                "factor" => part.factor = factor(value, report),
+                "max" => part.max = positive(value, "`max`", report),
+                "for" => part.give_up_after = positive(value, "`for`", report),
+                _ => report.unknown_key(entry, "`retry`", RETRY_KEYS),
+            }
+        }
+        part
+    }
+
+    /// This level over the one around it.
+    #[must_use]
+    pub fn over(self, outer: Self) -> Self {
+        Self {
+            span: self.span.or(outer.span),
+            first: self.first.or(outer.first),
+            factor: self.factor.or(outer.factor),
+            max: self.max.or(outer.max),
+            give_up_after: self.give_up_after.or(outer.give_up_after),
+        }
+    }
+
+    /// The schedule, with the defaults for what no level says.
+    pub fn finish(self, report: &mut Report) -> Retry {
+        let default = Retry::default();
+        let max = self.max.unwrap_or(default.max);
+        let retry = Retry {
+            // A default never contradicts what the author wrote.
+            first: self.first.unwrap_or_else(|| default.first.min(max)),
+            factor: self.factor.unwrap_or(default.factor),
+            max: self.max.unwrap_or_else(|| default.max.max(self.first.unwrap_or_default())),
+            give_up_after: self.give_up_after.unwrap_or(default.give_up_after),
+        };
+        if let (true, Some(span)) = (retry.first > retry.max, self.span) {
+            let format = humantime::format_duration;
+            let (first, max) = (format(retry.first), format(retry.max));
+            report
+                .error(span, format!("the first wait of `retry` ({first}) is longer than its `max` ({max})"));
+        }
+        retry
+    }
+}
+
+/// A time that is not zero.
+pub(super) fn positive(node: &Node, what: &str, report: &mut Report) -> Option<Duration> {
+    let duration = duration(node, what, report)?;
+    if duration.is_zero() {
+        report.error(node.span, format!("{what} is longer than nothing: write a time such as `5s`"));
+        return None;
+    }
+    Some(duration)
+}
+
+/// A time with its unit: `5s`, `1h 30m`.
+pub(super) fn duration(node: &Node, what: &str, report: &mut Report) -> Option<Duration> {
+    let text = match &node.value {
+        Value::String(text) => text,
+        Value::Number(number) => {
+            let message = format!("{what} needs a unit: `{}` could be seconds or minutes", number.text());
+            report.error_with(node.span, message, Some(format!("write `{}s` for seconds", number.text())));
+            return None;
+        }
+        _ => {
+            report.wrong_type(node, what, "a time such as `5s`");
+            return None;
+        }
+    };
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= LONGEST => Some(duration),
+        Ok(_) => {
+            report.error(node.span, format!("{what} is at most ten years, not `{text}`"));
+            None
+        }
+        Err(_) => {
+            let help = match text.contains("${") {
+                true => "references are for `vars` and the parameters of actions",
+                false => "write a number and a unit: `500ms`, `5s`, `10m`, `24h`, `7d`",
+            };
+            report.error_with(node.span, format!("{what} is no time: `{text}`"), Some(help));
+            None
+        }
+    }
+}
+
+fn factor(node: &Node, report: &mut Report) -> Option<f64> {
+    match &node.value {
+        Value::Number(number) if (1.0..=1000.0).contains(&number.as_f64()) => Some(number.as_f64()),
+        Value::Number(number) => {
+            report.error(node.span, format!("`factor` is from 1 to 1000, not {}", number.text()));
+            None
+        }
+        _ => {
+            report.wrong_type(node, "`factor`", "a number");
+            None
+        }
+    }
+}

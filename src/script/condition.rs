@@ -1,0 +1,144 @@
+//! `when`: one pure expression over the document's fields, compiled once, quick and bounded.
+
+use super::check::{self, Natives};
+use super::explain::{self, Names};
+use super::{Limits, Scripts, convert, state};
+use crate::diagnostic::did_you_mean;
+use crate::event::{self, Event};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, Position, Scope, Stmt};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a condition may use: it runs before the answer to the sender.
+pub(super) const LIMITS: Limits =
+    Limits { steps: 10_000, time: Duration::from_millis(100), depth: 16, size: 1 << 16, effects: 0 };
+
+/// A compiled `when`.
+#[derive(Clone)]
+pub struct Condition {
+    engine: Arc<Engine>,
+    ast: Arc<AST>,
+    /// The names of the document that the expression uses: only these are converted.
+    names: Vec<&'static str>,
+    whole_event: bool,
+}
+
+/// Why an expression does not compile: message, and the 1-based place in the expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConditionError {
+    pub message: String,
+    pub help: Option<String>,
+    pub line: usize,
+    pub column: usize,
+}
+
+impl ConditionError {
+    fn at(position: Position, message: impl Into<String>, help: Option<String>) -> Self {
+        let (line, column) = (position.line().unwrap_or(1), position.position().unwrap_or(1));
+        Self { message: message.into(), help, line, column }
+    }
+}
+
+impl Scripts {
+    /// Compiles a `when`: one pure expression.
+    ///
+    /// # Errors
+    /// Syntax, an unknown function or name: the sentence and, in the expression, line and column.
+    pub fn condition(&self, expression: &str) -> Result<Condition, ConditionError> {
+        let engine = Arc::clone(&self.condition_engine);
+        let ast = engine.compile_expression(expression).map_err(|error| {
+            let help = explain::parse_help(expression, &error);
+            ConditionError::at(error.position(), explain::parse_message(error.err_type()), help)
+        })?;
+        let names = names(&ast)?;
+        functions(&ast, &self.condition_natives)?;
+        let whole_event = names.contains("event");
+        let names = event::FIELDS.iter().copied().filter(|field| names.contains(*field)).collect();
+        Ok(Condition { engine, ast: Arc::new(ast), names, whole_event })
+    }
+}
+
+/// The variables of an expression, all of which must be known.
+fn names(ast: &AST) -> Result<BTreeSet<String>, ConditionError> {
+    let (mut names, mut wrong) = (BTreeSet::new(), None);
+    let closures: BTreeSet<String> =
+        ast.iter_functions().flat_map(|closure| closure.params).map(str::to_owned).collect();
+    check::walk(ast, |node, _| {
+        let ASTNode::Expr(Expr::Variable(variable, _, at)) = node else { return };
+        let name = variable.1.as_str();
+        let known = event::FIELDS.contains(&name) || matches!(name, "event" | "vars");
+        names.insert(name.to_owned());
+        if !known && !closures.contains(name) && wrong.is_none() {
+            wrong = Some((name.to_owned(), *at));
+        }
+    });
+    let Some((name, at)) = wrong else { return Ok(names) };
+    let known = event::FIELDS.iter().copied().chain(["event", "vars"]);
+    let help = match did_you_mean(&name, known) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("what the sender posted is below `payload`: `payload.{name}`"),
+    };
+    Err(ConditionError::at(at, format!("there is no name `{name}` in an event"), Some(help)))
+}
+
+fn functions(ast: &AST, natives: &Natives) -> Result<(), ConditionError> {
+    let mut wrong = None;
+    check::walk(ast, |node, _| {
+        let (call, arguments, at) = match node {
+            ASTNode::Stmt(Stmt::FnCall(call, at)) | ASTNode::Expr(Expr::FnCall(call, at)) => {
+                (call, call.args.len(), at)
+            }
+            ASTNode::Expr(Expr::MethodCall(call, at)) => (call, call.args.len() + 1, at),
+            _ => return,
+        };
+        let known = call.op_token.is_some() || call.name.starts_with("anon$");
+        if !known && !natives.has(&call.name, arguments) && wrong.is_none() {
+            let help =
+                did_you_mean(&call.name, natives.names()).map(|meant| format!("did you mean `{meant}`?"));
+            let message = format!("there is no function `{}` for {arguments} values here", call.name);
+            wrong = Some(ConditionError::at(*at, message, help));
+        }
+    });
+    wrong.map_or(Ok(()), Err)
+}
+
+impl Condition {
+    /// Whether it holds. Pure, with a small step limit: it runs before the answer. A field that
+    /// the document lacks is `()`.
+    ///
+    /// # Errors
+    /// The sentence that says why it could not be said (a mixed comparison, an absent key, …).
+    pub fn holds(&self, event: &Event) -> Result<bool, String> {
+        state::meter(LIMITS.steps, LIMITS.time);
+        let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope(event), &self.ast);
+        let value = result.map_err(|error| self.explain(*error, event))?;
+        if state::spent().is_some() {
+            return Err("the condition reached a limit".to_owned());
+        }
+        value.as_bool().map_err(|_| format!("`when` must be true or false, not a {}", convert::kind(&value)))
+    }
+
+    fn scope(&self, event: &Event) -> Scope<'static> {
+        let mut scope = Scope::new();
+        for name in &self.names {
+            scope.push_dynamic(*name, event.get(name).map_or(Dynamic::UNIT, convert::to_dynamic));
+        }
+        if self.whole_event {
+            scope.push("event", convert::object_to_map(event.document()));
+        }
+        scope
+    }
+
+    fn explain(&self, error: rhai::EvalAltResult, event: &Event) -> String {
+        let keys =
+            ["payload", "metadata", "headers"].into_iter().filter_map(|name| event.get(name)?.as_object());
+        let names = keys.flat_map(|object| object.keys().map(str::to_owned)).collect();
+        if state::spent().is_some() {
+            return "the condition is too much work to evaluate before the answer: move it into a script"
+                .to_owned();
+        }
+        explain::explain(error, "when", &LIMITS, &Names(names)).message
+    }
+}

@@ -1,0 +1,153 @@
+//! Rhai's errors as sentences that say where and what to write instead.
+
+use super::Limits;
+use super::source::Source;
+use super::state::{self, Spent};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use rhai::{EvalAltResult, ParseError, ParseErrorType, Position};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// An error of a script: where, what, and the calls that led there.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Explained {
+    pub file: Arc<str>,
+    pub position: Position,
+    pub message: String,
+    /// Function names, innermost first, with the place of each call.
+    pub calls: Vec<(String, Arc<str>, Position)>,
+}
+
+/// What the maps at hand have, for suggestions.
+#[derive(Default)]
+pub(super) struct Names(pub BTreeSet<String>);
+
+/// Rhai wraps an error once per call: the innermost one is explained, the wraps are the stack.
+pub(super) fn explain(error: EvalAltResult, file: &str, limits: &Limits, names: &Names) -> Explained {
+    let (mut error, mut file, mut calls) = (error, Arc::<str>::from(file), Vec::new());
+    loop {
+        error = match error {
+            EvalAltResult::ErrorInFunctionCall(name, source, inner, at) => {
+                calls.push((call_name(name), Arc::clone(&file), at));
+                if !source.is_empty() {
+                    file = source.into();
+                }
+                *inner
+            }
+            EvalAltResult::ErrorInModule(_, inner, _) => *inner,
+            innermost => {
+                calls.reverse();
+                let position = innermost.position();
+                let message = message(innermost, limits, names);
+                return Explained { file, position, message, calls };
+            }
+        }
+    }
+}
+
+fn call_name(name: String) -> String {
+    if name.starts_with("anon$") { "a closure".to_owned() } else { format!("`{name}`") }
+}
+
+/// `react.rhai:3:14: the sentence`, then one line per call.
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}: {}", self.file, Place(self.position), self.message)?;
+        self.calls.iter().try_for_each(|(name, file, at)| match at.is_none() {
+            true => write!(f, "\n  in {name}"),
+            false => write!(f, "\n  in {name}, called at {file}{}", Place(*at)),
+        })
+    }
+}
+
+/// `:3:14`, or nothing.
+struct Place(Position);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.line(), self.0.position()) {
+            (Some(line), column) => write!(f, ":{line}:{}", column.unwrap_or(1)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The sentence about an innermost error.
+pub(super) fn message(mut error: EvalAltResult, limits: &Limits, names: &Names) -> String {
+    if let Some(limit) = state::spent() {
+        return spent(limit, limits);
+    }
+    match &error {
+        EvalAltResult::ErrorPropertyNotFound(name, _) => absent(name, names),
+        EvalAltResult::ErrorVariableNotFound(name, _) => format!("there is no variable `{name}`"),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
+            format!("there is no function `{signature}` for values of these kinds")
+        }
+        EvalAltResult::ErrorModuleNotFound(path, _) => format!("there is no script `{path}` to import"),
+        EvalAltResult::ErrorAssignmentToConstant(name, _) => format!("`{name}` cannot be changed"),
+        EvalAltResult::ErrorRuntime(value, _) if value.is_unit() => "the script threw an error".to_owned(),
+        EvalAltResult::ErrorRuntime(value, _) => value.to_string(),
+        EvalAltResult::ErrorStackOverflow(_) => spent(Spent::Depth, limits),
+        EvalAltResult::ErrorDataTooLarge(..) => spent(Spent::Size, limits),
+        _ => {
+            error.clear_position();
+            lower_first(&error.to_string())
+        }
+    }
+}
+
+fn spent(limit: Spent, limits: &Limits) -> String {
+    match limit {
+        Spent::Steps => format!("the script took more steps than limits.script.steps ({})", limits.steps),
+        Spent::Time => format!("the script ran longer than limits.script.time ({:?})", limits.time),
+        Spent::Size => format!("a value grew past limits.script.size ({})", limits.size),
+        Spent::Depth => format!("calls are nested deeper than limits.script.depth ({})", limits.depth),
+    }
+}
+
+fn absent(name: &str, names: &Names) -> String {
+    let meant = did_you_mean(name, names.0.iter().map(String::as_str));
+    let meant = meant.map(|meant| format!("did you mean `{meant}`? ")).unwrap_or_default();
+    format!(
+        "the map has no `{name}`: {meant}what may be absent is read with `.get(\"{name}\", default)` \
+         (`?.` and `??` do not help where the key itself is absent)"
+    )
+}
+
+pub(super) fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    let second_is_lower = text.chars().nth(1).is_some_and(|c| !c.is_uppercase());
+    match characters.next() {
+        Some(first) if second_is_lower => first.to_lowercase().chain(characters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+/// A syntax error, with the hint that its text calls for.
+pub(super) fn syntax(source: &Source, error: &ParseError) -> Diagnostic {
+    let problem = source.error(error.position(), parse_message(error.err_type()));
+    match parse_help(&source.text, error) {
+        Some(help) => problem.with_help(help),
+        None => problem,
+    }
+}
+
+pub(super) fn parse_message(error: &ParseErrorType) -> String {
+    match error {
+        ParseErrorType::VariableUndefined(name) => format!("there is no variable `{name}`"),
+        ParseErrorType::ModuleUndefined(name) => format!("there is no import named `{name}`"),
+        other => lower_first(&other.to_string()),
+    }
+}
+
+/// `payload.default`: a word of the language cannot follow a dot.
+pub(super) fn parse_help(text: &str, error: &ParseError) -> Option<String> {
+    let line = text.lines().nth(error.position().line()? - 1)?;
+    let start = line.char_indices().nth(error.position().position()?.checked_sub(1)?)?.0;
+    let word: String = line[start..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let object = line[..start].trim_end().strip_suffix('.')?;
+    let object = object.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).next()?;
+    let named = !word.is_empty() && !object.is_empty();
+    named.then(|| format!("`{word}` is a word of the language: write `{object}[\"{word}\"]`"))
+}

@@ -1,0 +1,218 @@
+//! All scripts of a generation: parsed, checked, folded, and evaluated once into modules.
+
+use super::check::{self, Natives};
+use super::explain;
+use super::source::Source;
+use super::state;
+use super::{Limits, explain::Explained};
+use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
+use rhai::{
+    AST, Engine, EvalAltResult, FnAccess, Module, ModuleResolver, OptimizationLevel, Position, Scope, Shared,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The function that handles an event.
+pub(super) const HANDLER: &str = "on_event";
+
+/// One file, parsed.
+pub(super) struct Script {
+    pub source: Source,
+    /// As written: nothing folded, nothing left out.
+    pub ast: AST,
+    /// The paths it imports that exist.
+    imports: BTreeSet<String>,
+    /// How many parameters its `on_event` takes.
+    pub handler: Option<usize>,
+}
+
+pub(super) type Scripts = BTreeMap<String, Script>;
+
+/// Serves `import` from memory: nothing else can be imported.
+#[derive(Clone, Default)]
+pub(super) struct Resolver(Arc<RwLock<BTreeMap<String, Shared<Module>>>>);
+
+impl ModuleResolver for Resolver {
+    fn resolve(
+        &self,
+        _: &Engine,
+        _: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        let modules = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let found =
+            find(path, |path| modules.contains_key(path)).and_then(|path| modules.get(&path).cloned());
+        found.ok_or_else(|| EvalAltResult::ErrorModuleNotFound(path.to_owned(), position).into())
+    }
+}
+
+/// The file an import means: its path from the rule directory, with or without `.rhai`.
+pub(super) fn find(path: &str, exists: impl Fn(&str) -> bool) -> Option<String> {
+    let path = path.trim_start_matches("./");
+    let with_extension = format!("{path}.rhai");
+    [path, &with_extension].into_iter().find(|path| exists(path)).map(str::to_owned)
+}
+
+/// Compiles every file into the resolver's memory. Returns the scripts that can run, and every
+/// problem.
+pub(super) fn compile(
+    files: &BTreeMap<String, Arc<str>>,
+    engine: &mut Engine,
+    resolver: &Resolver,
+    limits: &Limits,
+) -> (Scripts, Vec<Diagnostic>) {
+    engine.set_optimization_level(OptimizationLevel::None);
+    let (scripts, mut problems) = parse_all(files, engine);
+    let natives = Natives::of(engine);
+    problems.extend(scripts.values().flat_map(|script| check::check(script, &scripts, &natives)));
+    engine.set_optimization_level(OptimizationLevel::Simple);
+    engine.set_strict_variables(true);
+    let mut loader =
+        Loader { engine, resolver, limits, scripts: &scripts, states: BTreeMap::new(), problems };
+    for path in scripts.keys() {
+        loader.load(path);
+    }
+    let (states, problems) = (loader.states, loader.problems);
+    let ready = |path: &String| matches!(states.get(path), Some(State::Ready));
+    (scripts.into_iter().filter(|(path, _)| ready(path)).collect(), problems)
+}
+
+fn parse_all(files: &BTreeMap<String, Arc<str>>, engine: &Engine) -> (Scripts, Vec<Diagnostic>) {
+    let (mut scripts, mut problems) = (Scripts::new(), Vec::new());
+    let sources =
+        files.iter().map(|(path, text)| Source { path: path.as_str().into(), text: Arc::clone(text) });
+    for source in sources {
+        match engine.compile(&*source.text) {
+            Ok(ast) => {
+                let imports = check::imports(&ast)
+                    .filter_map(|import| find(&import.path?, |path| files.contains_key(path)));
+                let imports = imports.collect();
+                let handler = handler(&ast);
+                scripts.insert(source.path.to_string(), Script { source, ast, imports, handler });
+            }
+            Err(error) => problems.push(explain::syntax(&source, &error)),
+        }
+    }
+    (scripts, problems)
+}
+
+fn handler(ast: &AST) -> Option<usize> {
+    let handlers = ast.iter_functions().filter(|function| function.name == HANDLER);
+    let public = handlers.filter(|function| matches!(function.access, FnAccess::Public));
+    public.map(|function| function.params.len()).filter(|count| matches!(count, 1 | 2)).max()
+}
+
+enum State {
+    /// Being loaded: an import that comes back here is a cycle.
+    Loading,
+    Ready,
+    Broken,
+}
+
+struct Loader<'a> {
+    engine: &'a Engine,
+    resolver: &'a Resolver,
+    limits: &'a Limits,
+    scripts: &'a Scripts,
+    states: BTreeMap<String, State>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Loader<'_> {
+    /// Loads a file behind the files it imports. Returns whether it can be used.
+    fn load(&mut self, path: &str) -> bool {
+        match self.states.get(path) {
+            Some(State::Ready) => return true,
+            Some(State::Loading | State::Broken) => return false,
+            None => {}
+        }
+        let Some(script) = self.scripts.get(path) else {
+            return false;
+        };
+        self.states.insert(path.to_owned(), State::Loading);
+        // All of them, so that the problems of each are found.
+        let missing = script.imports.iter().filter(|import| !self.import(script, import)).count();
+        let broken = |problem: &Diagnostic| *problem.file == *path && problem.severity == Severity::Error;
+        let ready = missing == 0 && !self.problems.iter().any(broken) && self.evaluate(path, script);
+        self.states.insert(path.to_owned(), if ready { State::Ready } else { State::Broken });
+        ready
+    }
+
+    fn import(&mut self, script: &Script, import: &str) -> bool {
+        if matches!(self.states.get(import), Some(State::Loading)) {
+            let message = format!(
+                "`{}` and `{import}` import each other, directly or through others",
+                script.source.path
+            );
+            let help = "move what both need into a third file";
+            self.problems.push(
+                script.source.error(check::import_position(&script.ast, import), message).with_help(help),
+            );
+            return false;
+        }
+        self.load(import)
+    }
+
+    fn evaluate(&mut self, path: &str, script: &Script) -> bool {
+        match self.module(script) {
+            Ok(module) => {
+                let mut modules = self.resolver.0.write().unwrap_or_else(PoisonError::into_inner);
+                modules.insert(path.to_owned(), module.into());
+                true
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                false
+            }
+        }
+    }
+
+    /// Compiles again with the literal top-level constants folded in, which makes them visible
+    /// in functions, and runs the top-level code.
+    fn module(&self, script: &Script) -> Result<Module, Diagnostic> {
+        let mut constants = Scope::new();
+        for (name, _, value) in script.ast.iter_literal_variables(true, false) {
+            constants.push_constant_dynamic(name, value);
+        }
+        // Only so that strict mode knows the names; their values come from elsewhere.
+        constants.push("vars", ());
+        for function in script.ast.iter_functions() {
+            constants.push(function.name, ());
+        }
+        let ast = self.engine.compile_with_scope(&constants, &*script.source.text);
+        let mut ast = ast.map_err(|error| explain::syntax(&script.source, &error))?;
+        ast.set_source(&*script.source.path);
+        state::meter(self.limits.steps, self.limits.time);
+        Module::eval_ast_as_new(Scope::new(), &ast, self.engine).map_err(|error| {
+            let explained = explain::explain(*error, &script.source.path, self.limits, &Default::default());
+            top_level(script, &explained)
+        })
+    }
+}
+
+fn top_level(script: &Script, explained: &Explained) -> Diagnostic {
+    let message = explained.message.clone();
+    let here = *explained.file == *script.source.path;
+    let at = if here { explained.position } else { Position::NONE };
+    script.source.error(at, message).with_help("code outside of functions runs once, when the file is loaded")
+}
+
+/// The file that a script action names.
+///
+/// # Errors
+/// The sentence and, if there is one, what to write instead.
+pub(super) fn entry(scripts: &Scripts, file: &str) -> Result<String, (String, Option<String>)> {
+    let Some(path) = find(file, |path| scripts.contains_key(path)) else {
+        let help = did_you_mean(file, scripts.keys().map(String::as_str));
+        return Err((
+            format!("there is no script `{file}` among the rules"),
+            help.map(|meant| format!("did you mean `{meant}`?")),
+        ));
+    };
+    if scripts[&path].handler.is_none() {
+        let help = format!("add `fn {HANDLER}(event, params) {{ … }}`, or only `import` the file");
+        return Err((format!("`{path}` has no function `{HANDLER}(event, params)`"), Some(help)));
+    }
+    Ok(path)
+}

@@ -1,0 +1,78 @@
+//! Numbers that Rhai has no type for: printed and passed on exactly, never calculated with.
+
+use super::fault;
+use crate::json::Number;
+use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString};
+use std::cmp::Ordering;
+
+type Fallible<T> = Result<T, Box<EvalAltResult>>;
+
+/// An integer past 64 bits, or a decimal with more digits than a double keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Exact(pub Number);
+
+/// The Rhai value of a number: an integer or a float where that loses nothing, else [`Exact`].
+pub(super) fn to_dynamic(number: &Number) -> Dynamic {
+    if let Some(integer) = number.as_i64() {
+        return integer.into();
+    }
+    let float = number.as_f64();
+    match Number::from_f64(float) {
+        Some(same) if !number.is_integer() && same == *number => float.into(),
+        _ => Dynamic::from(Exact(number.clone())),
+    }
+}
+
+/// Registers printing, the refusal of arithmetic, and `number(x)`.
+pub(super) fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<Exact>("large number");
+    engine.register_fn("to_string", |number: &mut Exact| number.0.text().to_owned());
+    engine.register_fn("to_debug", |number: &mut Exact| number.0.text().to_owned());
+    for operator in ["+", "-", "*", "/", "%", "**"] {
+        refuse::<Exact, Exact>(engine, operator);
+        refuse::<Exact, INT>(engine, operator);
+        refuse::<INT, Exact>(engine, operator);
+        refuse::<Exact, FLOAT>(engine, operator);
+        refuse::<FLOAT, Exact>(engine, operator);
+    }
+    engine.register_fn("-", |number: Exact| -> Fallible<Dynamic> { Err(refusal(&number)) });
+    engine.register_fn("number", |number: INT| number);
+    engine.register_fn("number", |number: FLOAT| number);
+    engine.register_fn("number", |number: Exact| number);
+    engine.register_fn("number", |text: ImmutableString| parse(&text));
+}
+
+fn refuse<A: Clone + Send + Sync + 'static, B: Clone + Send + Sync + 'static>(
+    engine: &mut Engine,
+    operator: &str,
+) {
+    engine.register_fn(operator, |a: A, b: B| -> Fallible<Dynamic> {
+        let (a, b) = (Dynamic::from(a), Dynamic::from(b));
+        let number = a.try_cast::<Exact>().or_else(|| b.try_cast::<Exact>());
+        Err(refusal(&number.expect("one of each registered pair is an `Exact`")))
+    });
+}
+
+fn refusal(number: &Exact) -> Box<EvalAltResult> {
+    fault(format!("{} cannot be calculated with: it has more digits than 64 bits hold", number.0.text()))
+}
+
+fn parse(text: &str) -> Fallible<Dynamic> {
+    let number = Number::parse(text.trim());
+    number.as_ref().map(to_dynamic).ok_or_else(|| fault(format!("{text:?} is not a number")))
+}
+
+/// The exact order of two Rhai numbers; `None` if one is not a number.
+pub(super) fn order(a: &Dynamic, b: &Dynamic) -> Option<Ordering> {
+    Some(read(a)?.cmp(&read(b)?))
+}
+
+fn read(value: &Dynamic) -> Option<Number> {
+    if let Ok(integer) = value.as_int() {
+        return Some(integer.into());
+    }
+    if let Ok(float) = value.as_float() {
+        return Number::from_f64(float);
+    }
+    value.read_lock::<Exact>().map(|exact| exact.0.clone())
+}

@@ -1,0 +1,31 @@
+//! The sizes that Rhai does not look at: values that grow by assignment to an index or property.
+//!
+//! Rhai measures what an operator or function yields, but `map[key] = value` is neither. So the
+//! variables in sight are measured once in a while.
+
+use rhai::{Array, Dynamic, ImmutableString, Map, Scope};
+
+/// Whether a variable has more elements or bytes of text than `most`.
+pub(super) fn exceed(scope: &Scope<'_>, most: usize) -> bool {
+    scope.iter_raw().any(|(_, _, value)| Budget { elements: most, bytes: most }.spend(value).is_none())
+}
+
+struct Budget {
+    elements: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    fn spend(&mut self, value: &Dynamic) -> Option<()> {
+        if let Some(text) = value.read_lock::<ImmutableString>() {
+            self.bytes = self.bytes.checked_sub(text.len())?;
+        } else if let Some(items) = value.read_lock::<Array>() {
+            self.elements = self.elements.checked_sub(items.len())?;
+            return items.iter().try_for_each(|item| self.spend(item));
+        } else if let Some(members) = value.read_lock::<Map>() {
+            self.elements = self.elements.checked_sub(members.len())?;
+            return members.values().try_for_each(|member| self.spend(member));
+        }
+        Some(())
+    }
+}

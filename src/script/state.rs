@@ -1,0 +1,159 @@
+//! What the run on this thread has spent and collected.
+//!
+//! A run never leaves its thread, so the host functions and Rhai's progress callback (which is
+//! told a count and no clock) find it here. How it ended is latched: a script that catches the
+//! error which ends it is ended again at its next step.
+
+use super::{Limits, Scripts};
+use crate::delivery::{DeliveryId, Effect};
+use rhai::{Dynamic, EvalAltResult, Position};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How many reads of a variable pass between two looks at the sizes of all.
+const READS_PER_LOOK: u64 = 256;
+
+/// How many steps pass between two looks at the clock.
+const STEPS_PER_LOOK: u64 = 128;
+
+thread_local! {
+    static METER: Meter = const { Meter {
+        steps: Cell::new(0), max_steps: Cell::new(0), deadline: Cell::new(None), ended: Cell::new(false),
+    } };
+    static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
+    static READS: Cell<u64> = const { Cell::new(0) };
+    static LIMIT: Cell<Option<Spent>> = const { Cell::new(None) };
+}
+
+struct Meter {
+    steps: Cell<u64>,
+    max_steps: Cell<u64>,
+    deadline: Cell<Option<Instant>>,
+    ended: Cell<bool>,
+}
+
+/// A limit that was hit and that ends the run whatever the script does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spent {
+    Steps,
+    Time,
+    Depth,
+    Size,
+}
+
+/// How a script ended its run.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum End {
+    Drop(String),
+    Retry {
+        why: String,
+        wait: Option<Duration>,
+    },
+    Fail(String),
+    /// Too many or too large effects: the sentence.
+    Limit(String),
+}
+
+/// One run: what it works for and what it has asked for so far.
+pub(super) struct Run {
+    pub scripts: Arc<Scripts>,
+    pub id: DeliveryId,
+    /// The script that runs.
+    pub file: String,
+    pub effects: Vec<Effect>,
+    /// Bytes of all effects' parameters together.
+    pub bytes: usize,
+    /// How many effects of each kind.
+    pub counts: BTreeMap<String, usize>,
+    pub end: Option<End>,
+}
+
+/// Starts the meter for something evaluated on this thread.
+pub(super) fn meter(steps: u64, time: Duration) {
+    LIMIT.set(None);
+    METER.with(|meter| {
+        meter.steps.set(0);
+        meter.max_steps.set(steps);
+        meter.deadline.set(Instant::now().checked_add(time));
+        meter.ended.set(false);
+    });
+}
+
+/// Counts a read of a variable. Returns whether it is time to measure the variables.
+pub(super) fn read() -> bool {
+    let reads = READS.get().wrapping_add(1);
+    READS.set(reads);
+    reads.is_multiple_of(READS_PER_LOOK)
+}
+
+/// Which limit of the meter was hit.
+pub(super) fn spent() -> Option<Spent> {
+    LIMIT.get()
+}
+
+/// Ends what is evaluated on this thread because of a limit.
+pub(super) fn spend(limit: Spent) {
+    if LIMIT.get().is_none() {
+        LIMIT.set(Some(limit));
+    }
+    METER.with(|meter| meter.ended.set(true));
+}
+
+/// Rhai's progress callback: a value ends the evaluation.
+pub(super) fn progress() -> Option<Dynamic> {
+    METER.with(|meter| {
+        if meter.ended.get() {
+            return Some(Dynamic::UNIT);
+        }
+        let steps = meter.steps.get() + 1;
+        meter.steps.set(steps);
+        if steps > meter.max_steps.get() {
+            spend(Spent::Steps);
+            return Some(Dynamic::UNIT);
+        }
+        let late = || meter.deadline.get().is_some_and(|deadline| Instant::now() > deadline);
+        if steps.is_multiple_of(STEPS_PER_LOOK) && late() {
+            spend(Spent::Time);
+            return Some(Dynamic::UNIT);
+        }
+        None
+    })
+}
+
+/// The run of this thread while it lasts. Dropping it forgets the run, also when Rhai panics.
+pub(super) struct Active(());
+
+impl Active {
+    pub(super) fn start(run: Run, limits: &Limits) -> Self {
+        meter(limits.steps, limits.time);
+        RUN.set(Some(run));
+        Self(())
+    }
+
+    /// Ends the run and hands out what it collected.
+    pub(super) fn finish(self) -> Run {
+        RUN.take().expect("the run stays from `start` until here")
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        RUN.set(None);
+    }
+}
+
+/// Calls `work` with the run of this thread; `None` outside of one (top-level code at load).
+pub(super) fn with_run<T>(work: impl FnOnce(&mut Run) -> T) -> Option<T> {
+    RUN.with_borrow_mut(|run| run.as_mut().map(work))
+}
+
+/// Ends the run for good; the first end counts.
+pub(super) fn end(end: End, position: Position) -> Box<EvalAltResult> {
+    METER.with(|meter| meter.ended.set(true));
+    with_run(|run| {
+        run.end.get_or_insert(end);
+    });
+    EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into()
+}

@@ -1,0 +1,9 @@
+//! Runs of whole scripts and conditions.
+
+mod conditions;
+mod effects;
+mod ends;
+mod kit;
+mod limits;
+mod loading;
+mod values;

@@ -1,0 +1,69 @@
+//! `when`.
+
+use super::kit::*;
+use crate::script::Limits;
+
+fn holds(expression: &str) -> Result<bool, String> {
+    let scripts = loaded(&[], Limits::default());
+    let condition = scripts.condition(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
+    condition.holds(&event())
+}
+
+#[test]
+fn a_condition_sees_the_fields_the_event_and_vars() {
+    for (expression, answer) in [
+        ("payload.cost > parse_float(metadata.budget)", true),
+        ("payload.cost > number(metadata.budget) + 2", false),
+        ("status == \"finished\" && event.status == status", true),
+        ("parent == ()", true),
+        ("timestamp == ()", true),
+        ("vars.plain.x == 1", true),
+        ("payload.items.all(|item| item.n > 0)", true),
+        ("event.get(\"payload.gone\", 1) == 1", true),
+        ("payload.cost in 1..20", true),
+        ("headers[\"user-agent\"].contains(\"x\")", true),
+    ] {
+        assert_eq!(holds(expression), Ok(answer), "{expression}");
+    }
+}
+
+#[test]
+fn what_cannot_be_said_is_an_error() {
+    for (expression, wanted) in [
+        ("payload.cost > metadata.budget", "cannot compare a number with a string"),
+        ("payload.cots > 1", "did you mean `cost`?"),
+        ("payload.cost", "must be true or false, not a number"),
+        ("timestamp > 5", "cannot compare a ()"),
+        (
+            "[1,2,3,4,5,6,7,8,9].map(|a| [1,2,3,4,5,6,7,8,9].map(|b| [1,2,3,4,5,6,7,8,9].map(|c| [1,2,3,4,5,6,7,8,9].map(|d| a+b+c+d)))) == []",
+            "too much work",
+        ),
+        ("vars.secret == \"guess\"", "secret"),
+    ] {
+        let error = holds(expression).expect_err(expression);
+        assert!(error.contains(wanted), "{expression}: {error}");
+    }
+}
+
+#[test]
+fn what_is_no_pure_expression_does_not_compile() {
+    let scripts = loaded(&[], Limits::default());
+    for (expression, wanted, column) in [
+        ("status = \"x\"", "", 8),
+        ("status == ", "incomplete", 11),
+        ("statsu == \"x\"", "there is no name `statsu`", 1),
+        ("payload.cost > cost", "there is no name `cost`", 16),
+        ("note(#{text: \"\"})", "there is no function `note`", 1),
+        ("let x = 1", "", 1),
+        ("payload.name.strats_with(\"a\")", "there is no function `strats_with`", 14),
+        ("sleep2(1)", "there is no function `sleep2`", 1),
+    ] {
+        let Err(error) = scripts.condition(expression) else { panic!("{expression} compiles") };
+        assert!(error.message.contains(wanted), "{expression}: {error:?}");
+        assert_eq!((error.line, error.column), (1, column), "{expression}: {error:?}");
+    }
+    assert_eq!(
+        scripts.condition("statsu == 1").err().unwrap().help.as_deref(),
+        Some("did you mean `status`?")
+    );
+}

@@ -1,0 +1,157 @@
+//! A small kind table, an event, and one call that loads files and runs one.
+
+use crate::action::{Action, ActionError, ActionKind, Attempt, Context, Egress};
+use crate::delivery::{DeliveryId, Effect, Receipt};
+use crate::diagnostic::Diagnostic;
+use crate::event::{Event, EventId};
+use crate::json::{self, Json};
+use crate::registry::{ConfigError, Kind, Param, ParamType};
+use crate::script::{Limits, Scripts, convert, run};
+use crate::template::{Params, Vars};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const fn param(name: &'static str, ty: ParamType, required: bool) -> Param {
+    Param { name, ty, required, summary: "For tests." }
+}
+
+pub const KINDS: &[ActionKind] = &[
+    Kind {
+        name: "note",
+        summary: "Notes a text.",
+        example: "note: {text: a}",
+        schema: &[
+            param("text", ParamType::SlackText, true),
+            param("json", ParamType::Any, false),
+            param("url", ParamType::Url, false),
+            param("count", ParamType::Integer, false),
+        ],
+        build,
+    },
+    Kind {
+        name: "log",
+        summary: "Logs.",
+        example: "log: {}",
+        schema: &[param("message", ParamType::String, false)],
+        build,
+    },
+];
+
+fn build(params: &Params, _: &Context) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
+    match params.get("text").and_then(|text| text.literal()) {
+        Some(text) if text.as_str() == Some("refused") => {
+            Err(vec![ConfigError::at("/text", "is refused here").with_help("write another")])
+        }
+        _ => Ok(Arc::new(Nothing)),
+    }
+}
+
+struct Nothing;
+
+#[async_trait::async_trait]
+impl Action for Nothing {
+    async fn deliver(&self, _: &Attempt) -> Result<Receipt, ActionError> {
+        Ok(Receipt::default())
+    }
+}
+
+pub fn context() -> Context {
+    Context::new(Egress::default(), std::env::temp_dir())
+}
+
+pub fn json(text: &str) -> Json {
+    json::parse(text.as_bytes()).expect(text)
+}
+
+pub fn event() -> Event {
+    event_of(
+        r#"{"source":"browser-use","type":"agent.task.status_update","status":"finished",
+            "metadata":{"team":"marketing","budget":"10","a.b":"dotted"},"headers":{"user-agent":"x"},
+            "payload":{"task_id":"t-1","cost":12,"price":0.1,"big":123456789012345678901234567890,
+            "long":9223372036854775807,"items":[{"n":1},{"n":2}],"none":null,"ok":true,
+            "evil":"${SECRET} {{ headers }} $${x}"}}"#,
+    )
+}
+
+pub fn event_of(document: &str) -> Event {
+    let Json::Object(object) = json(document) else { panic!("an event is an object") };
+    Event::new(EventId::new(1, 1), object)
+}
+
+pub fn id() -> DeliveryId {
+    DeliveryId {
+        event: EventId::new(1, 1),
+        replay: 1,
+        rule: "rule".into(),
+        action: "script".into(),
+        effects: vec![],
+    }
+}
+
+pub fn vars() -> Vars {
+    Vars::compile(&json(r#"{"plain":{"x":1},"secret":"${TOKEN}","list":["a","${B}"]}"#)).expect("valid vars")
+}
+
+pub fn load(files: &[(&str, &str)], limits: Limits) -> (Arc<Scripts>, Vec<Diagnostic>) {
+    let files: BTreeMap<String, Arc<str>> =
+        files.iter().map(|(path, text)| ((*path).to_owned(), Arc::from(*text))).collect();
+    Scripts::compile_with(KINDS, &files, vars().params(), limits, &context())
+}
+
+/// Loads files that must be fine.
+pub fn loaded(files: &[(&str, &str)], limits: Limits) -> Arc<Scripts> {
+    let (scripts, problems) = load(files, limits);
+    assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+    scripts
+}
+
+pub fn run_with(scripts: &Arc<Scripts>, params: &Params) -> Result<Receipt, ActionError> {
+    run::run(scripts, "main.rhai", &event(), &id(), params)
+}
+
+pub fn run_limited(text: &str, limits: Limits) -> Result<Receipt, ActionError> {
+    run_with(
+        &loaded(&[("main.rhai", text)], limits),
+        &Params::Data(Json::object([("limit", Json::from(5u32))])),
+    )
+}
+
+pub fn run_file(text: &str) -> Result<Receipt, ActionError> {
+    // Generous, so that a busy machine changes no verdict.
+    run_limited(text, Limits { time: std::time::Duration::from_secs(60), ..Limits::default() })
+}
+
+/// Runs statements as the body of `on_event(event, params)`.
+pub fn body(statements: &str) -> Result<Receipt, ActionError> {
+    run_file(&format!("fn on_event(event, params) {{\n{statements}\n}}"))
+}
+
+pub fn effects(statements: &str) -> Vec<Effect> {
+    body(statements).expect(statements).effects
+}
+
+pub fn blocked(statements: &str) -> String {
+    match body(statements) {
+        Err(ActionError::Blocked(message)) => message,
+        other => panic!("{statements}: {other:?} is not blocked"),
+    }
+}
+
+pub fn shown(effect: &Effect) -> String {
+    convert::shown(&effect.params).to_string()
+}
+
+/// The parameters of the one effect of these statements.
+pub fn one(statements: &str) -> String {
+    let effects = effects(statements);
+    assert_eq!(effects.len(), 1, "{statements}");
+    shown(&effects[0])
+}
+
+/// The value of an expression in a script.
+pub fn value(expression: &str) -> Json {
+    json(&one(&format!("note(#{{text: \"\", json: [{expression}]}});")))
+        .pointer("/json/0")
+        .expect("the element")
+        .clone()
+}

@@ -1,0 +1,181 @@
+//! A stream that gives up on a client which is too slow for the phase its connection is in.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// Waiting for a request's first byte.
+const WAITING: u8 = 0;
+/// From the first byte to the end of the header.
+const HEADER: u8 = 1;
+/// From there until the answer is made. Its limits are the handler's.
+const HANDLING: u8 = 2;
+/// The answer is made; the next read begins to wait for the next request.
+const ANSWERED: u8 = 3;
+
+/// The phase of a connection, shared between its stream and its service. Both run in one task, so
+/// no order between threads is needed.
+#[derive(Clone)]
+pub(super) struct Phase(Arc<AtomicU8>);
+
+impl Phase {
+    /// A request's header is complete.
+    pub(super) fn handling(&self) {
+        self.set(HANDLING);
+    }
+
+    /// Its answer is made.
+    pub(super) fn answered(&self) {
+        self.set(ANSWERED);
+    }
+
+    fn get(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, phase: u8) {
+        self.0.store(phase, Ordering::Relaxed);
+    }
+}
+
+/// A stream whose reads and writes fail with `TimedOut` when the client is too slow.
+pub(super) struct Timed<T> {
+    inner: T,
+    phase: Phase,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+    /// Ends the phase `WAITING` or `HEADER`.
+    read_limit: Pin<Box<Sleep>>,
+    /// Runs while the client does not take what is written.
+    write_limit: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T> Timed<T> {
+    /// A new connection: its first byte has to come within `header_timeout`.
+    pub(super) fn new(inner: T, header_timeout: Duration, idle_timeout: Duration) -> Self {
+        Self {
+            inner,
+            phase: Phase(Arc::new(AtomicU8::new(WAITING))),
+            header_timeout,
+            idle_timeout,
+            read_limit: Box::pin(tokio::time::sleep(header_timeout)),
+            write_limit: None,
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.clone()
+    }
+
+    fn enter(&mut self, phase: u8, limit: Duration) {
+        self.phase.set(phase);
+        self.read_limit.as_mut().reset(Instant::now() + limit);
+    }
+
+    /// What a write came to, or the end of the client's time.
+    fn or_write_limit<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        if written.is_ready() {
+            self.write_limit = None;
+            return written;
+        }
+        let idle = self.idle_timeout;
+        let limit = self.write_limit.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        limit.as_mut().poll(cx).map(|()| Err(timed_out("the client does not take its answer")))
+    }
+}
+
+fn timed_out(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Timed<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.phase.get() == ANSWERED {
+            let idle = self.idle_timeout;
+            self.enter(WAITING, idle);
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if self.phase.get() == WAITING && buf.filled().len() > before {
+            let limit = self.header_timeout;
+            self.enter(HEADER, limit);
+        }
+        if read.is_ready() || self.phase.get() == HANDLING {
+            return read;
+        }
+        self.read_limit.as_mut().poll(cx).map(|()| Err(timed_out("no whole header came in time")))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Timed<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.or_write_limit(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.or_write_limit(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.inner).poll_flush(cx);
+        self.or_write_limit(cx, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn a_client_that_does_not_take_its_answer_is_given_up() {
+        let (ours, mut theirs) = duplex(16);
+        let mut stream = Timed::new(ours, SHORT, SHORT);
+        stream.write_all(&[b'x'; 16]).await.unwrap();
+        theirs.read_exact(&mut [0; 16]).await.unwrap();
+        let error = stream.write_all(&[b'x'; 17]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn only_the_handler_may_take_its_time() {
+        let (ours, mut theirs) = duplex(16);
+        let mut stream = Timed::new(ours, SHORT, SHORT);
+        theirs.write_all(b"x").await.unwrap();
+        stream.read_u8().await.unwrap();
+        stream.phase().handling();
+        assert!(tokio::time::timeout(SHORT * 3, stream.read_u8()).await.is_err(), "it timed out by itself");
+        stream.phase().answered();
+        assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+}

@@ -1,0 +1,81 @@
+//! `kill -9` under load: what was acknowledged is delivered.
+
+use crate::support::{Home, Receiver, event, eventually, sender, signed};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const ROUNDS: usize = 5;
+
+#[test]
+fn every_acknowledged_event_is_delivered_after_kill_9() {
+    let receiver = Receiver::start();
+    let home = Home::with_rules(&format!(
+        "
+vars: {{url: '{}'}}
+retry: {{first: 50ms}}
+rules:
+  - name: post
+    match: {{status: finished}}
+    actions:
+      - http: {{url: '{{{{ vars.url }}}}', json: {{task: '{{{{ payload.task_id }}}}'}}}}
+      - file: {{path: all.txt, text: '{{{{ payload.task_id }}}}'}}
+      - script: react.rhai
+",
+        receiver.url("/in")
+    ));
+    home.write(
+        "rules/react.rhai",
+        r#"fn on_event(event) { file(#{path: "effects.txt", text: event.payload.task_id}); http(#{url: vars.url, json: #{effect: event.payload.task_id}}); }"#,
+    );
+    let acknowledged = Mutex::new(BTreeSet::new());
+    for round in 0..ROUNDS {
+        let server = home.start();
+        let hooks = server.hooks;
+        let goal = 20 + 35 * round;
+        let count = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (acknowledged, count) = (&acknowledged, &count);
+                scope.spawn(move || {
+                    for number in 0.. {
+                        let task = format!("t-{round}-{thread}-{number}");
+                        let body = event(&task, "finished", json!({})).to_string();
+                        match sender::post(hooks, &signed(&body), body.as_bytes()) {
+                            Ok(answer) if answer.status == 200 => {
+                                acknowledged.lock().expect("no panic holds it").insert(task);
+                                count.fetch_add(1, Ordering::Relaxed);
+                            }
+                            Ok(answer) => panic!("{answer:?}"),
+                            // Killed: it was not acknowledged, so nothing is owed.
+                            Err(_) => return,
+                        }
+                    }
+                });
+            }
+            eventually("some events are acknowledged", || (count.load(Ordering::Relaxed) >= goal).then_some(()));
+            server.kill();
+        });
+    }
+    let acknowledged = acknowledged.into_inner().expect("no panic held it");
+    let _server = home.start();
+    let posted = |key: &str| -> BTreeSet<String> {
+        receiver.seen().iter().filter_map(|request| Some(request.json()[key].as_str()?.to_owned())).collect()
+    };
+    let in_file = |path: &str| home.lines(path).into_iter().collect::<BTreeSet<_>>();
+    eventually("all posts", || acknowledged.is_subset(&posted("task")).then_some(()));
+    eventually("all posts of effects", || acknowledged.is_subset(&posted("effect")).then_some(()));
+    eventually("all lines", || acknowledged.is_subset(&in_file("all.txt")).then_some(()));
+    eventually("all lines of effects", || acknowledged.is_subset(&in_file("effects.txt")).then_some(()));
+
+    // What came twice came under the same key.
+    let mut keys = BTreeMap::<String, BTreeSet<String>>::new();
+    for request in receiver.seen() {
+        let key = request.header("idempotency-key").expect("every request has one").to_owned();
+        keys.entry(request.text()).or_default().insert(key);
+    }
+    for (body, keys) in keys {
+        assert_eq!(keys.len(), 1, "{body} came under {keys:?}");
+    }
+}

@@ -1,0 +1,82 @@
+//! The journal as an operator meets it: one process, a corrupted file, a full disk.
+
+use crate::support::{Home, SECRET, event, eventually};
+use serde_json::json;
+use std::fs;
+use std::process::Command;
+
+const RULES: &str = "rules: [{name: all, match: any, actions: [{file: {path: a.txt, text: '{{ payload.task_id }}'}}]}]";
+
+fn refusal(home: &Home) -> String {
+    let output = home.run(&["serve"]);
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr).expect("an error is text")
+}
+
+#[test]
+fn a_second_process_is_refused_and_says_why() {
+    let home = Home::with_rules(RULES);
+    let server = home.start();
+    let why = refusal(&home);
+    assert!(why.contains("hookyard.db") && why.contains("another"), "{why}");
+    server.accept(&event("t-1", "finished", json!({})));
+    assert!(home.ok(&["events", "--json"]).contains("t-1"), "reading goes beside the server");
+}
+
+#[test]
+fn a_corrupted_journal_is_refused_and_says_what_to_do() {
+    let home = Home::with_rules(RULES);
+    let server = home.start();
+    server.accept(&event("t-1", "finished", json!({})));
+    assert!(server.stop().success());
+    let path = home.path("data/hookyard.db");
+    let mut bytes = fs::read(&path).expect("the journal is there");
+    bytes[..64].fill(0x5a);
+    fs::write(&path, &bytes).expect("it can be written");
+    let why = refusal(&home);
+    assert!(why.contains("hookyard.db"), "{why}");
+    assert!(why.contains("move"), "it says what to do: {why}");
+    assert_eq!(fs::read(&path).expect("it is still there"), bytes, "nothing was touched");
+}
+
+#[test]
+fn a_disk_that_takes_no_more_answers_503_and_goes_on_when_it_does() {
+    let home = Home::with_rules(RULES);
+    // The kernel plays the disk: no file may grow past the limit. The signal that would end the
+    // program is ignored, so that the write itself fails, as on a full disk.
+    let program = env!("CARGO_BIN_EXE_hookyard");
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("trap '' XFSZ; exec {program} serve")]);
+    command.current_dir(home.path("")).env("BROWSER_USE_SECRET", SECRET);
+    let server = home.start_as(command);
+    let limit = |bytes: &str| {
+        let pid = server.pid().to_string();
+        let status = Command::new("prlimit").args([&format!("--fsize={bytes}:"), "--pid", &pid]).status();
+        assert!(status.expect("prlimit can be run").success());
+    };
+    let accepted = server.accept(&event("t-1", "finished", json!({})));
+    eventually("the first line", || home.lines("a.txt").first().cloned());
+    limit("1");
+    let refused = server.send(&event("t-2", "finished", json!({})));
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.header("retry-after").is_some());
+    limit("unlimited");
+    eventually("there is room again", || (server.send(&event("t-2", "finished", json!({}))).status == 200).then_some(()));
+    eventually("the second line", || (home.lines("a.txt") == ["t-1", "t-2"]).then_some(()));
+    assert!(server.stop().success());
+    let listed = home.ok(&["events", "--json"]);
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert!(listed.contains(&accepted));
+}
+
+#[test]
+fn a_journal_of_a_newer_version_is_left_alone() {
+    let home = Home::with_rules(RULES);
+    assert!(home.start().stop().success());
+    let path = home.path("data/hookyard.db");
+    let connection = rusqlite::Connection::open(&path).expect("it is a database");
+    connection.pragma_update(None, "user_version", 9999).expect("the version can be set");
+    drop(connection);
+    let why = refusal(&home);
+    assert!(why.contains("newer"), "{why}");
+}

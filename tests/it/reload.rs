@@ -1,0 +1,211 @@
+//! Rules are edited while the server runs, in all the ways in which people save files.
+
+use crate::support::{Home, event, eventually};
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn writing(file: &str) -> String {
+    format!("rules: [{{name: all, match: any, actions: [{{file: {{path: {file}, text: '{{{{ payload.task_id }}}}'}}}}]}}]")
+}
+
+#[test]
+fn a_saved_rule_is_live_and_a_broken_one_changes_nothing() {
+    let home = Home::with_rules(&writing("a.txt"));
+    let server = home.start();
+    let first = server.status()["generation"].as_u64().expect("a generation");
+    home.save("rules/rules.yaml", &writing("b.txt"));
+    let second = server.wait_for_generation(first);
+    server.accept(&event("t-1", "finished", json!({})));
+    eventually("the new rule acts", || home.lines("b.txt").first().cloned());
+
+    home.save("rules/rules.yaml", "rules: [{name: all, match: any, actions: [{flie: {path: c.txt}}]}]");
+    let status = server.wait_for("the refusal", |status| status["reload"]["ok"] == json!(false));
+    assert_eq!(status["generation"], json!(second));
+    let found = &status["reload"]["diagnostics"][0];
+    assert_eq!((&found["file"], &found["line"]), (&json!("rules.yaml"), &json!(1)));
+    assert!(found.to_string().contains("file"), "a suggestion: {found}");
+    server.accept(&event("t-2", "finished", json!({})));
+    eventually("the old rule still acts", || home.lines("b.txt").get(1).cloned());
+    assert!(server.get("/metrics").body.contains("hookyard_reloads_total{result=\"bad\"} 1"));
+}
+
+#[test]
+fn a_script_is_reloaded_like_a_rule() {
+    let home = Home::with_rules("rules: [{name: react, match: any, actions: [{script: lib/react.rhai}]}]");
+    let script = |file: &str| format!("fn on_event(event) {{ file(#{{path: \"{file}\", text: event.payload.task_id}}); }}");
+    home.write("rules/lib/react.rhai", &script("a.txt"));
+    let server = home.start();
+    let first = server.status()["generation"].as_u64().expect("a generation");
+    home.save("rules/lib/react.rhai", &script("b.txt"));
+    server.wait_for_generation(first);
+    server.accept(&event("t-1", "finished", json!({})));
+    eventually("the new script acts", || home.lines("b.txt").first().cloned());
+}
+
+#[test]
+fn a_checkout_of_fifty_files_is_taken_as_one() {
+    let home = Home::with_rules(&writing("a.txt"));
+    let server = home.start();
+    let first = server.status()["generation"].as_u64().expect("a generation");
+    for number in 0..50 {
+        home.write(
+            &format!("rules/team-{number}/rules.yaml"),
+            &format!("rules: [{{name: r{number}, match: {{metadata: {{team: t{number}}}}}, actions: [{{file: {{path: t{number}.txt}}}}]}}]"),
+        );
+    }
+    let status = server.wait_for("all rules", |status| status["rules"].as_array().is_some_and(|rules| rules.len() == 51));
+    let generation = status["generation"].as_u64().expect("a generation");
+    assert!(generation <= first + 3, "{} generations for one checkout", generation - first);
+}
+
+#[test]
+fn a_config_maps_data_swap_is_seen() {
+    let home = Home::with_rules(&writing("a.txt"));
+    fs::remove_file(home.path("rules/rules.yaml")).expect("the file is there");
+    home.write("rules/..v1/rules.yaml", &writing("v1.txt"));
+    symlink("..v1", home.path("rules/..data")).expect("a link can be made");
+    symlink("..data/rules.yaml", home.path("rules/rules.yaml")).expect("a link can be made");
+    let server = home.start();
+    let first = server.status()["generation"].as_u64().expect("a generation");
+    server.accept(&event("t-1", "finished", json!({})));
+    eventually("the first version acts", || home.lines("v1.txt").first().cloned());
+
+    home.write("rules/..v2/rules.yaml", &writing("v2.txt"));
+    symlink("..v2", home.path("rules/..data_tmp")).expect("a link can be made");
+    fs::rename(home.path("rules/..data_tmp"), home.path("rules/..data")).expect("a link can be renamed");
+    fs::remove_dir_all(home.path("rules/..v1")).expect("the old version can go");
+    server.wait_for_generation(first);
+    server.accept(&event("t-2", "finished", json!({})));
+    eventually("the second version acts", || home.lines("v2.txt").first().cloned());
+}
+
+#[test]
+fn a_directory_that_vanishes_or_is_empty_never_replaces_rules() {
+    let home = Home::with_rules(&writing("a.txt"));
+    let server = home.start();
+    fs::rename(home.path("rules"), home.path("away")).expect("a directory can be renamed");
+    let gone = |status: &serde_json::Value| status["reload"]["ok"] == json!(false);
+    let status = server.wait_for("the missing directory is noticed", gone);
+    assert_eq!(status["rules"], json!(["all"]));
+    fs::create_dir(home.path("rules")).expect("a directory can be made");
+    server.accept(&event("t-1", "finished", json!({})));
+    eventually("the rules still act", || home.lines("a.txt").first().cloned());
+
+    let verdict = server.reload();
+    assert_eq!(verdict.status, 200, "an empty directory is taken when somebody asks: {verdict:?}");
+    assert_eq!(server.status()["rules"], json!([]));
+    fs::remove_dir(home.path("rules")).expect("it is empty");
+    fs::rename(home.path("away"), home.path("rules")).expect("a directory can be renamed");
+    server.wait_for("the rules are back", |status| status["rules"] == json!(["all"]));
+}
+
+#[test]
+fn a_start_with_broken_rules_serves_the_last_good_ones() {
+    let home = Home::with_rules(&writing("a.txt"));
+    assert!(home.start().stop().success());
+    home.write("rules/rules.yaml", "rules: [");
+    let server = home.start();
+    let status = server.status();
+    assert_eq!(status["reload"]["ok"], json!(false));
+    assert_eq!(status["rules"], json!(["all"]));
+    server.accept(&event("t-1", "finished", json!({})));
+    eventually("the last good rules act", || home.lines("a.txt").first().cloned());
+}
+
+#[test]
+fn events_that_come_before_the_first_good_rules_wait_for_them() {
+    for broken in [Some("rules: ["), None] {
+        let home = Home::with_rules("");
+        match broken {
+            Some(text) => home.write("rules/rules.yaml", text),
+            None => fs::remove_file(home.path("rules/rules.yaml")).expect("the file is there"),
+        }
+        let server = home.start();
+        assert_eq!(server.get("/readyz").status, 503);
+        server.accept(&event("early", "finished", json!({})));
+        assert_eq!(server.status()["journal"]["unrouted"], json!(1));
+        home.save("rules/rules.yaml", &writing("a.txt"));
+        assert_eq!(eventually("the early event", || home.lines("a.txt").first().cloned()), "early");
+        assert_eq!(server.get("/readyz").status, 200);
+    }
+}
+
+#[test]
+fn a_reload_that_is_asked_for_answers_with_the_verdict() {
+    let home = Home::with_rules(&writing("a.txt"));
+    let server = home.start();
+    assert_eq!(server.reload().status, 200);
+    home.write("rules/broken.yaml", "rules: [{name: all, match: any, actions: [{log: {}}]}]");
+    let verdict = server.reload();
+    assert_eq!(verdict.status, 422, "{verdict:?}");
+    assert!(verdict.body.contains("broken.yaml"), "{verdict:?}");
+    fs::remove_file(home.path("rules/broken.yaml")).expect("the file is there");
+    server.signal("HUP");
+    server.wait_for("the mended rules", |status| status["reload"]["ok"] == json!(true));
+}
+
+#[test]
+fn a_new_secret_is_taken_without_a_restart() {
+    let home = Home::with_rules(&writing("a.txt"));
+    home.configure("sources: {browser-use: {preset: browser-use, secrets: ['${LATER}']}}\n");
+    let server = home.start();
+    assert_eq!(server.send(&event("t-1", "finished", json!({}))).status, 503);
+    home.save(".env", &format!("LATER={}\n", crate::support::SECRET));
+    server.wait_for("the secret", |status| status["sources"][0]["state"] == json!("receiving"));
+    server.accept(&event("t-1", "finished", json!({})));
+}
+
+#[test]
+fn under_load_no_request_fails_and_each_event_has_one_generation() {
+    let home = Home::with_rules(&marked(0));
+    let server = home.start();
+    let stop = AtomicBool::new(false);
+    let sent = std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..4)
+            .map(|sender| {
+                let (server, stop) = (&server, &stop);
+                scope.spawn(move || {
+                    let mut sent = Vec::new();
+                    while !stop.load(Ordering::Relaxed) {
+                        let task = format!("t-{sender}-{}", sent.len());
+                        server.accept(&event(&task, "finished", json!({})));
+                        sent.push(task);
+                    }
+                    sent
+                })
+            })
+            .collect();
+        for version in 1..=10 {
+            let before = server.status()["generation"].as_u64().expect("a generation");
+            home.save("rules/rules.yaml", &marked(version));
+            server.wait_for_generation(before);
+        }
+        stop.store(true, Ordering::Relaxed);
+        senders.into_iter().flat_map(|sender| sender.join().expect("no request failed")).collect::<Vec<_>>()
+    });
+    // Each version has two rules, and one generation: an event routed by two generations, or by half
+    // of one, would show it.
+    let listed = home.ok(&["events", "--json", "--limit", "1000000"]);
+    let mut versions = std::collections::BTreeMap::<u64, String>::new();
+    let mut count = 0;
+    for line in listed.lines() {
+        let record: serde_json::Value = serde_json::from_str(line).expect("a record is JSON");
+        let rules: Vec<&str> = record["rules"].as_array().expect("a list").iter().filter_map(|rule| rule.as_str()).collect();
+        let [a, b] = rules[..] else { panic!("not the two rules of one version: {record}") };
+        let version = a.strip_suffix("-a").expect("the first of two");
+        assert_eq!(b.strip_suffix("-b"), Some(version));
+        let generation = record["generation"].as_u64().expect("a generation");
+        assert_eq!(versions.entry(generation).or_insert_with(|| version.to_owned()), version);
+        count += 1;
+    }
+    assert_eq!(count, sent.len());
+    assert!(versions.len() > 3, "only {} generations routed anything", versions.len());
+}
+
+/// Two rules, whose names carry the version.
+fn marked(version: usize) -> String {
+    let rule = |half: &str| format!("  - {{name: v{version}-{half}, match: any, actions: [{{log: {{level: debug}}}}]}}\n");
+    format!("rules:\n{}{}", rule("a"), rule("b"))
+}
