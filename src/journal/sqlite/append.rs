@@ -2,7 +2,7 @@
 
 use super::codec;
 use super::prints::Print;
-use super::writer::{Fault, Txn};
+use super::txn::{Fault, Txn};
 use crate::event::EventId;
 use crate::journal::{Appended, Entry, JournalError, NewDelivery, Routing, State};
 use crate::json::Json;

@@ -2,7 +2,7 @@
 
 use super::codec;
 use super::lanes::{Held, LaneId, Lanes};
-use super::writer::{Fault, Shared};
+use super::txn::{Fault, Shared};
 use crate::delivery::{DeliveryId, Effect};
 use crate::event::EventId;
 use crate::journal::{JournalError, Leased, State};

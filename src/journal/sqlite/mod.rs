@@ -2,6 +2,7 @@
 
 mod append;
 mod codec;
+mod handle;
 mod history;
 mod lanes;
 mod lease;
@@ -12,6 +13,7 @@ mod settle;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod txn;
 mod writer;
 
 use crate::delivery::{DeliveryId, Outcome};
@@ -33,7 +35,7 @@ pub use open::{BeforeCommit, Options};
 
 /// A journal that this process alone writes.
 pub struct SqliteJournal {
-    writer: Arc<writer::Handle>,
+    writer: Arc<handle::Handle>,
     history: SqliteHistory,
 }
 
@@ -45,7 +47,7 @@ impl SqliteJournal {
     /// version or of another program; it says what to do.
     pub fn open(path: &Path, options: Options) -> Result<Arc<Self>, JournalError> {
         let (connection, lock) = open::open(path, &options)?;
-        let writer = Arc::new(writer::Handle::start(connection, path.to_owned(), options, lock)?);
+        let writer = Arc::new(handle::Handle::start(connection, path.to_owned(), options, lock)?);
         let history = SqliteHistory::open_read_only(path)?;
         Ok(Arc::new(Self { writer, history }))
     }

@@ -1,7 +1,7 @@
 //! What is kept how long: events by age and size, generations by number.
 
 use super::codec;
-use super::writer::{Fault, Txn};
+use super::txn::{Fault, Txn};
 use crate::journal::{Generation, Trim};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};

@@ -2,7 +2,7 @@
 
 use super::append;
 use super::codec;
-use super::writer::{Fault, Txn};
+use super::txn::{Fault, Txn};
 use crate::delivery::{DeliveryId, Effect, Outcome};
 use crate::journal::{AttemptRecord, Heal, NewDelivery, Settlement, State};
 use jiff::{SignedDuration, Timestamp};

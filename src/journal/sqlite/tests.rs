@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::journal::conformance::{NOW, Place, at, conformance, entry, id_of};
+use futures_util::FutureExt;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, mpsc};
@@ -241,4 +243,30 @@ async fn a_closed_journal_is_one_whole_file() {
     names.sort();
     assert_eq!(names, ["hookyard.db", "hookyard.db.lock"]);
     assert!(matches!(journal.counts().await, Err(JournalError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_lease_that_nobody_waits_for_any_more_goes_back() {
+    let dir = Dir::new();
+    let (armed, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(2)));
+    let hook: BeforeCommit = {
+        let (armed, gate) = (armed.clone(), gate.clone());
+        Arc::new(move || {
+            if armed.swap(false, Ordering::SeqCst) {
+                gate.wait();
+            }
+            Ok(())
+        })
+    };
+    let journal = dir.open_with(Options { before_commit: Some(hook), ..Options::default() }).unwrap();
+    journal.append(entry(1, 0, &["r/a"])).await.unwrap();
+    armed.store(true, Ordering::SeqCst);
+    let mut slow = journal.append(entry(2, 0, &[]));
+    assert!((&mut slow).now_or_never().is_none(), "the writer is held up");
+    let paused = BTreeSet::new();
+    let lease = || journal.lease(at(NOW), Capacity { overall: 9, per_lane: 9, paused: &paused });
+    assert!(lease().now_or_never().is_none(), "it waits behind the commit, and is dropped");
+    gate.wait();
+    slow.await.unwrap();
+    assert_eq!(lease().await.unwrap().deliveries.len(), 1);
 }

@@ -1,21 +1,18 @@
 //! The one thread that owns the writing connection: takes what is queued as one group, commits
 //! it, and only then answers.
 
-use super::lanes::Lanes;
+use super::handle::{Command, Job, Look};
 use super::open::{self, Options};
 use super::prints::Prints;
 use super::tally::Tally;
-use crate::delivery::DeliveryId;
+use super::txn::{Fault, Shared, Txn, is_full, remember, unavailable};
 use crate::journal::JournalError;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-/// At most this many commands wait; callers beyond wait for room.
-const QUEUE: usize = 4096;
 /// A group is not filled further than that.
 const LARGEST_GROUP: usize = 256;
 /// Groups below that are committed at once: company would come too slowly to pay for the wait.
@@ -25,188 +22,7 @@ const WORTH_WAITING: usize = 4;
 const NAPS: usize = 4;
 const NAP: Duration = Duration::from_micros(250);
 
-/// Why a statement of a job failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-    /// Not an error of SQLite: a hook of the tests, a limit.
-    #[error("{0}")]
-    Refused(String),
-}
-
-/// What the writer and the callers share.
-pub struct Shared {
-    lanes: Mutex<Lanes>,
-    pub work: Arc<Notify>,
-    /// Larger than that, the journal takes no more events.
-    pub size_limit_bytes: AtomicU64,
-    /// Key of the event at which the last step of trimming ended.
-    pub trimmed_to: AtomicI64,
-}
-
-impl Shared {
-    pub fn lanes(&self) -> MutexGuard<'_, Lanes> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A transaction under way, and what is to be remembered once it is committed.
-pub struct Txn<'a> {
-    pub connection: &'a Connection,
-    pub prints: &'a mut Prints,
-    pub shared: &'a Shared,
-    pub options: &'a Options,
-    pub tally: Tally,
-    /// Whether there is room for more events, once that was asked.
-    has_room: Option<bool>,
-    /// Lanes added here: (lane, rule, action).
-    pub lanes: Vec<(i64, String, String)>,
-    /// Open deliveries added or made due: (lane, due).
-    pub due: Vec<(i64, i64)>,
-    /// Leases that end, and when what stays open is due.
-    pub ended: Vec<(DeliveryId, Option<i64>)>,
-}
-
-/// Something to be done in a transaction, and answered after its commit.
-trait Job: Send {
-    fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), Fault>;
-    fn answer(self: Box<Self>, verdict: Result<(), JournalError>);
-}
-
-struct Write<F, T> {
-    run: Option<F>,
-    result: Option<T>,
-    reply: oneshot::Sender<Result<T, JournalError>>,
-}
-
-impl<F, T> Job for Write<F, T>
-where
-    F: FnOnce(&mut Txn<'_>) -> Result<T, Fault> + Send,
-    T: Send,
-{
-    fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), Fault> {
-        if let Some(run) = self.run.take() {
-            self.result = Some(run(txn)?);
-        }
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, verdict: Result<(), JournalError>) {
-        let not_run = || JournalError::Unavailable("the group failed before this was tried".into());
-        let Self { result, reply, .. } = *self;
-        // A caller that went away does not need its answer.
-        let _ = reply.send(verdict.and_then(|()| result.ok_or_else(not_run)));
-    }
-}
-
-/// Something to be done between transactions, on what is committed.
-type Look = Box<dyn FnOnce(&Connection, &Shared) + Send>;
-
-enum Command {
-    Write(Box<dyn Job>, OwnedSemaphorePermit),
-    Look(Look, OwnedSemaphorePermit),
-    Close(oneshot::Sender<()>),
-}
-
-/// The callers' side of the thread.
-pub struct Handle {
-    queue: mpsc::Sender<Command>,
-    room: Arc<Semaphore>,
-    pub shared: Arc<Shared>,
-}
-
-impl Handle {
-    /// Starts the thread. It keeps `lock` until it has closed the database.
-    ///
-    /// # Errors
-    /// [`JournalError::Unusable`] if what is in the file cannot be read, or no thread be had.
-    pub fn start(
-        connection: Connection,
-        path: PathBuf,
-        options: Options,
-        lock: std::fs::File,
-    ) -> Result<Self, JournalError> {
-        // Bounded by the permits: a command holds one until it is done.
-        let (queue, commands) = mpsc::channel();
-        let shared = Arc::new(Shared {
-            lanes: Mutex::default(),
-            work: Arc::default(),
-            size_limit_bytes: AtomicU64::new(u64::MAX),
-            trimmed_to: AtomicI64::new(i64::MIN),
-        });
-        let mut writer = Writer::load(connection, path.clone(), options, shared.clone())
-            .map_err(|error| open::unusable(&path, &error))?;
-        let run = move || {
-            writer.run(&commands);
-            let closing = writer.closing.take();
-            // In this order: who waits for the close may open the file again.
-            drop(writer);
-            drop(lock);
-            drop(closing);
-        };
-        let thread = std::thread::Builder::new().name("journal".into()).spawn(run);
-        thread.map_err(|error| JournalError::Unusable(format!("no thread for the journal: {error}")))?;
-        Ok(Self { queue, room: Arc::new(Semaphore::new(QUEUE)), shared })
-    }
-
-    /// Does something in the next group; returns when it is committed.
-    pub async fn write<T: Send + 'static>(
-        &self,
-        run: impl FnOnce(&mut Txn<'_>) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, JournalError> {
-        let permit = self.permit().await?;
-        let (reply, answer) = oneshot::channel();
-        let job = Write { run: Some(run), result: None, reply };
-        self.queue.send(Command::Write(Box::new(job), permit)).map_err(|_| closed())?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
-    }
-
-    /// Looks at what is committed, on the writer's thread, after the group under way.
-    pub async fn look<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(&Connection, &Shared) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, JournalError> {
-        let permit = self.permit().await?;
-        let (reply, answer) = oneshot::channel();
-        let look: Look = Box::new(move |connection, shared| {
-            let _ = reply.send(look(connection, shared).map_err(|fault| unavailable(&fault)));
-        });
-        self.queue.send(Command::Look(look, permit)).map_err(|_| closed())?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
-    }
-
-    /// Finishes what is queued, then closes. Returns when the file is closed.
-    pub async fn close(&self) {
-        self.room.close();
-        let (reply, done) = oneshot::channel();
-        if self.queue.send(Command::Close(reply)).is_ok() {
-            // The sender is dropped with the thread's last breath, answered or not.
-            let _ = done.await;
-        }
-    }
-
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, JournalError> {
-        self.room.clone().acquire_owned().await.map_err(|_| closed())
-    }
-}
-
-fn closed() -> JournalError {
-    JournalError::Unavailable("it is closed".into())
-}
-
-fn unavailable(fault: &Fault) -> JournalError {
-    match fault {
-        Fault::Sqlite(error) if is_full(error) => JournalError::Unavailable("the disk is full".into()),
-        fault => JournalError::Unavailable(fault.to_string()),
-    }
-}
-
-fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
-}
-
-struct Writer {
+pub struct Writer {
     /// `None` after an I/O error, until it could be opened again.
     connection: Option<Connection>,
     path: PathBuf,
@@ -217,13 +33,13 @@ struct Writer {
     /// How large groups are lately: what is worth waiting for.
     usual: usize,
     /// Answered when all is closed.
-    closing: Option<oneshot::Sender<()>>,
+    pub closing: Option<oneshot::Sender<()>>,
 }
 
 type Group = Vec<(Box<dyn Job>, OwnedSemaphorePermit)>;
 
 impl Writer {
-    fn load(
+    pub fn load(
         connection: Connection,
         path: PathBuf,
         options: Options,
@@ -235,7 +51,7 @@ impl Writer {
         Ok(Self { connection, path, options, shared, prints, tally, usual: 1, closing: None })
     }
 
-    fn run(&mut self, commands: &mpsc::Receiver<Command>) {
+    pub fn run(&mut self, commands: &mpsc::Receiver<Command>) {
         while self.closing.is_none() {
             let Ok(first) = commands.recv() else { break };
             let (mut group, mut looks) = (Group::new(), Vec::new());
@@ -318,17 +134,7 @@ impl Writer {
         }
         let connection = self.connection.as_ref().expect("just opened if it was not");
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut txn = Txn {
-            connection,
-            prints: &mut self.prints,
-            shared: &self.shared,
-            options: &self.options,
-            tally: self.tally,
-            has_room: None,
-            lanes: Vec::new(),
-            due: Vec::new(),
-            ended: Vec::new(),
-        };
+        let mut txn = Txn::new(connection, &mut self.prints, &self.shared, &self.options, self.tally);
         for (job, _) in group {
             job.run(&mut txn)?;
         }
@@ -375,60 +181,5 @@ fn answer(group: Group, verdict: &Result<(), JournalError>) {
     for (job, permit) in group {
         job.answer(verdict.clone());
         drop(permit);
-    }
-}
-
-fn remember(
-    shared: &Shared,
-    added: Vec<(i64, String, String)>,
-    due: Vec<(i64, i64)>,
-    ended: Vec<(DeliveryId, Option<i64>)>,
-) {
-    if due.is_empty() && ended.is_empty() && added.is_empty() {
-        return;
-    }
-    let mut lanes = shared.lanes();
-    for (lane, rule, action) in added {
-        lanes.add(lane, rule, action);
-    }
-    for (lane, due) in &due {
-        lanes.note(*lane, *due);
-    }
-    for (id, due) in &ended {
-        lanes.end(id, *due);
-    }
-    drop(lanes);
-    if !due.is_empty() || ended.iter().any(|(_, due)| due.is_some()) {
-        shared.work.notify_one();
-    }
-}
-
-impl Txn<'_> {
-    /// Whether the journal is below its size limit. Asked once a group.
-    pub fn has_room(&mut self) -> Result<bool, Fault> {
-        let limit = self.shared.size_limit_bytes.load(Ordering::Relaxed);
-        if limit == u64::MAX {
-            return Ok(true);
-        }
-        if let Some(known) = self.has_room {
-            return Ok(known);
-        }
-        let has_room = super::retain::used_bytes(self.connection)? < limit;
-        self.has_room = Some(has_room);
-        Ok(has_room)
-    }
-
-    /// The number of a lane, added if it is new.
-    pub fn lane(&mut self, rule: &str, action: &str) -> Result<i64, Fault> {
-        let known = self.shared.lanes().number(rule, action);
-        let added = || self.lanes.iter().find(|(_, r, a)| r == rule && a == action).map(|(lane, ..)| *lane);
-        if let Some(lane) = known.or_else(added) {
-            return Ok(lane);
-        }
-        let sql = "INSERT INTO lanes (rule, action) VALUES (?1, ?2)";
-        self.connection.prepare_cached(sql)?.execute([rule, action])?;
-        let lane = self.connection.last_insert_rowid();
-        self.lanes.push((lane, rule.to_owned(), action.to_owned()));
-        Ok(lane)
     }
 }

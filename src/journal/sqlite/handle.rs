@@ -1,0 +1,136 @@
+//! The callers' side of the writer's thread: a bounded queue of jobs, answered after their commit.
+
+use super::open::{self, Options};
+use super::txn::{Fault, Shared, Txn, unavailable};
+use super::writer::Writer;
+use crate::journal::JournalError;
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// At most this many commands wait; callers beyond wait for room.
+const QUEUE: usize = 4096;
+
+/// Something to be done in a transaction, and answered after its commit.
+pub trait Job: Send {
+    fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), Fault>;
+    fn answer(self: Box<Self>, verdict: Result<(), JournalError>);
+}
+
+struct Write<F, T> {
+    run: Option<F>,
+    result: Option<T>,
+    reply: oneshot::Sender<Result<T, JournalError>>,
+}
+
+impl<F, T> Job for Write<F, T>
+where
+    F: FnOnce(&mut Txn<'_>) -> Result<T, Fault> + Send,
+    T: Send,
+{
+    fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), Fault> {
+        if let Some(run) = self.run.take() {
+            self.result = Some(run(txn)?);
+        }
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, verdict: Result<(), JournalError>) {
+        let not_run = || JournalError::Unavailable("the group failed before this was tried".into());
+        let Self { result, reply, .. } = *self;
+        // A caller that went away does not need its answer.
+        let _ = reply.send(verdict.and_then(|()| result.ok_or_else(not_run)));
+    }
+}
+
+/// Something to be done between transactions, on what is committed.
+pub type Look = Box<dyn FnOnce(&Connection, &Shared) + Send>;
+
+/// What the queue holds; each with its place in it.
+pub enum Command {
+    Write(Box<dyn Job>, OwnedSemaphorePermit),
+    Look(Look, OwnedSemaphorePermit),
+    Close(oneshot::Sender<()>),
+}
+
+/// The callers' side of the thread.
+pub struct Handle {
+    queue: mpsc::Sender<Command>,
+    room: Arc<Semaphore>,
+    pub shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// Starts the thread. It keeps `lock` until it has closed the database.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`] if what is in the file cannot be read, or no thread be had.
+    pub fn start(
+        connection: Connection,
+        path: PathBuf,
+        options: Options,
+        lock: std::fs::File,
+    ) -> Result<Self, JournalError> {
+        // Bounded by the permits: a command holds one until it is done.
+        let (queue, commands) = mpsc::channel();
+        let shared = Arc::new(Shared::new());
+        let mut writer = Writer::load(connection, path.clone(), options, shared.clone())
+            .map_err(|error| open::unusable(&path, &error))?;
+        let run = move || {
+            writer.run(&commands);
+            let closing = writer.closing.take();
+            // In this order: who waits for the close may open the file again.
+            drop(writer);
+            drop(lock);
+            drop(closing);
+        };
+        let thread = std::thread::Builder::new().name("journal".into()).spawn(run);
+        thread.map_err(|error| JournalError::Unusable(format!("no thread for the journal: {error}")))?;
+        Ok(Self { queue, room: Arc::new(Semaphore::new(QUEUE)), shared })
+    }
+
+    /// Does something in the next group; returns when it is committed.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Txn<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let permit = self.permit().await?;
+        let (reply, answer) = oneshot::channel();
+        let job = Write { run: Some(run), result: None, reply };
+        self.queue.send(Command::Write(Box::new(job), permit)).map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Looks at what is committed, on the writer's thread, after the group under way.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection, &Shared) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let permit = self.permit().await?;
+        let (reply, answer) = oneshot::channel();
+        let look: Look = Box::new(move |connection, shared| {
+            let _ = reply.send(look(connection, shared).map_err(|fault| unavailable(&fault)));
+        });
+        self.queue.send(Command::Look(look, permit)).map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Finishes what is queued, then closes. Returns when the file is closed.
+    pub async fn close(&self) {
+        self.room.close();
+        let (reply, done) = oneshot::channel();
+        if self.queue.send(Command::Close(reply)).is_ok() {
+            // The sender is dropped with the thread's last breath, answered or not.
+            let _ = done.await;
+        }
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, JournalError> {
+        self.room.clone().acquire_owned().await.map_err(|_| closed())
+    }
+}
+
+fn closed() -> JournalError {
+    JournalError::Unavailable("it is closed".into())
+}

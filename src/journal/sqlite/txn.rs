@@ -1,0 +1,140 @@
+//! A transaction under way, and what becomes of memory once it is committed.
+
+use super::lanes::Lanes;
+use super::open::Options;
+use super::prints::Prints;
+use super::tally::Tally;
+use crate::delivery::DeliveryId;
+use crate::journal::JournalError;
+use rusqlite::{Connection, ErrorCode};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Why a statement of a job failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// Not an error of SQLite: a hook of the tests, a limit.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What the writer and the callers share.
+pub struct Shared {
+    lanes: Mutex<Lanes>,
+    pub work: Arc<Notify>,
+    /// Larger than that, the journal takes no more events.
+    pub size_limit_bytes: AtomicU64,
+    /// Key of the event at which the last step of trimming ended.
+    pub trimmed_to: AtomicI64,
+}
+
+impl Shared {
+    pub fn new() -> Self {
+        Self {
+            lanes: Mutex::default(),
+            work: Arc::default(),
+            size_limit_bytes: AtomicU64::new(u64::MAX),
+            trimmed_to: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    pub fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A transaction under way, and what is to be remembered once it is committed.
+pub struct Txn<'a> {
+    pub connection: &'a Connection,
+    pub prints: &'a mut Prints,
+    pub shared: &'a Shared,
+    pub options: &'a Options,
+    pub tally: Tally,
+    /// Whether there is room for more events, once that was asked.
+    has_room: Option<bool>,
+    /// Lanes added here: (lane, rule, action).
+    pub lanes: Vec<(i64, String, String)>,
+    /// Open deliveries added or made due: (lane, due).
+    pub due: Vec<(i64, i64)>,
+    /// Leases that end, and when what stays open is due.
+    pub ended: Vec<(DeliveryId, Option<i64>)>,
+}
+pub fn unavailable(fault: &Fault) -> JournalError {
+    match fault {
+        Fault::Sqlite(error) if is_full(error) => JournalError::Unavailable("the disk is full".into()),
+        fault => JournalError::Unavailable(fault.to_string()),
+    }
+}
+
+pub fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+pub fn remember(
+    shared: &Shared,
+    added: Vec<(i64, String, String)>,
+    due: Vec<(i64, i64)>,
+    ended: Vec<(DeliveryId, Option<i64>)>,
+) {
+    if due.is_empty() && ended.is_empty() && added.is_empty() {
+        return;
+    }
+    let mut lanes = shared.lanes();
+    for (lane, rule, action) in added {
+        lanes.add(lane, rule, action);
+    }
+    for (lane, due) in &due {
+        lanes.note(*lane, *due);
+    }
+    for (id, due) in &ended {
+        lanes.end(id, *due);
+    }
+    drop(lanes);
+    if !due.is_empty() || ended.iter().any(|(_, due)| due.is_some()) {
+        shared.work.notify_one();
+    }
+}
+
+impl<'a> Txn<'a> {
+    pub fn new(
+        connection: &'a Connection,
+        prints: &'a mut Prints,
+        shared: &'a Shared,
+        options: &'a Options,
+        tally: Tally,
+    ) -> Self {
+        let (lanes, due, ended) = (Vec::new(), Vec::new(), Vec::new());
+        Self { connection, prints, shared, options, tally, has_room: None, lanes, due, ended }
+    }
+
+    /// Whether the journal is below its size limit. Asked once a group.
+    pub fn has_room(&mut self) -> Result<bool, Fault> {
+        let limit = self.shared.size_limit_bytes.load(Ordering::Relaxed);
+        if limit == u64::MAX {
+            return Ok(true);
+        }
+        if let Some(known) = self.has_room {
+            return Ok(known);
+        }
+        let has_room = super::retain::used_bytes(self.connection)? < limit;
+        self.has_room = Some(has_room);
+        Ok(has_room)
+    }
+
+    /// The number of a lane, added if it is new.
+    pub fn lane(&mut self, rule: &str, action: &str) -> Result<i64, Fault> {
+        let known = self.shared.lanes().number(rule, action);
+        let added = || self.lanes.iter().find(|(_, r, a)| r == rule && a == action).map(|(lane, ..)| *lane);
+        if let Some(lane) = known.or_else(added) {
+            return Ok(lane);
+        }
+        let sql = "INSERT INTO lanes (rule, action) VALUES (?1, ?2)";
+        self.connection.prepare_cached(sql)?.execute([rule, action])?;
+        let lane = self.connection.last_insert_rowid();
+        self.lanes.push((lane, rule.to_owned(), action.to_owned()));
+        Ok(lane)
+    }
+}
