@@ -8,6 +8,8 @@ use std::io::Write;
 const RULES: &str =
     "rules: [{name: all, match: any, actions: [{file: {path: a.txt, text: '{{ payload.task_id }}'}}]}]";
 
+type Headers = Vec<(&'static str, String)>;
+
 #[test]
 fn forged_and_malformed_requests_get_their_status() {
     let home = Home::with_rules(RULES);
@@ -28,7 +30,7 @@ fn forged_and_malformed_requests_get_their_status() {
     const TIMESTAMP: &str = "x-browser-use-timestamp";
     let signature = good.iter().find(|(key, _)| *key == SIGNATURE).expect("it is signed").1.clone();
     let old = (sender::now_s() - 3600).to_string();
-    let cases: Vec<(&str, Vec<(&'static str, String)>, &[u8], u16)> = vec![
+    let cases: Vec<(&str, Headers, &[u8], u16)> = vec![
         ("no signature", without(SIGNATURE), body.as_bytes(), 400),
         ("no timestamp", without(TIMESTAMP), body.as_bytes(), 400),
         ("two signatures", twice(SIGNATURE), body.as_bytes(), 400),

@@ -87,7 +87,10 @@ pub fn read_head(stream: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
         }
         match stream.read(&mut chunk)? {
             0 => {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed before the end of the head"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "closed before the end of the head",
+                ));
             }
             count => bytes.extend_from_slice(&chunk[..count]),
         }
