@@ -9,7 +9,7 @@ mod units;
 
 use crate::action::Egress;
 use crate::diagnostic::Diagnostic;
-use crate::json::Json;
+use crate::json::{Json, Object};
 use crate::registry::{self, ConfigError};
 use crate::script;
 use crate::secret::{Environment, Secret};
@@ -216,7 +216,11 @@ impl Config {
         let name: Arc<str> = location.name().into();
         let node = parse(&name, &text)?;
         let mut environment = location.environment()?;
-        let resolved = references::resolve(&node, &environment);
+        let mut resolved = references::resolve(&node, &environment);
+        if resolved.value.is_null() {
+            // An empty file says what no file says.
+            resolved.value = Json::Object(Object::new());
+        }
         let mut errors = resolved.errors;
         environment.reserved = resolved.names;
         let raw = registry::parse::<Raw>(&resolved.value).unwrap_or_else(|error| {
