@@ -36,7 +36,7 @@ pub(super) struct SendArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["status", "metadata", "payload", "kind"])]
     file: Option<PathBuf>,
     /// Whose secret signs, and whose path it goes to
-    #[arg(long, value_name = "NAME", default_value = "browser-use")]
+    #[arg(long, value_name = "NAME", default_value = sign::DEFAULT_SOURCE)]
     source: String,
     /// Where to [default: the configured listener and the source's path]
     #[arg(long)]

@@ -10,12 +10,15 @@ use jiff::Timestamp;
 use std::io::Read;
 use std::path::PathBuf;
 
+/// The source of the built-in configuration.
+pub(super) const DEFAULT_SOURCE: &str = "browser-use";
+
 #[derive(Debug, Args)]
 pub(super) struct SignArgs {
     /// The body [default: standard input]
     file: Option<PathBuf>,
     /// The source whose secret signs
-    #[arg(long, value_name = "NAME", default_value = "browser-use")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_SOURCE)]
     source: String,
     /// The timestamp header [default: now, in Unix seconds]
     #[arg(long, value_name = "TEXT")]
