@@ -22,6 +22,8 @@ pub(super) fn start() {
         .log_internal_errors(false)
         .init();
     if let Some(error) = wrong {
-        tracing::warn!("HOOKYARD_LOG={wanted} is no filter such as `debug` or `hookyard::reload=debug`: {error}");
+        tracing::warn!(
+            "HOOKYARD_LOG={wanted} is no filter such as `debug` or `hookyard::reload=debug`: {error}"
+        );
     }
 }

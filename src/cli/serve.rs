@@ -51,12 +51,7 @@ pub(super) fn run(common: &Common, args: ServeArgs) -> anyhow::Result<Verdict> {
     ended
 }
 
-async fn serve(
-    location: Location,
-    config: Config,
-    flags: &str,
-    findable: bool,
-) -> anyhow::Result<Verdict> {
+async fn serve(location: Location, config: Config, flags: &str, findable: bool) -> anyhow::Result<Verdict> {
     // First of all, so that a signal during a long start is not lost.
     let signals = Signals::install()?;
     let shutdown = CancellationToken::new();
@@ -102,7 +97,9 @@ impl Signals {
                 }
             }
             if shutdown.is_cancelled() {
-                warn!("second signal: stopping at once; what was not settled is tried again at the next start");
+                warn!(
+                    "second signal: stopping at once; what was not settled is tried again at the next start"
+                );
                 std::process::exit(1);
             }
             shutdown.cancel();

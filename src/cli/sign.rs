@@ -1,6 +1,6 @@
 //! `hookyard sign [FILE]`: the headers that sign a body, for curl and for other people's tests.
 
-use super::{Common, Verdict, setup};
+use super::{Common, Verdict, output, setup};
 use crate::config::Config;
 use crate::json::{self, Json};
 use crate::source::Source;
@@ -39,9 +39,9 @@ pub(super) fn run(common: &Common, args: &SignArgs) -> anyhow::Result<Verdict> {
     let timestamp = args.timestamp.clone().unwrap_or_else(|| Timestamp::now().as_second().to_string());
     let headers = headers(source, &timestamp, &body)?;
     if common.json {
-        println!("{}", Json::object(headers.into_iter().map(|(name, value)| (name, value.into()))));
+        output::line(Json::object(headers.into_iter().map(|(name, value)| (name, value.into()))))?;
     } else {
-        headers.iter().for_each(|(name, value)| println!("{name}: {value}"));
+        headers.iter().try_for_each(|(name, value)| output::line(format_args!("{name}: {value}")))?;
     }
     Ok(Verdict::Fine)
 }

@@ -52,7 +52,8 @@ impl Candidate {
         let compiled = blocking(move || (rules::load(&tree, &settings), tree)).await;
         let Some((loaded, tree)) = compiled else {
             let directory = config.rules.display().to_string();
-            let message = "these rules make hookyard fail, which is a bug of hookyard: the log has the details";
+            let message =
+                "these rules make hookyard fail, which is a bug of hookyard: the log has the details";
             return Err(vec![Diagnostic::error(directory, message)]);
         };
         match loaded.rules {
@@ -74,10 +75,14 @@ impl Candidate {
 
     /// Keys that are only read at a start, as warnings where they differ.
     pub(super) fn warn_of_restart(&mut self, started: &Config) {
-        let file = self.config.file.as_ref().map_or("configuration".into(), |file| file.display().to_string());
+        let file =
+            self.config.file.as_ref().map_or("configuration".into(), |file| file.display().to_string());
         let keys: BTreeSet<_> = started.needs_restart(&self.config).into_iter().collect();
         let warning = |key| {
-            Diagnostic::warning(file.as_str(), format!("{key} has changed: it is used from the next start on"))
+            Diagnostic::warning(
+                file.as_str(),
+                format!("{key} has changed: it is used from the next start on"),
+            )
         };
         self.diagnostics.extend(keys.into_iter().map(warning));
     }

@@ -60,10 +60,7 @@ impl PartialEq for Inputs {
             (Err(a), Err(b)) => a == b,
             _ => false,
         };
-        config
-            && self.rules == other.rules
-            && self.tree == other.tree
-            && self.referenced == other.referenced
+        config && self.rules == other.rules && self.tree == other.tree && self.referenced == other.referenced
     }
 }
 

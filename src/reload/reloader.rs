@@ -224,7 +224,9 @@ impl Reloader {
                 self.serve(candidate, number, Timestamp::now()).await;
                 info!("the configuration has changed, and is used with the rules of generation {number}");
             }
-            Err(_) => warn!("the configuration has changed, but the rules that are served do not load with it"),
+            Err(_) => {
+                warn!("the configuration has changed, but the rules that are served do not load with it")
+            }
         }
     }
 

@@ -55,3 +55,28 @@ fn identity(file: &Metadata) -> Identity {
     let changed = (file.ctime(), file.ctime_nsec());
     (file.dev(), file.ino(), file.len(), written, changed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Location;
+    use std::fs;
+
+    #[test]
+    fn a_file_that_is_replaced_by_one_of_its_size_looks_changed_and_a_hidden_one_does_not() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str| home.path().join(name);
+        fs::create_dir_all(at("rules/team")).unwrap();
+        fs::write(at("rules/team/a.yaml"), "rules: []").unwrap();
+        fs::write(at("hookyard.yaml"), "").unwrap();
+        let config = Config::load(&Location::find(Some(at("hookyard.yaml")), home.path())).unwrap();
+        let config = Config { rules: at("rules"), ..config };
+        let first = Stamp::of(&config, []);
+        fs::write(at("rules/.a.yaml.swp"), "x").unwrap();
+        assert_eq!(Stamp::of(&config, []), first);
+        fs::write(at("new"), "rules: {}").unwrap();
+        fs::rename(at("new"), at("rules/team/a.yaml")).unwrap();
+        assert_ne!(Stamp::of(&config, []), first);
+        assert_ne!(Stamp::of(&config, [at("rules")]), Stamp::of(&config, []), "files of references count");
+    }
+}

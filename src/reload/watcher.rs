@@ -57,9 +57,8 @@ impl Concern {
     /// `..data` is where a ConfigMap's files are. An event without a path may be anything.
     fn has(&self, event: &notify::Event) -> bool {
         let named = |path: &PathBuf| {
-            path.file_name().is_none_or(|name| {
-                self.names.contains(name) || name.as_encoded_bytes().starts_with(b"..")
-            })
+            path.file_name()
+                .is_none_or(|name| self.names.contains(name) || name.as_encoded_bytes().starts_with(b".."))
         };
         event.paths.is_empty() || event.paths.iter().any(|path| path.starts_with(&self.rules) || named(path))
     }
@@ -140,4 +139,26 @@ impl Target {
 fn targets(config: &Config) -> BTreeSet<Target> {
     let parents = watched(config).into_iter().filter_map(|file| Some(Target::new(file.parent()?, false)));
     parents.chain([Target::new(&config.rules, true)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use notify::Event;
+
+    #[test]
+    fn a_journal_beside_the_configuration_is_no_concern() {
+        let names = ["hookyard.yaml".into(), ".env".into()].into();
+        let concern = Concern { rules: "/home/rules".into(), names };
+        let has = |path: &str| concern.has(&Event::default().add_path(path.into()));
+        for path in
+            ["/home/rules", "/home/rules/team/a.yaml", "/home/hookyard.yaml", "/home/.env", "/home/..data"]
+        {
+            assert!(has(path), "{path}");
+        }
+        for path in ["/home/hookyard.db-wal", "/home/rules.txt", "/home/data"] {
+            assert!(!has(path), "{path}");
+        }
+        assert!(concern.has(&Event::default()), "an event without a path may be anything");
+    }
 }
