@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use client::{Client, plain_client};
+pub use client::Client;
 pub use egress::Egress;
 
 use file::Files;

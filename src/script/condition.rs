@@ -14,6 +14,9 @@ use std::time::Duration;
 pub(super) const LIMITS: Limits =
     Limits { steps: 10_000, time: Duration::from_millis(100), depth: 16, size: 1 << 16, effects: 0 };
 
+/// A `when` is evaluated wherever its caller is, also on a runtime's worker, whose stack is 2 MiB.
+const STACK_BYTES: usize = 1 << 20;
+
 /// A compiled `when`.
 #[derive(Clone)]
 pub struct Condition {
@@ -111,7 +114,7 @@ impl Condition {
     /// # Errors
     /// The sentence that says why it could not be said (a mixed comparison, an absent key, …).
     pub fn holds(&self, event: &Event) -> Result<bool, String> {
-        state::meter(LIMITS.steps, LIMITS.time);
+        state::meter(LIMITS.steps, LIMITS.time, STACK_BYTES);
         let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope(event), &self.ast);
         let value = result.map_err(|error| self.explain(*error, event))?;
         if state::spent().is_some() {

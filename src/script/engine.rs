@@ -56,8 +56,9 @@ fn set_limits(engine: &mut Engine, limits: &Limits) {
     // Steps are counted by `state`: Rhai forgets those made inside callbacks of `map` and `filter`.
     engine.set_max_operations(0);
     engine.on_progress(|_| state::progress());
-    // One more than allowed, so that the resolver below sees the level too many and latches it.
-    engine.set_max_call_levels(limits.depth.saturating_add(1));
+    // Depth is watched by the resolver below and, in functions that read no variable, by the
+    // stack that `state` lets them take: the error that Rhai itself raises could be caught.
+    engine.set_max_call_levels(usize::MAX);
     engine.set_max_expr_depths(EXPRESSION_DEPTHS.0, EXPRESSION_DEPTHS.1);
     engine.set_max_string_size(limits.size);
     engine.set_max_array_size(limits.size);
