@@ -24,6 +24,7 @@ use std::time::Duration;
 
 pub use client::Client;
 pub use egress::Egress;
+pub(crate) use log::one_line;
 
 use file::Files;
 

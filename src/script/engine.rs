@@ -3,7 +3,7 @@
 use super::library::Resolver;
 use super::state::{self, Spent};
 use super::{Limits, compare, effects, fault, number, outcome, read, secret, sizes};
-use crate::action::ActionKind;
+use crate::action::{ActionKind, one_line};
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, Position};
 use std::sync::PoisonError;
@@ -103,9 +103,11 @@ fn refuse_sleep() -> Result<(), Box<EvalAltResult>> {
     Err(fault("a script cannot sleep: end the run with `retry(why, \"5m\")`, or give an action `after`"))
 }
 
+/// Writes what a script prints into the log, as one line whatever is in it.
 fn print(text: &str, file: Option<&str>, position: Position) {
     let event = state::with_run(|run| run.id.event.to_string()).unwrap_or_default();
     let own = state::with_run(|run| run.file.clone()).unwrap_or_default();
     let file = file.map_or(own, str::to_owned);
-    tracing::info!(target: "hookyard::script", event, file, line = position.line(), "{text}");
+    let line = position.line();
+    tracing::info!(target: "hookyard::script", event, file, line, "{}", one_line(text));
 }

@@ -185,7 +185,7 @@ impl Loader<'_> {
         ast.set_source(&*script.source.path);
         state::meter(self.limits.steps, self.limits.time, state::STACK_BYTES);
         Module::eval_ast_as_new(Scope::new(), &ast, self.engine).map_err(|error| {
-            let explained = explain::explain(*error, &script.source.path, self.limits, &Default::default());
+            let explained = explain::explain(*error, &script.source.path, self.limits, None);
             top_level(script, &explained)
         })
     }

@@ -5,8 +5,7 @@ mod store;
 #[cfg(test)]
 mod store_tests;
 
-use super::log::one_line;
-use super::{Action, ActionError, ActionKind, Attempt, Context};
+use super::{Action, ActionError, ActionKind, Attempt, Context, one_line};
 use crate::delivery::Receipt;
 use crate::json::Json;
 use crate::registry::{ConfigError, Param, ParamType, token};

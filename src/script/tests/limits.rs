@@ -20,7 +20,7 @@ fn hit_here(limits: Limits, statements: &str, key: &str) {
     match run_limited(&text, limits) {
         Err(ActionError::Blocked(message)) => {
             assert!(message.contains(key), "{statements}: {message}");
-            assert!(message.starts_with("main.rhai:1:"), "{statements}: {message}");
+            assert!(message.starts_with("main.rhai:"), "{statements}: {message}");
         }
         other => panic!("{statements}: {other:?}"),
     }
