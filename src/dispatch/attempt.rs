@@ -219,7 +219,13 @@ async fn heal_if_mended<P>(shared: &Shared<P>, rules: &Arc<P>, leased: &Leased) 
         return;
     }
     let which = Heal::Rules(BTreeSet::from([leased.id.rule.clone()]));
-    if let Err(error) = shared.journal.heal(which, (shared.clock)()).await {
-        tracing::warn!(delivery = %leased.id, %error, "it stays blocked until its rule changes again");
+    let mut wait = HOLD_FIRST;
+    while let Err(error) = shared.journal.heal(which.clone(), (shared.clock)()).await {
+        tracing::warn!(delivery = %leased.id, %error, "its rule is mended, but it cannot be made due yet");
+        if matches!(error, JournalError::Unusable(_)) {
+            return;
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(HOLD_MOST);
     }
 }

@@ -27,6 +27,8 @@ pub use unrouted::route_unrouted;
 const DRAIN: Duration = Duration::from_secs(5);
 /// Before the journal is asked again when it could not answer.
 const JOURNAL_PAUSE: Duration = Duration::from_millis(500);
+/// The clock may be set, or stand still with the machine: a sleep would not notice.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// How often events that slipped in unrouted beside the first generation are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -132,7 +134,7 @@ impl<P: Plan> Dispatcher<P> {
         match self.lease(room, limits.lane_concurrency, now).await {
             Ok(lease) => {
                 lease.deliveries.into_iter().for_each(|leased| self.start(rules.clone(), leased));
-                lease.next_due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default())
+                lease.next_due.map(|due| until(due, now))
             }
             Err(error) => {
                 tracing::error!(%error, "nothing can be delivered now");
@@ -181,6 +183,11 @@ impl<P: Plan> Dispatcher<P> {
             }
         }
     }
+}
+
+/// How long to sleep until `due`; not longer than [`LONGEST_SLEEP`].
+fn until(due: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(due.duration_since(now)).unwrap_or_default().min(LONGEST_SLEEP)
 }
 
 /// For ever, if there is nothing to wait for.

@@ -1,10 +1,10 @@
-//! Keeping outcomes: the delivery, its attempt and its effects in one step; and healing.
+//! Keeping outcomes: the delivery, its attempt and its effects in one step.
 
 use super::append;
 use super::codec;
 use super::txn::{Fault, Txn};
 use crate::delivery::{DeliveryId, Effect, Outcome};
-use crate::journal::{AttemptRecord, Heal, NewDelivery, Settlement, State};
+use crate::journal::{AttemptRecord, NewDelivery, Settlement, State};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
@@ -23,6 +23,10 @@ impl Prepared {
             _ => Vec::new(),
         };
         Self { settlement, params }
+    }
+
+    pub fn id(&self) -> &DeliveryId {
+        &self.settlement.id
     }
 }
 
@@ -139,26 +143,4 @@ fn child(settlement: &Settlement, effect: &Effect) -> NewDelivery {
     let after = SignedDuration::try_from(effect.after).unwrap_or(SignedDuration::MAX);
     let due = settlement.now.saturating_add(after).unwrap_or(Timestamp::MAX);
     NewDelivery { id: settlement.id.effect(&effect.name), due, blocked: None }
-}
-
-/// Makes blocked deliveries due at once.
-pub fn heal(txn: &mut Txn<'_>, which: &Heal, now: i64) -> Result<usize, Fault> {
-    let lanes = match which {
-        Heal::All => txn.shared.lanes().all(),
-        Heal::Rules(rules) => {
-            let lanes = txn.shared.lanes();
-            rules.iter().flat_map(|rule| lanes.of_rule(rule)).collect()
-        }
-    };
-    let sql = "UPDATE deliveries INDEXED BY deliveries_open SET due = ?2 \
-               WHERE lane = ?1 AND due IS NOT NULL AND due > ?2 AND state = 1";
-    let mut healed = 0;
-    for lane in lanes {
-        let count = txn.connection.prepare_cached(sql)?.execute([lane, now])?;
-        if count > 0 {
-            txn.due.push((lane, now));
-        }
-        healed += count;
-    }
-    Ok(healed)
 }
