@@ -174,7 +174,10 @@ impl Writer {
         }
         let connection = open::connect_again(&self.path, &self.options)?;
         (self.prints, self.tally) = (Prints::load(&connection)?, Tally::load(&connection)?);
-        super::lease::load_lanes(&connection, &mut self.shared.lanes())?;
+        let mut lanes = self.shared.lanes();
+        super::lease::load_lanes(&connection, &mut lanes)?;
+        lanes.doubt_states();
+        drop(lanes);
         self.connection = Some(connection);
         tracing::info!("the journal is open again");
         self.shared.work.notify_one();

@@ -42,14 +42,15 @@ async fn a_settlement_that_was_kept_although_it_failed_can_be_repeated() {
     let paused = BTreeSet::new();
     let lease = || journal.lease(at(NOW), Capacity { overall: 9, per_lane: 9, paused: &paused });
     let leased = lease().await.unwrap().deliveries.pop().expect("it is due");
-    let outcome = Outcome::Skipped;
+    let outcome = Outcome::Blocked { until: at(NOW + 9), error: "no such field".into() };
     let settlement = Settlement { id: leased.id, outcome, attempt: None, now: at(NOW) };
     armed.store(true, Ordering::SeqCst);
     journal.settle(settlement.clone()).await.expect_err("the error is reported");
     assert!(lease().await.unwrap().deliveries.is_empty(), "it is still held");
     journal.settle(settlement).await.unwrap();
-    assert!(lease().await.unwrap().deliveries.is_empty(), "it has ended");
-    assert_eq!(journal.counts().await.unwrap().pending, 0);
+    assert!(lease().await.unwrap().deliveries.is_empty(), "it waits");
+    let counts = journal.counts().await.unwrap();
+    assert_eq!((counts.pending, counts.blocked), (0, 1), "it is counted once");
 }
 
 #[tokio::test]
