@@ -4,8 +4,8 @@ use super::lanes::{LaneId, Lanes};
 use super::txn::{Fault, Txn};
 use crate::journal::Heal;
 
-/// Deliveries healed in one transaction: some ten milliseconds.
-const STEP: usize = 1000;
+/// Deliveries healed in one transaction: some milliseconds.
+const STEP: usize = 500;
 
 /// What is left to heal. Repeating one that was broken off does the rest.
 pub struct Healing {

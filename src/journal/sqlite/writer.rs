@@ -59,11 +59,16 @@ impl Writer {
             let (mut group, mut looks) = (Group::new(), Vec::new());
             self.sort(first, &mut group, &mut looks);
             self.gather(commands, &mut group, &mut looks);
-            if let Err(error) = self.commit(group) {
-                self.fail_queued(commands, &error, &mut looks);
+            let failed = self.commit(group).err();
+            if let Some(error) = &failed {
+                self.fail_queued(commands, error, &mut looks);
             }
             for (look, _permit) in looks {
-                self.look(look);
+                match &failed {
+                    // Nothing is leased whose outcome could not be kept either.
+                    Some(error) => look(Err(error.clone())),
+                    None => self.look(look),
+                }
             }
         }
         self.connection = None;

@@ -54,6 +54,36 @@ async fn a_settlement_that_was_kept_although_it_failed_can_be_repeated() {
 }
 
 #[tokio::test]
+async fn nothing_is_leased_behind_an_outcome_that_could_not_be_kept() {
+    let dir = Dir::new();
+    let (armed, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(2)));
+    let hook: CommitHook = {
+        let (armed, gate) = (armed.clone(), gate.clone());
+        Arc::new(move || {
+            if !armed.swap(false, Ordering::SeqCst) {
+                return Ok(());
+            }
+            gate.wait();
+            Err("pulled the plug".into())
+        })
+    };
+    let journal = dir.open_with(Options { before_commit: Some(hook), ..Options::default() }).unwrap();
+    journal.append(entry(1, 0, &["r/a", "r/b"])).await.unwrap();
+    let paused = BTreeSet::new();
+    let lease = || journal.lease(at(NOW), Capacity { overall: 1, per_lane: 1, paused: &paused });
+    let id = lease().await.unwrap().deliveries.pop().expect("it is due").id;
+    armed.store(true, Ordering::SeqCst);
+    let mut settle =
+        journal.settle(Settlement { id, outcome: Outcome::Skipped, attempt: None, now: at(NOW) });
+    let mut next = lease();
+    assert!((&mut settle).now_or_never().is_none() && (&mut next).now_or_never().is_none());
+    gate.wait();
+    settle.await.expect_err("the commit failed");
+    next.await.expect_err("the commit before it failed");
+    assert_eq!(lease().await.unwrap().deliveries.len(), 1, "it is still there");
+}
+
+#[tokio::test]
 async fn a_journal_taken_away_while_it_is_open_acknowledges_nothing() {
     let dir = Dir::new();
     let journal = dir.open();
