@@ -3,6 +3,7 @@
 mod check;
 mod deliveries;
 mod events;
+mod explain;
 mod logging;
 mod output;
 mod route;
@@ -62,6 +63,8 @@ enum Command {
     Test(test::TestArgs),
     /// Say which rules match events; touches nothing
     Route(route::RouteArgs),
+    /// Say why an event matched what it matched: then, and by the rules of now
+    Explain(explain::ExplainArgs),
     /// Print the headers that sign a body
     Sign(sign::SignArgs),
     /// Sign an event and send it to a running server
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => check::run(common, &args),
         Some(Command::Test(args)) => test::run(common, &args),
         Some(Command::Route(args)) => route::run(common, &args),
+        Some(Command::Explain(args)) => explain::run(common, &args),
         Some(Command::Sign(args)) => sign::run(common, &args),
         Some(Command::Send(args)) => send::run(common, &args, cli.serve.listen),
         Some(Command::Events(args)) => events::run(common, &args),

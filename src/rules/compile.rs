@@ -2,9 +2,9 @@
 
 use super::digest::Shared;
 use super::file::{RawFile, RawRule};
+use super::index::Index;
 use super::load::Settings;
 use super::report::Report;
-use super::index::Index;
 use super::{FileScope, Off, Rule, RuleSet, action, matching};
 use crate::pattern::Pattern;
 use crate::script::{Condition, Scripts};

@@ -16,6 +16,7 @@ mod options;
 mod references;
 mod report;
 mod route;
+pub mod trace;
 mod tree;
 mod vars;
 

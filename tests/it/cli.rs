@@ -168,3 +168,55 @@ fn reading_a_journal_that_is_not_there_says_so() {
     assert!(text(&output.stderr).contains("hookyard.db"), "{}", text(&output.stderr));
     assert!(!home.path("data").exists(), "reading makes nothing");
 }
+
+#[test]
+fn explain_tells_then_and_now_rule_by_rule() {
+    let home = Home::with_rules(
+        "
+rules:
+  - {name: first, match: {status: finished}, stop: true, actions: [{log: {}}]}
+  - {name: second, match: {metadata: {team: [{prefix: mark}]}}, actions: [{log: {}}]}
+  - {name: third, match: {payload: {metadata: {task_id: t-1}, cost: [{numeric: ['>', 10]}]}}, actions: [{log: {}}]}
+  - {name: stray, match: any, fallback: true, actions: [{log: {}}]}
+",
+    );
+    let server = home.start();
+    let mut update = event("t-1", "finished", json!({"team": "marketing"}));
+    update["payload"]["cost"] = json!("12");
+    let id = server.accept(&update);
+    home.save("rules/rules.yaml", "rules: [{name: first, match: {status: idle}, actions: [{log: {}}]}]");
+    server.wait_for_generation(1);
+
+    let shown = home.ok(&["explain", &id]);
+    for line in [
+        "then: generation 1 matched first",
+        "second  would match, but `first` before it matched and stops",
+        "stray  is a fallback, and `first` matched",
+        "✗ status is string \"finished\"; wanted: \"idle\"",
+    ] {
+        assert!(shown.contains(line), "{line} is not in\n{shown}");
+    }
+    let record: Value =
+        serde_json::from_str(&home.ok(&["explain", "last", "first", "--json"])).expect("JSON");
+    assert_eq!(record["then"]["matched"], json!(["first"]));
+    assert_eq!(record["now"][0]["matched"], json!(false));
+
+    home.write("event.json", r#"{"status": "idle", "payload": {"status": "idle"}}"#);
+    assert!(home.ok(&["explain", "event.json"]).contains("✓ first  matches"));
+    home.write("body.json", r#"{"type": "x", "payload": {"status": "idle"}}"#);
+    assert!(home.ok(&["explain", "body.json", "--source", "browser-use"]).contains("✓ first  matches"));
+    let output = home.run(&["explain", "last", "nobody"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("nobody"), "{output:?}");
+}
+
+#[test]
+fn explain_points_at_what_was_meant() {
+    let home = Home::with_rules(
+        "rules: [{name: costly, match: {payload: {metadata: {task_id: t-1}, cost: [{numeric: ['>', 10]}]}}, actions: [{log: {}}]}]",
+    );
+    home.write("event.json", r#"{"payload": {"task_id": "t-1", "cost": "12", "metadata": {}}}"#);
+    let shown = home.ok(&["explain", "event.json"]);
+    assert!(shown.contains("did you mean payload.task_id?"), "{shown}");
+    assert!(shown.contains("found string \"12\", numeric wants a number"), "{shown}");
+}

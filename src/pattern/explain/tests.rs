@@ -39,7 +39,11 @@ fn a_leaf_tells_what_was_found_and_what_was_wanted() {
         ("[{anything-but: [a, b]}]", "{f: b}", r#"f: "b", anything-but "a" or "b": no"#),
         ("[{exists: false}]", "{f: null}", "f: null, exists: false: no"),
         ("[{not: a}]", "{}", r#"f: absent, not "a": yes"#),
-        ("[{not: [a, {prefix: b}]}]", "{f: bc}", r#"f: "bc", not ("a" or prefix "b"): no (it is prefix "b")"#),
+        (
+            "[{not: [a, {prefix: b}]}]",
+            "{f: bc}",
+            r#"f: "bc", not ("a" or prefix "b"): no (it is prefix "b")"#,
+        ),
     ] {
         assert_eq!(leaf(test, payload), expected, "{test} on {payload}");
     }

@@ -82,7 +82,7 @@ impl Tape<'_> {
                 lower: Some(Bound { number: self.number(), inclusive: self.once_in(2) }),
                 upper: None,
             }),
-            9 => Test::AnythingBut(AnythingBut::Values(self.some(2, Self::scalar))),
+            9 => Test::AnythingBut(AnythingBut::Values(self.some(2, Self::scalar).into_iter().collect())),
             10 => Test::Exists(self.once_in(2)),
             11 => Test::Quantified(Quantified::Not(self.alternatives(depth + 1))),
             12 => Test::Quantified(Quantified::Every(self.alternatives(depth + 1))),
