@@ -110,8 +110,9 @@ impl App {
         let journal: Arc<dyn Journal> = self.journal.clone();
         let mut tasks = self.spawn(listeners, &shutdown);
         let ended = tokio::select! {
+            biased;
             () = shutdown.cancelled() => None,
-            part = tasks.ended() => Some(part),
+            part = tasks.ended() => (!shutdown.is_cancelled()).then_some(part),
         };
         let stop = Instant::now() + STOP;
         info!("stopping: no new connections, finishing what is under way");
