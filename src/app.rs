@@ -241,3 +241,24 @@ impl Parts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_ends_by_itself_is_named_even_if_it_panicked() {
+        let mut parts = Parts::default();
+        parts.spawn("deliveries", async { panic!("as a bug would") });
+        assert_eq!(parts.ended().await, "deliveries");
+        assert!(parts.names.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_hangs_is_abandoned() {
+        let mut parts = Parts::default();
+        parts.spawn("requests", std::future::pending());
+        parts.spawn("deliveries", async {});
+        parts.drain(Instant::now()).await;
+    }
+}
