@@ -29,15 +29,16 @@ use std::process::ExitCode;
 #[command(name = "hookyard", version, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
-    common: Common,
-    #[command(flatten)]
     serve: serve::ServeArgs,
+    #[command(flatten)]
+    common: Common,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Common {
     /// The configuration [default: the nearest hookyard.yaml, else built-in]
     #[arg(long, global = true, value_name = "FILE")]
@@ -69,9 +70,9 @@ enum Command {
     Sign(sign::SignArgs),
     /// Sign an event and send it to a running server
     Send(send::SendArgs),
-    /// List events, or show one with all that was made of it
+    /// List events, the newest first, or show one with all that was made of it
     Events(events::EventsArgs),
-    /// List deliveries
+    /// List deliveries, the newest first, and where each stands
     Deliveries(deliveries::DeliveriesArgs),
 }
 
