@@ -1,15 +1,17 @@
 //! `anything-but`: values of a field that is there, except some.
 
-use super::{Test, kinds};
+use super::{Example, Operator, Test, Values, kinds};
 use crate::diagnostic::{Problem, did_you_mean};
 use crate::json::Json;
 use crate::yaml::{Entry, Node, Value};
+
+pub(super) const OPERATOR: Operator = Operator::new("anything-but", "values of a field that is there, except a value, one of a list, or what an operator matches", build).with_notes("It takes strings or numbers, one type in a list, or one of `prefix`, `suffix`, `equals-ignore-case` and `wildcard`. The field has to be there, and in a list one other element is enough: for the stronger meaning write `not` or `none`.").with_examples(&[Example { pattern: "status: [{anything-but: [finished, stopped]}]", matches: &["{status: failed}", "{status: null}", "{status: [finished, failed]}"], differs: &["{status: stopped}", "{}"] },Example { pattern: "type: [{anything-but: {prefix: [test., debug.]}}]", matches: &["{type: agent.x}"], differs: &["{type: debug.x}"] },]);
 
 /// What the value must not be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnythingBut {
     /// One of these: all strings or all numbers.
-    Values(Vec<Json>),
+    Values(Values),
     /// What this test holds for.
     Test(Box<Test>),
 }
@@ -26,7 +28,7 @@ impl AnythingBut {
     }
 }
 
-pub(super) fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
+fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
     match &node.value {
         Value::Map(entries) => operator(node, entries, problems),
         Value::List(items) if items.is_empty() => {
@@ -56,7 +58,7 @@ fn values(items: &[Node], problems: &mut Vec<Problem>) -> Option<Test> {
         }
         values.push(item.to_json());
     }
-    Some(Test::AnythingBut(AnythingBut::Values(values)))
+    Some(Test::AnythingBut(AnythingBut::Values(values.into_iter().collect())))
 }
 
 fn operator(node: &Node, entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Test> {

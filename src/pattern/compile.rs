@@ -1,6 +1,7 @@
 //! From YAML to a pattern, with everything that is wrong.
 
-use super::{Alternative, AnythingBut, Field, Fields, KINDS, Pattern, Test, Wanted, kinds};
+use super::doubt::{self, Always};
+use super::{Alternative, Field, Fields, Pattern, Test, Wanted, kinds, values};
 use crate::diagnostic::{Problem, Severity, Span, did_you_mean};
 use crate::event::FIELDS;
 use crate::yaml::{Entry, Node, Value};
@@ -66,6 +67,12 @@ fn fields(entries: &[Entry], depth: usize, problems: &mut Problems) -> Fields {
             _ => compiled.fields.extend(field(entry, depth, problems)),
         }
     }
+    if let Some(entry) = entries.iter().find(|entry| entry.key == "$not")
+        && compiled.none_of.iter().any(|not| doubt::is_required(not, &compiled.fields))
+    {
+        let message = "`$not` excludes what the fields beside it want: this never matches";
+        problems.push(Problem::warning(entry.key_span, message));
+    }
     compiled
 }
 
@@ -90,7 +97,12 @@ const OR_HELP: &str = "write `$or: [{status: failed}, {payload: {cost: [{numeric
 fn groups(node: &Node, depth: usize, problems: &mut Problems) -> Option<Vec<Fields>> {
     match &node.value {
         Value::List(items) if items.len() >= 2 => {
-            Some(items.iter().filter_map(|item| alternative_group(item, depth, problems)).collect())
+            let groups = items.iter().filter_map(|item| alternative_group(item, depth, problems));
+            let groups = groups.collect::<Vec<_>>();
+            if let Some((name, alternatives)) = doubt::of_one_field(&groups) {
+                warn_if_always(&alternatives, node.span, name, problems);
+            }
+            Some(groups)
         }
         _ => {
             let problem = Problem::error(node.span, "`$or` takes a list of at least two patterns");
@@ -198,7 +210,7 @@ fn alternatives(node: &Node, name: &str, problems: &mut Problems) -> Option<Vec<
     let compiled = items.iter().map(|item| alternative(item, problems)).collect::<Vec<_>>();
     let compiled = compiled.into_iter().collect::<Option<Vec<_>>>()?;
     warn_if_always(&compiled, node.span, name, problems);
-    Some(compiled)
+    Some(values::gather(compiled))
 }
 
 fn alternative(node: &Node, problems: &mut Problems) -> Option<Alternative> {
@@ -222,7 +234,14 @@ fn tests(node: &Node, entries: &[Entry], problems: &mut Problems) -> Option<Alte
         return None;
     }
     let tests = entries.iter().map(|entry| test(entry, problems)).collect::<Vec<_>>();
-    tests.into_iter().collect::<Option<Vec<_>>>().map(Alternative)
+    let tests = tests.into_iter().collect::<Option<Vec<_>>>()?;
+    if let Some((first, second)) = doubt::contradiction(&tests) {
+        let [first, second] = [first, second].map(|at| &entries[at].key);
+        let message = format!("`{first}` and `{second}` exclude each other here: this never matches");
+        let help = "operators in one object must all hold; for either of them write two objects";
+        problems.push(Problem::warning(node.span, message).with_help(help));
+    }
+    Some(Alternative(tests))
 }
 
 fn test(entry: &Entry, problems: &mut Problems) -> Option<Test> {
@@ -230,7 +249,7 @@ fn test(entry: &Entry, problems: &mut Problems) -> Option<Test> {
     if kinds::is_operator(key) {
         return kinds::build(key, node, problems);
     }
-    let names = KINDS.iter().map(|kind| kind.name);
+    let names = kinds::names();
     let help = match did_you_mean(key, names.clone()) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!(
@@ -244,16 +263,14 @@ fn test(entry: &Entry, problems: &mut Problems) -> Option<Test> {
 
 /// Two negations as alternatives: what the one excludes, the other lets through.
 fn warn_if_always(alternatives: &[Alternative], span: Span, name: &str, problems: &mut Problems) {
-    let mut excluded = alternatives.iter().filter_map(|alternative| match alternative.0.as_slice() {
-        [Test::AnythingBut(AnythingBut::Values(values))] => Some(values),
-        _ => None,
-    });
-    let negated =
-        excluded.next().is_some_and(|first| excluded.any(|next| !first.iter().any(|it| next.contains(it))));
-    let presence = |wanted| alternatives.iter().any(|alternative| alternative.0 == [Test::Exists(wanted)]);
-    if negated || (presence(true) && presence(false)) {
-        let message = format!("the alternatives of `{name}` let every value through");
-        let help = "for none of several values write one `[{anything-but: [a, b]}]`";
-        problems.push(Problem::warning(span, message).with_help(help));
-    }
+    let Some(always) = doubt::always(alternatives) else { return };
+    let what = match always {
+        Always::Anything => "everything through, an absent field too",
+        Always::Values => "every value through",
+        Always::NoLists => "everything through that is no list",
+    };
+    let message = format!("the alternatives of `{name}` let {what}");
+    let help =
+        "for none of several values write one test of all: `[{anything-but: [a, b]}]`, `[{not: [a, b]}]`";
+    problems.push(Problem::warning(span, message).with_help(help));
 }

@@ -63,6 +63,9 @@ fn the_answers_are_those_of_eventbridge() {
                 continue;
             }
             differing += 1;
+            if std::env::var_os("DUMP").is_some() {
+                println!("DIFF {given} {line}");
+            }
             if !explained(&row, field("pattern")) {
                 unexplained.push(format!("{given} instead of {expected}: {line}"));
             }

@@ -1,9 +1,34 @@
 //! Arrays in events: their elements, and the operators `not`, `every` and `none` over them.
 
-use super::{Alternative, Test, compile};
+use super::{Alternative, Example, Operator, Test, compile};
 use crate::diagnostic::Problem;
 use crate::json::Json;
 use crate::yaml::Node;
+
+pub(super) const NOT: Operator = Operator::new("not", "true where a test is false, an absent field included", not).with_notes("It takes a value, an operator, or a list of them, which is OR as everywhere. In a list no element may pass.").with_examples(&[Example { pattern: "status: [{not: finished}]", matches: &["{}", "{status: failed}", "{status: null}"], differs: &["{status: finished}", "{status: [failed, finished]}"] },Example { pattern: "metadata: {team: [{not: [qa, {prefix: test-}]}]}", matches: &["{metadata: {team: sales}}", "{}"], differs: &["{metadata: {team: test-1}}"] },]);
+
+pub(super) const EVERY: Operator =
+    Operator::new("every", "fields of which each element passes a test, and that have at least one", every)
+        .with_notes("A field that is no list is its only element. It takes what `not` takes.")
+        .with_examples(&[Example {
+            pattern: "payload: {tags: [{every: {prefix: q4-}}]}",
+            matches: &["{payload: {tags: [q4-a, q4-b]}}", "{payload: {tags: q4-a}}"],
+            differs: &["{payload: {tags: [q4-a, b]}}", "{payload: {tags: []}}", "{}"],
+        }]);
+
+pub(super) const NONE: Operator = Operator::new(
+    "none",
+    "fields that are there and of which no element passes a test",
+    none,
+)
+.with_notes(
+    "An empty list passes, an absent field does not; for that there is `not`. It takes what `not` takes.",
+)
+.with_examples(&[Example {
+    pattern: "payload: {tags: [{none: {prefix: q4-}}]}",
+    matches: &["{payload: {tags: [a, b]}}", "{payload: {tags: []}}"],
+    differs: &["{payload: {tags: [a, q4-b]}}", "{}"],
+}]);
 
 /// Alternatives, and of how much of a field they must hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,18 +69,18 @@ impl Quantified {
     }
 }
 
-fn one_of(tests: &[Alternative], value: Option<&Json>) -> bool {
+pub(super) fn one_of(tests: &[Alternative], value: Option<&Json>) -> bool {
     tests.iter().any(|test| test.matches(value))
 }
 
-pub(super) fn not(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
+fn not(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
     compile::operand(node, "not", problems).map(|tests| Test::Quantified(Quantified::Not(tests)))
 }
 
-pub(super) fn every(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
+fn every(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
     compile::operand(node, "every", problems).map(|tests| Test::Quantified(Quantified::Every(tests)))
 }
 
-pub(super) fn none(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
+fn none(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
     compile::operand(node, "none", problems).map(|tests| Test::Quantified(Quantified::None(tests)))
 }

@@ -1,10 +1,26 @@
 //! `exists`: whether the field is there, be it null or empty.
 
-use super::Test;
+use super::{Example, Operator, Test};
 use crate::diagnostic::Problem;
 use crate::yaml::{Node, Value};
 
-pub(super) fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
+pub(super) const OPERATOR: Operator =
+    Operator::new("exists", "whether the field is there, be it null or empty", build)
+        .with_notes("It is about the key: `null`, `\"\"`, `[]` and `{}` are there.")
+        .with_examples(&[
+            Example {
+                pattern: "status: [{exists: true}]",
+                matches: &["{status: null}", "{status: []}", "{status: {}}"],
+                differs: &["{}"],
+            },
+            Example {
+                pattern: "status: [{exists: false}, failed]",
+                matches: &["{}", "{status: failed}"],
+                differs: &["{status: null}", "{status: ok}"],
+            },
+        ]);
+
+fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
     if let Value::Bool(wanted) = node.value {
         return Some(Test::Exists(wanted));
     }

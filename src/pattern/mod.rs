@@ -7,19 +7,26 @@
 
 mod anything_but;
 mod cidr;
+mod clock;
 mod compile;
 #[cfg(test)]
 mod corpora;
+mod doubt;
 mod elements;
 mod equals_ignore_case;
 mod exists;
+mod explain;
 mod kinds;
 mod numeric;
+mod operator;
 mod prefix;
+mod reference;
+mod regex;
 mod suffix;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod values;
 mod wildcard;
 
 use crate::diagnostic::Problem;
@@ -28,10 +35,16 @@ use crate::yaml::Node;
 
 pub use anything_but::AnythingBut;
 pub use cidr::Cidr;
+pub use clock::Clock;
 pub use elements::Quantified;
-pub use kinds::{Build, KINDS};
+pub use explain::{Explanation, Finding, Group, GroupKind, Leaf, Path, Step};
+pub use kinds::KINDS;
 pub use numeric::{Bound, Numeric};
+pub use operator::{Build, Example, Operator};
+pub use reference::reference;
+pub use regex::Regex;
 pub use texts::Texts;
+pub use values::Values;
 pub use wildcard::Wildcard;
 
 /// A compiled pattern.
@@ -78,12 +91,16 @@ pub struct Alternative(pub Vec<Test>);
 pub enum Test {
     /// This scalar, of this type.
     Exact(Json),
+    /// One of these: what a long list of strings and numbers becomes.
+    Among(Values),
     Prefix(Texts),
     Suffix(Texts),
     EqualsIgnoreCase(Texts),
     Wildcard(Vec<Wildcard>),
+    Regex(Vec<Regex>),
     Numeric(Numeric),
     Cidr(Vec<Cidr>),
+    Clock(Clock),
     AnythingBut(AnythingBut),
     /// Of the field: whether it is there.
     Exists(bool),
@@ -177,6 +194,38 @@ impl Test {
         !matches!(self, Self::Exists(_) | Self::Quantified(_))
     }
 
+    /// The operator's name; a plain value has none.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Exact(_) | Self::Among(_) => "",
+            Self::Prefix(_) => "prefix",
+            Self::Suffix(_) => "suffix",
+            Self::EqualsIgnoreCase(_) => "equals-ignore-case",
+            Self::Wildcard(_) => "wildcard",
+            Self::Regex(_) => "regex",
+            Self::Numeric(_) => "numeric",
+            Self::Cidr(_) => "cidr",
+            Self::Clock(_) => "clock",
+            Self::AnythingBut(_) => "anything-but",
+            Self::Exists(_) => "exists",
+            Self::Quantified(Quantified::Not(_)) => "not",
+            Self::Quantified(Quantified::Every(_)) => "every",
+            Self::Quantified(Quantified::None(_)) => "none",
+        }
+    }
+
+    /// The type of value for which alone the test can hold, in the words of [`Json::kind`].
+    fn wants_kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Exact(value) => Some(value.kind()),
+            Self::Among(values) if values.numbers.is_empty() => Some("string"),
+            Self::Among(values) if values.strings.is_empty() => Some("number"),
+            Self::Numeric(_) => Some("number"),
+            Self::Among(_) | Self::AnythingBut(_) | Self::Exists(_) | Self::Quantified(_) => None,
+            _ => Some("string"),
+        }
+    }
+
     fn of_field(&self, value: Option<&Json>) -> Option<bool> {
         match self {
             Self::Exists(wanted) => Some(value.is_some() == *wanted),
@@ -193,6 +242,7 @@ impl Test {
         let text = value.as_str();
         match self {
             Self::Exact(wanted) => wanted == value,
+            Self::Among(values) => values.contains(value),
             Self::Prefix(texts) => {
                 text.is_some_and(|text| texts.any(|prefix| prefix::starts(text, prefix, texts.ignore_case)))
             }
@@ -205,8 +255,12 @@ impl Test {
             Self::Wildcard(wildcards) => {
                 text.is_some_and(|text| wildcards.iter().any(|wildcard| wildcard.matches(text)))
             }
+            Self::Regex(expressions) => {
+                text.is_some_and(|text| expressions.iter().any(|expression| expression.is_in(text)))
+            }
             Self::Numeric(numeric) => value.as_number().is_some_and(|number| numeric.contains(number)),
             Self::Cidr(networks) => text.is_some_and(|text| cidr::any(networks, text)),
+            Self::Clock(clock) => text.is_some_and(|text| clock.is_time(text)),
             Self::AnythingBut(but) => !but.is_one(value),
             Self::Exists(_) | Self::Quantified(_) => true,
         }

@@ -1,10 +1,31 @@
 //! `suffix`: strings that end with one of some texts.
 
-use super::{Test, equals_ignore_case, texts};
+use super::{Example, Operator, Test, equals_ignore_case, texts};
 use crate::diagnostic::Problem;
 use crate::yaml::Node;
 
-pub(super) fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
+pub(super) const OPERATOR: Operator =
+    Operator::new("suffix", "strings that end with a text, or with one of a list", build)
+        .with_notes("Case counts, unless the text stands under `equals-ignore-case`.")
+        .with_examples(&[
+            Example {
+                pattern: "type: [{suffix: .failed}]",
+                matches: &["{type: x.failed}"],
+                differs: &["{type: x.failed2}", "{type: null}"],
+            },
+            Example {
+                pattern: "payload: {file: [{suffix: [.png, .jpg]}]}",
+                matches: &["{payload: {file: a.jpg}}"],
+                differs: &["{payload: {file: a.JPG}}"],
+            },
+            Example {
+                pattern: "payload: {file: [{suffix: {equals-ignore-case: .jpg}}]}",
+                matches: &["{payload: {file: a.JPG}}"],
+                differs: &["{payload: {file: a.png}}"],
+            },
+        ]);
+
+fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
     texts::read_with_case(node, "suffix", problems).map(Test::Suffix)
 }
 

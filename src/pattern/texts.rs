@@ -1,6 +1,6 @@
 //! One text or a list of them, as the operators on strings take it.
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Problem, Span};
 use crate::yaml::{Node, Value};
 
 /// Texts of which one must fit.
@@ -31,15 +31,15 @@ pub(super) fn read_with_case(node: &Node, operator: &str, problems: &mut Vec<Pro
 
 /// A text or a list of at least one.
 pub(super) fn read(node: &Node, operator: &str, problems: &mut Vec<Problem>) -> Option<Vec<Box<str>>> {
-    each(node, operator, problems, |text, _| Some(text.into()))
+    each(node, operator, problems, |text, _, _| Some(text.into()))
 }
 
-/// Makes something of each text; `None` if one of them could not be made.
+/// Makes something of each text and its place; `None` if one of them could not be made.
 pub(super) fn each<T>(
     node: &Node,
     operator: &str,
     problems: &mut Vec<Problem>,
-    mut make: impl FnMut(&str, &mut Vec<Problem>) -> Option<T>,
+    mut make: impl FnMut(&str, Span, &mut Vec<Problem>) -> Option<T>,
 ) -> Option<Vec<T>> {
     let items = match &node.value {
         Value::List(items) if items.is_empty() => {
@@ -50,7 +50,7 @@ pub(super) fn each<T>(
         _ => std::slice::from_ref(node),
     };
     let made = items.iter().map(|item| match &item.value {
-        Value::String(text) => make(text, problems),
+        Value::String(text) => make(text, item.span, problems),
         _ => {
             let message = format!("`{operator}` takes a string or a list of them, not a {}", item.kind());
             problems.push(Problem::error(item.span, message).with_help("quote it if it is meant as text"));

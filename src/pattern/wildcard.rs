@@ -1,8 +1,11 @@
 //! `wildcard`: strings like a text in which `*` stands for any run of characters.
 
-use super::{Test, texts};
+use super::{Example, Operator, Test, texts};
 use crate::diagnostic::Problem;
 use crate::yaml::Node;
+use std::fmt;
+
+pub(super) const OPERATOR: Operator = Operator::new("wildcard", "strings like a text in which `*` stands for any run of characters", build).with_notes("`*` may stand for nothing. `\\*` is a star and `\\\\` a backslash; there is no `?`, and `**` is refused. Quote it in YAML: a plain `*` begins an alias.").with_examples(&[Example { pattern: "type: [{wildcard: \"agent.*.status_update\"}]", matches: &["{type: agent.task.status_update}", "{type: agent.a.b.status_update}"], differs: &["{type: agent.status_update}"] },Example { pattern: "payload: {path: [{wildcard: ['/img/*.png', '/tmp/*']}]}", matches: &["{payload: {path: /img/a.png}}", "{payload: {path: /tmp/}}"], differs: &["{payload: {path: /img/a.jpg}}"] },Example { pattern: "payload: {formula: [{wildcard: 'a\\*b*'}]}", matches: &["{payload: {formula: a*bc}}"], differs: &["{payload: {formula: axbc}}"] },]);
 
 /// The texts between the stars: the first begins the string, the last ends it, those between
 /// follow in order. Each is looked for once, so a match takes linear time.
@@ -11,12 +14,23 @@ pub struct Wildcard {
     pub pieces: Vec<Box<str>>,
 }
 
-pub(super) fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
-    let wildcards = texts::each(node, "wildcard", problems, |text, problems| {
-        let refused = |message: &str| Problem::error(node.span, format!("the wildcard `{text}` {message}"));
+fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
+    let wildcards = texts::each(node, "wildcard", problems, |text, span, problems| {
+        let refused = |message: &str| Problem::error(span, format!("the wildcard `{text}` {message}"));
         Wildcard::parse(text).map_err(|message| problems.push(refused(message))).ok()
     });
     wildcards.map(Test::Wildcard)
+}
+
+/// As it would be written.
+impl fmt::Display for Wildcard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, piece) in self.pieces.iter().enumerate() {
+            f.write_str(if index > 0 { "*" } else { "" })?;
+            f.write_str(&piece.replace('\\', "\\\\").replace('*', "\\*"))?;
+        }
+        Ok(())
+    }
 }
 
 impl Wildcard {

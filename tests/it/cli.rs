@@ -61,6 +61,23 @@ fn a_wrong_configuration_is_shown_with_its_line() {
 }
 
 #[test]
+fn without_a_configuration_everything_has_a_default() {
+    let home = Home::with_rules(RULES);
+    for empty in [None, Some("# nothing yet\n")] {
+        match empty {
+            None => std::fs::remove_file(home.path("hookyard.yaml")).expect("the file is there"),
+            Some(text) => home.write("hookyard.yaml", text),
+        }
+        assert!(home.ok(&["check"]).contains("1 rule in 1 file"));
+        let mut command = home.command(&["--listen", "127.0.0.1:0", "serve"]);
+        command.env("HOOKYARD_ADMIN_LISTEN", "127.0.0.1:0");
+        let server = home.start_as(command);
+        server.accept(&event("t-1", "finished", json!({"empty": empty})));
+        assert!(home.path("data/hookyard.db").exists());
+    }
+}
+
+#[test]
 fn test_runs_the_rules_own_tests() {
     let home = Home::with_rules(RULES);
     let good = home.ok(&["test"]);
