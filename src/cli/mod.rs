@@ -3,6 +3,7 @@
 mod check;
 mod deliveries;
 mod events;
+mod kinds;
 mod logging;
 mod output;
 mod route;
@@ -58,6 +59,8 @@ enum Command {
     Test(test::TestArgs),
     /// Say which rules match events; touches nothing
     Route(route::RouteArgs),
+    /// List what YAML can name: verifiers, operators, actions
+    Kinds(kinds::KindsArgs),
     /// Print the headers that sign a body
     Sign(sign::SignArgs),
     /// Sign an event and send it to a running server
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => check::run(common, &args),
         Some(Command::Test(args)) => test::run(common, &args),
         Some(Command::Route(args)) => route::run(common, &args),
+        Some(Command::Kinds(args)) => kinds::run(common, &args),
         Some(Command::Sign(args)) => sign::run(common, &args),
         Some(Command::Send(args)) => send::run(common, &args),
         Some(Command::Events(args)) => events::run(common, &args),

@@ -10,7 +10,7 @@ use std::fmt;
 
 pub(super) const OPERATOR: Operator = Operator::new(
     "clock",
-    "timestamps that fall on some days and hours of a time zone",
+    "Timestamps that fall on some days and hours of a time zone.",
     build,
 )
 .with_notes(

@@ -9,6 +9,8 @@ use crate::pattern::{Alternative, Quantified, Test};
 
 /// More characters of a value than this are not repeated.
 const SHOWN_CHARS: usize = 60;
+/// Names shorter than this are all alike.
+const LONG_CHARS: usize = 3;
 
 /// Of a field that is not there.
 pub(super) fn absent(alternatives: &[Alternative], at: &Path, document: &Object) -> Option<String> {
@@ -165,7 +167,8 @@ fn similar(at: &Path, document: &Object) -> Option<Path> {
     found.or_else(|| {
         let parent = at.parent()?;
         let siblings = object_at(&parent, document)?;
-        did_you_mean(name, siblings.keys()).map(|meant| parent.key(meant))
+        let meant = did_you_mean(name, siblings.keys()).filter(|_| name.chars().count() >= LONG_CHARS)?;
+        Some(parent.key(meant))
     })
 }
 
