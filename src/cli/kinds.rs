@@ -179,7 +179,7 @@ mod tests {
     fn one_kind_is_shown_with_its_parameters_and_its_example() {
         let shown = whole(&named("clock").expect("it is an operator")[0]);
         assert!(shown.starts_with("clock (operator): Timestamps that fall on some days"), "{shown}");
-        assert!(shown.contains("\n  zone (string, required): the time zone"), "{shown}");
+        assert!(shown.contains("\n  zone (string, required): The time zone"), "{shown}");
         assert!(shown.contains("\n  days (any): `mon-fri`"), "{shown}");
         assert!(shown.contains("\nexample:\n  received_at: [{clock: {zone: Europe/Berlin"), "{shown}");
         assert!(shown.lines().filter(|line| !line.starts_with(' ')).all(|line| line.chars().count() <= 100));
