@@ -74,7 +74,7 @@ impl AnythingBut {
     /// The test that holds for what is excluded.
     fn excluded(&self) -> Test {
         match self {
-            Self::Values(values) => Test::Among(values.clone()),
+            Self::Values(values) => Test::Among(values.iter().cloned().collect()),
             Self::Test(test) => Test::clone(test),
         }
     }

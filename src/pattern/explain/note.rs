@@ -96,6 +96,7 @@ fn special(test: &Test, actual: &Json) -> Option<String> {
     let text = actual.as_str()?;
     match test {
         Test::Exact(Json::String(wanted)) => near_text(text, wanted),
+        Test::Among(values) => values.strings.iter().find_map(|wanted| near_text(text, wanted)),
         Test::Cidr(_) if text.parse::<std::net::IpAddr>().is_err() => {
             Some(format!("{} is no bare IP address", short(actual)))
         }
@@ -108,10 +109,14 @@ fn special(test: &Test, actual: &Json) -> Option<String> {
 }
 
 fn near_text(text: &str, wanted: &str) -> Option<String> {
-    if text.to_lowercase() == wanted.to_lowercase() {
-        return Some("they differ only in case, which equals-ignore-case ignores".to_owned());
-    }
-    (text.trim() == wanted.trim()).then(|| "they differ only in the spaces around".to_owned())
+    let differs = if text.to_lowercase() == wanted.to_lowercase() {
+        "only in case, which equals-ignore-case ignores"
+    } else if text.trim() == wanted.trim() {
+        "only in the spaces around it"
+    } else {
+        return None;
+    };
+    Some(format!("it differs from {} {differs}", short(&Json::from(wanted))))
 }
 
 /// Which of the tests under `not` or `none` the value passes.

@@ -52,6 +52,11 @@ fn a_leaf_tells_what_was_found_and_what_was_wanted() {
 fn a_long_list_is_counted() {
     let list = (0..1000).map(|n| format!("v{n}")).collect::<Vec<_>>().join(", ");
     let shown = leaf(&format!("[{list}]"), "{f: w}");
+    let anything_but = leaf(&format!("[{{anything-but: [{list}]}}]"), "{f: v7}");
+    assert!(anything_but.starts_with(r#"f: "v7", anything-but "v0" or "v1" or"#), "{anything_but}");
+    assert!(anything_but.ends_with("or 994 more: no"), "{anything_but}");
+    let case = leaf(&format!("[{list}]"), "{f: V9}");
+    assert!(case.contains(r#"it differs from "v9" only in case"#), "{case}");
     assert_eq!(shown, r#"f: "w", "v0" or "v1" or "v10" or "v100" or "v101" or "v102" or 994 more: no"#);
 }
 
@@ -63,8 +68,12 @@ fn a_note_says_what_was_probably_meant() {
         ("['12']", "{f: 12}", "found number 12, the pattern wants a string"),
         ("[a, 1]", "{f: null}", "found null, the pattern wants a number or a string"),
         ("[{prefix: a}]", "{f: true}", "found boolean true, prefix wants a string"),
-        ("[Finished]", "{f: finished}", "they differ only in case, which equals-ignore-case ignores"),
-        ("[finished]", "{f: ' finished'}", "they differ only in the spaces around"),
+        (
+            "[Finished]",
+            "{f: finished}",
+            r#"it differs from "Finished" only in case, which equals-ignore-case ignores"#,
+        ),
+        ("[finished]", "{f: ' finished'}", r#"it differs from "finished" only in the spaces around it"#),
         ("[{cidr: 10.0.0.0/8}]", "{f: '10.0.0.1:80'}", r#""10.0.0.1:80" is no bare IP address"#),
         ("[a]", "{f: {a: a}}", "found a map: its fields are tested by a pattern nested under it"),
         ("[a]", "{f: []}", "the list is empty: there is no element to match"),
@@ -130,7 +139,8 @@ fn groups_keep_the_verdict_of_each_branch() {
     assert_eq!(or.branches.iter().map(Explanation::nearness).collect::<Vec<_>>(), [0.0, 0.5]);
     assert!(not.branches[0].holds && not.path.0.is_empty());
     // One of the status, one of the two of the nearest branch, none of the `$not`.
-    assert!((explanation.nearness() - 2.0 / 4.0).abs() < 1e-9);
+    assert_eq!(explanation.score(), (2, 4));
+    assert!((explanation.nearness() - 0.5).abs() < 1e-9);
     assert_eq!(explanation.leaves().len(), 5);
 }
 
