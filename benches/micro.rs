@@ -1,5 +1,84 @@
-//! Micro-benchmarks of the request path: accept the seed event, route it.
+//! Micro-benchmarks of the two halves: accept, route and append; lease and settle.
+//!
+//! `cargo bench --bench micro`; with `-- --backlog 1000000`, what so many undelivered deliveries
+//! cost instead: memory, the start, a lease, a healing.
+
+#[path = "micro/backlog.rs"]
+mod backlog;
+#[path = "micro/kit.rs"]
+mod kit;
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use futures_util::future::try_join_all;
+use hookyard::journal::{Capacity, Journal};
+use hookyard::source::Incoming;
+use jiff::Timestamp;
+use kit::{Home, Numbers};
+use std::collections::BTreeSet;
 
 fn main() {
-    divan::main();
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().position(|argument| argument == "--backlog") {
+        Some(at) => {
+            backlog::run(arguments.get(at + 1).and_then(|count| count.parse().ok()).unwrap_or(1_000_000))
+        }
+        None => divan::main(),
+    }
+}
+
+/// Verify, parse, and make the event of a body with this many bytes (289: the usual event).
+#[divan::bench(args = [289, 10_000, 100_000])]
+fn accept(bencher: Bencher<'_, '_>, bytes: usize) {
+    let source = kit::source();
+    let body = kit::body(0, bytes);
+    let now = Timestamp::now();
+    let headers = kit::signed(&source, &body, now);
+    bencher.bench_local(|| {
+        source
+            .accept(Incoming { headers: &headers, body: body.clone(), now, random: 1 })
+            .expect("it is signed")
+    });
+}
+
+/// Route an event by this many rules, of which one matches.
+#[divan::bench(args = [10, 100, 1000])]
+fn route(bencher: Bencher<'_, '_>, count: usize) {
+    let rules = kit::rules(count);
+    let now = Timestamp::now();
+    let event = kit::received(0, now).event;
+    assert_eq!(rules.route(&event, 1, now).rules.len(), 1);
+    bencher.bench_local(|| rules.route(&event, 1, now));
+}
+
+/// Append a group of events, each with one delivery; per event.
+#[divan::bench(args = [1, 10, 100], sample_count = 50, sample_size = 4)]
+fn append(bencher: Bencher<'_, '_>, group: usize) {
+    let home = Home::new();
+    let numbers = Numbers::default();
+    bencher
+        .counter(ItemsCount::new(group))
+        .with_inputs(|| numbers.take(group).map(kit::entry).collect::<Vec<_>>())
+        .bench_local_values(|entries| {
+            let appends = try_join_all(entries.into_iter().map(|entry| home.journal.append(entry)));
+            home.runtime.block_on(appends).expect("it is kept")
+        });
+}
+
+/// Lease a group of deliveries and settle it; per delivery.
+#[divan::bench(args = [1, 16, 64], sample_count = 50, sample_size = 4)]
+fn lease_and_settle(bencher: Bencher<'_, '_>, group: usize) {
+    let home = Home::new();
+    let numbers = Numbers::default();
+    home.append(numbers.take(50 * 4 * group + 10 * group).map(kit::entry));
+    let nothing = BTreeSet::new();
+    bencher.counter(ItemsCount::new(group)).bench_local(|| {
+        home.runtime.block_on(async {
+            let capacity = Capacity { overall: group, per_lane: group, paused: &nothing };
+            let lease = home.journal.lease(Timestamp::now(), capacity).await.expect("it can be read");
+            assert_eq!(lease.deliveries.len(), group);
+            let settlements = lease.deliveries.into_iter().map(kit::delivered);
+            try_join_all(settlements.map(|it| home.journal.settle(it))).await.expect("it is kept")
+        })
+    });
 }

@@ -1,33 +1,35 @@
 //! All of it wired: journal, rules, dispatcher, listeners; and the order in which they stop.
 
+mod upkeep;
+
 use crate::action::Context;
 use crate::admin::{self, Admin};
 use crate::config::{Config, Location};
 use crate::dispatch::{self, Dispatcher};
 use crate::ingest::{self, HookLimits, Hooks};
 use crate::journal::sqlite::{Options, SqliteJournal};
-use crate::journal::{Journal, JournalError, Trim};
+use crate::journal::{Journal, JournalError};
 use crate::reload::{Current, Reloader, Request};
 use crate::server::{self, ServerLimits};
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-/// How long requests and attempts under way may take to end after the signal.
+/// From the signal to the end of the process, at most: what has to end by itself gets this long,
+/// and the journal what is left of [`STOP`].
 const DRAIN: Duration = Duration::from_secs(8);
-/// How often old events are looked for.
-const TRIM_EVERY: Duration = Duration::from_secs(60);
-/// Old events removed in one step, so that a step is short.
-const TRIM_STEP: usize = 500;
+/// When the process has to be gone, with a second to spare for the ten that are promised.
+const STOP: Duration = Duration::from_secs(9);
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,9 @@ pub enum AppError {
     Listen { address: String, error: std::io::Error },
     #[error("metrics cannot be set up: {0}")]
     Metrics(String),
+    /// A bug: better to be started again than to go on without it.
+    #[error("{0} ended by itself, which is a bug of hookyard: the log has the details")]
+    Ended(&'static str),
 }
 
 /// The two sockets, bound by the caller (who may have bound port 0 and wants to know).
@@ -85,7 +90,9 @@ impl App {
         let metrics = PrometheusBuilder::new()
             .install_recorder()
             .map_err(|error| AppError::Metrics(error.to_string()))?;
+        ingest::describe_metrics();
         let journal = open_journal(config.journal.clone()).await?;
+        upkeep::limit_size(&journal, &config);
         // One file store over all generations: appends to one file are synced together.
         let files = Context::new(config.egress.clone(), config.files.clone());
         let context = move |config: &Config| files.with_egress(config.egress.clone());
@@ -94,63 +101,60 @@ impl App {
         Ok(Self { current, journal, reloader, reloads, reload, metrics })
     }
 
-    /// Serves until `shutdown`, then drains: no new connections, requests under way are
-    /// answered, attempts under way are settled or put back, the journal is closed.
-    pub async fn run(self, listeners: Listeners, shutdown: CancellationToken) {
-        let started_at = Timestamp::now();
+    /// Serves until `shutdown`, then drains: no new connections, requests and attempts under way
+    /// end or are put back, the journal is closed; all of it within ten seconds.
+    ///
+    /// # Errors
+    /// [`AppError::Ended`] if a part of the server ended by itself; it is drained all the same.
+    pub async fn run(self, listeners: Listeners, shutdown: CancellationToken) -> Result<(), AppError> {
         let journal: Arc<dyn Journal> = self.journal.clone();
-        let limits = follow(&self.current, server_limits);
-        let hooks = ingest::filter(Arc::new(Hooks::new(
-            self.current.sources.clone(),
-            self.current.serving.clone(),
-            follow(&self.current, hook_limits),
-            Arc::clone(&journal),
-        )));
-        let admin = admin::routes(Admin {
-            current: self.current.clone(),
-            journal: Arc::clone(&journal),
-            reloads: self.reload.clone(),
-            metrics: self.metrics,
-            started_at,
-        });
-        let hooks = server::serve(
-            listeners.hooks,
-            TowerToHyperService::new(warp::service(hooks)),
-            limits.clone(),
-            shutdown.clone(),
-        );
-        let hooks = tokio::spawn(hooks);
-        let admin = tokio::spawn(server::serve(
-            listeners.admin,
-            TowerToHyperService::new(warp::service(admin)),
-            limits,
-            shutdown.clone(),
-        ));
-        let background = [
-            tokio::spawn(self.reloader.run(self.reloads, shutdown.clone())),
-            tokio::spawn(trim(Arc::clone(&journal), self.current.clone(), shutdown.clone())),
-            tokio::spawn(route_unrouted(Arc::clone(&journal), self.current.clone(), shutdown.clone())),
-        ];
-        // Deliveries go on until the last request is answered.
-        let no_more = CancellationToken::new();
-        let dispatcher = Dispatcher::new(
-            Arc::clone(&journal),
-            self.current.serving.clone(),
-            follow(&self.current, dispatch_limits),
-        );
-        let dispatcher = tokio::spawn(dispatcher.run(no_more.clone()));
-
-        shutdown.cancelled().await;
+        let mut tasks = self.spawn(listeners, &shutdown);
+        let ended = tokio::select! {
+            () = shutdown.cancelled() => None,
+            part = tasks.ended() => Some(part),
+        };
+        let stop = Instant::now() + STOP;
         info!("stopping: no new connections, finishing what is under way");
-        drained("requests", hooks).await;
-        drained("admin requests", admin).await;
-        no_more.cancel();
-        drained("deliveries", dispatcher).await;
-        for task in background {
-            drained("background work", task).await;
+        shutdown.cancel();
+        tasks.drain(stop - (STOP - DRAIN)).await;
+        if timeout_at(stop, journal.close()).await.is_err() {
+            warn!("the journal could not be closed in time; what was acknowledged is in it");
         }
-        journal.close().await;
         info!("stopped");
+        ended.map_or(Ok(()), |part| Err(AppError::Ended(part)))
+    }
+
+    fn spawn(self, listeners: Listeners, shutdown: &CancellationToken) -> Parts {
+        let journal: Arc<dyn Journal> = self.journal.clone();
+        let current = self.current;
+        let limits = follow(&current, server_limits);
+        let hooks = Arc::new(Hooks::new(
+            current.sources.clone(),
+            current.serving.clone(),
+            follow(&current, hook_limits),
+            Arc::clone(&journal),
+        ));
+        let admin = admin::routes(Admin {
+            current: current.clone(),
+            hooks: Arc::clone(&hooks),
+            journal: Arc::clone(&journal),
+            reloads: self.reload,
+            metrics: self.metrics.clone(),
+            started_at: Timestamp::now(),
+        });
+        let dispatcher =
+            Dispatcher::new(Arc::clone(&journal), current.serving.clone(), follow(&current, dispatch_limits));
+        let hooks = TowerToHyperService::new(warp::service(ingest::filter(hooks)));
+        let admin = TowerToHyperService::new(warp::service(admin));
+        let mut parts = Parts::default();
+        parts.spawn("requests", server::serve(listeners.hooks, hooks, limits.clone(), shutdown.clone()));
+        parts.spawn("admin requests", server::serve(listeners.admin, admin, limits, shutdown.clone()));
+        parts.spawn("deliveries", dispatcher.run(shutdown.clone()));
+        parts.spawn("reloading", self.reloader.run(self.reloads, shutdown.clone()));
+        parts.spawn("removing old events", upkeep::trim(self.journal, current.clone(), shutdown.clone()));
+        parts.spawn("routing early events", upkeep::route_early(journal, current, shutdown.clone()));
+        parts.spawn("metrics", upkeep::metrics(self.metrics, shutdown.clone()));
+        parts
     }
 }
 
@@ -194,54 +198,45 @@ fn dispatch_limits(config: &Config) -> dispatch::Limits {
     }
 }
 
-async fn drained<T>(what: &str, mut task: JoinHandle<T>) {
-    match timeout(DRAIN, &mut task).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => warn!("{what} ended badly: {error}"),
-        Err(_) => {
-            warn!(
-                "{what} did not end within {DRAIN:?} and are abandoned; what was not settled is tried again at the next start"
-            );
-            task.abort();
-        }
-    }
+/// The tasks that make up the server, by what they do. Dropping it ends them.
+#[derive(Default)]
+struct Parts {
+    tasks: JoinSet<()>,
+    names: HashMap<Id, &'static str>,
 }
 
-/// Removes old events in small steps, now and then.
-async fn trim(journal: Arc<dyn Journal>, current: Current, shutdown: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(TRIM_EVERY) => {}
-        }
-        let keep = current.config.borrow().keep;
-        let now = Timestamp::now();
-        let before = now.checked_sub(keep.age).unwrap_or(Timestamp::MIN);
-        loop {
-            match journal.trim(Trim { now, before, size_bytes: keep.size_bytes, limit: TRIM_STEP }).await {
-                Ok(removed) if removed == TRIM_STEP => {}
-                Ok(_) => break,
-                Err(error) => {
-                    warn!("old events could not be removed: {error}");
-                    break;
-                }
+impl Parts {
+    fn spawn(&mut self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+        let id = self.tasks.spawn(part).id();
+        self.names.insert(id, name);
+    }
+
+    /// Waits until one has ended; for ever if there is none. Cancel-safe.
+    async fn ended(&mut self) -> &'static str {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => {
+                let id = error.id();
+                error!("{} ended badly: {error}", self.names.get(&id).unwrap_or(&"a part"));
+                id
             }
-        }
+            None => std::future::pending().await,
+        };
+        self.names.remove(&id).expect("every task was named when it was spawned")
     }
-}
 
-/// Events that came while there were no rules are routed by the first good ones.
-async fn route_unrouted(journal: Arc<dyn Journal>, mut current: Current, shutdown: CancellationToken) {
-    loop {
-        let serving = current.serving.borrow_and_update().clone();
-        if let Some(serving) = serving
-            && let Err(error) = dispatch::route_unrouted(&*journal, &*serving, Timestamp::now()).await
-        {
-            warn!("events that wait for rules could not be routed: {error}");
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            changed = current.serving.changed() => if changed.is_err() { return },
+    /// Waits until all have ended, or abandons them.
+    async fn drain(mut self, until: Instant) {
+        while !self.tasks.is_empty() {
+            if timeout_at(until, self.ended()).await.is_err() {
+                let late: Vec<_> = self.names.values().copied().collect();
+                warn!(
+                    "abandoned, not ended within {DRAIN:?}: {}; what was not settled is tried again at the next start",
+                    late.join(", ")
+                );
+                self.tasks.shutdown().await;
+                return;
+            }
         }
     }
 }

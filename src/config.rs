@@ -25,7 +25,11 @@ use std::time::Duration;
 pub use locate::{FILE_NAME, Location, Overrides};
 
 /// What the sources are when none are configured.
-const DEFAULT_SOURCES: &str = r#"{browser-use: {preset: browser-use, secrets: ["${BROWSER_USE_SECRET}"]}}"#;
+const DEFAULT_SOURCES: &str =
+    r#"sources: {browser-use: {preset: browser-use, secrets: ["${BROWSER_USE_SECRET}"]}}"#;
+
+/// The smallest `keep.size`: below it a journal would be full before its first event.
+const LEAST_KEPT_BYTES: u64 = 1 << 20;
 
 /// Everything configured, references resolved, paths absolute or relative to the working directory.
 #[derive(Clone)]
@@ -227,7 +231,10 @@ impl Config {
             errors.push(error);
             Raw::default()
         });
-        let sources = sources(&resolved.value, &environment, &mut errors);
+        let sources = match resolved.value.get("sources").and_then(Json::as_object) {
+            Some(configured) => sources(configured, &mut errors),
+            None => default_sources(&mut environment, &mut errors),
+        };
         let journal = raw.journal.strip_prefix("sqlite:").unwrap_or_else(|| {
             let help = "write `sqlite:` and the path of the database, such as sqlite:data/hookyard.db";
             errors.push(ConfigError::at("/journal", "this journal is of no known kind").with_help(help));
@@ -285,25 +292,28 @@ fn parse(name: &Arc<str>, text: &Arc<str>) -> Result<Node, Vec<Diagnostic>> {
 }
 
 fn place(error: ConfigError, node: &Node, name: &Arc<str>, text: &Arc<str>) -> Diagnostic {
-    let diagnostic = Diagnostic::error(Arc::clone(name), error.message.clone())
-        .with_span(node.locate(&error.pointer, error.at_key), text);
+    let mut diagnostic = Diagnostic::error(Arc::clone(name), error.message.clone());
+    if !text.is_empty() {
+        diagnostic = diagnostic.with_span(node.locate(&error.pointer, error.at_key), text);
+    }
     match error.help {
         Some(help) => diagnostic.with_help(help),
         None => diagnostic,
     }
 }
 
-fn sources(value: &Json, environment: &Environment, errors: &mut Vec<ConfigError>) -> Sources {
-    let default;
-    let configured = match value.get("sources").and_then(Json::as_object) {
-        Some(configured) => configured,
-        None => {
-            let text: Arc<str> = DEFAULT_SOURCES.into();
-            let node = crate::yaml::parse(&"built-in".into(), &text).expect("the built-in sources are YAML");
-            default = references::resolve(&node, environment).value;
-            default.as_object().expect("the built-in sources are a map")
-        }
-    };
+/// What is received when nothing is configured. Its secret is no more readable from rules than one
+/// that is.
+fn default_sources(environment: &mut Environment, errors: &mut Vec<ConfigError>) -> Sources {
+    let text: Arc<str> = DEFAULT_SOURCES.into();
+    let node = crate::yaml::parse(&"built-in".into(), &text).expect("the built-in sources are YAML");
+    let resolved = references::resolve(&node, environment);
+    environment.reserved.extend(resolved.names);
+    let configured = resolved.value.get("sources").and_then(Json::as_object);
+    sources(configured.expect("the built-in sources are a map"), errors)
+}
+
+fn sources(configured: &Object, errors: &mut Vec<ConfigError>) -> Sources {
     let mut sources = Vec::new();
     for (name, config) in configured.iter() {
         match Source::build(name, config, &secrets(config)) {
@@ -332,6 +342,9 @@ fn check(raw: &Raw, errors: &mut Vec<ConfigError>) {
         ("per_address", limits.per_address == 0),
         ("concurrency", limits.concurrency == 0),
         ("lane_concurrency", limits.lane_concurrency == 0),
+        ("header_timeout", limits.header_timeout.is_zero()),
+        ("body_timeout", limits.body_timeout.is_zero()),
+        ("idle_timeout", limits.idle_timeout.is_zero()),
     ] {
         if zero {
             errors.push(ConfigError::at(
@@ -339,6 +352,10 @@ fn check(raw: &Raw, errors: &mut Vec<ConfigError>) {
                 format!("limits.{key} is 0: nothing would pass"),
             ));
         }
+    }
+    if raw.keep.size_bytes < LEAST_KEPT_BYTES {
+        let message = "keep.size is too small: an empty journal alone takes some 100 KiB";
+        errors.push(ConfigError::at("/keep/size", message).with_help("write at least 1MiB"));
     }
     if raw.admin.token.as_ref().is_some_and(|token| token.expose().is_empty()) {
         errors.push(ConfigError::at("/admin/token", "the admin token is empty: anyone would have it"));

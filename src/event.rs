@@ -3,6 +3,7 @@
 use crate::json::{Json, Object};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use ulid::Ulid;
 
 /// The fields of the event document, in the order in which they are shown.
@@ -52,18 +53,20 @@ impl FromStr for EventId {
     }
 }
 
-/// An event: its document (README, "the event document") and what of it is needed typed.
+/// An event: its document (README, "the event document") and what of it is needed typed. Cheap to
+/// clone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     id: EventId,
-    document: Object,
+    /// An object.
+    document: Arc<Json>,
 }
 
 impl Event {
     /// The event of a document whose `id` this sets.
     pub fn new(id: EventId, mut document: Object) -> Self {
         document.insert("id", id.to_string());
-        Self { id, document }
+        Self { id, document: Arc::new(Json::Object(document)) }
     }
 
     pub fn id(&self) -> EventId {
@@ -81,7 +84,12 @@ impl Event {
     }
 
     pub fn document(&self) -> &Object {
-        &self.document
+        self.document.as_object().expect("a document is made of an object")
+    }
+
+    /// The document, shared.
+    pub fn shared(&self) -> Arc<Json> {
+        Arc::clone(&self.document)
     }
 }
 
@@ -89,8 +97,8 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
-        let known = FIELDS.iter().filter_map(|name| Some((*name, self.document.get(name)?)));
-        let others = self.document.iter().filter(|(name, _)| !FIELDS.contains(name));
+        let known = FIELDS.iter().filter_map(|name| Some((*name, self.get(name)?)));
+        let others = self.document().iter().filter(|(name, _)| !FIELDS.contains(name));
         for (index, (name, value)) in known.chain(others).enumerate() {
             let comma = if index > 0 { "," } else { "" };
             write!(f, "{comma}{}:{value}", Json::from(name))?;

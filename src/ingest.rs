@@ -109,8 +109,9 @@ pub fn filter(
     hooks: Arc<Hooks>,
 ) -> impl Filter<Extract = (Response,), Error = warp::Rejection> + Clone + Send + Sync + 'static {
     let ready = hooks.clone();
-    let healthz = warp::path!("healthz").map(|| Answer::Healthy.into_response());
-    let readyz = warp::path!("readyz").map(move || match ready.ready() {
+    let reads = warp::get().or(warp::head()).unify();
+    let healthz = reads.and(warp::path!("healthz")).map(|| Answer::Healthy.into_response());
+    let readyz = reads.and(warp::path!("readyz")).map(move || match ready.ready() {
         Ok(()) => Answer::Healthy.into_response(),
         Err(why) => Refusal::NotReady(why).into_response(),
     });

@@ -16,6 +16,8 @@ use url::{Host, Url};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_IDLE_PER_HOST: usize = 32;
+/// How long a body may take where only the status counts.
+const BODY_PATIENCE: Duration = Duration::from_secs(1);
 const USER_AGENT: &str = concat!("hookyard/", env!("CARGO_PKG_VERSION"));
 
 /// Cheap to clone; connections are pooled by all clones.
@@ -85,6 +87,35 @@ impl Client {
         consent: &Consent,
         cap_bytes: usize,
     ) -> Result<Answer, SendError> {
+        let (response, host) = self.open(request, consent).await?;
+        let mut answer = Reading::begin(response, cap_bytes);
+        answer.go_on().await.map_err(|error| explain(&error, &host))?;
+        Ok(answer.done())
+    }
+
+    /// Sends one request whose verdict is its status: of the body only what comes soon is read,
+    /// at most `cap_bytes`, and one that breaks off or trickles takes nothing from the verdict.
+    ///
+    /// # Errors
+    /// [`SendError`], until the status is there.
+    pub(super) async fn deliver(
+        &self,
+        request: Request,
+        consent: &Consent,
+        cap_bytes: usize,
+    ) -> Result<Answer, SendError> {
+        let (response, _) = self.open(request, consent).await?;
+        let mut answer = Reading::begin(response, cap_bytes);
+        let read = tokio::time::timeout(BODY_PATIENCE, answer.go_on()).await;
+        answer.truncated |= !matches!(read, Ok(Ok(())));
+        Ok(answer.done())
+    }
+
+    async fn open(
+        &self,
+        request: Request,
+        consent: &Consent,
+    ) -> Result<(reqwest::Response, String), SendError> {
         let url = destination(&request.url)?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let reach = self.egress.reach(&host, consent);
@@ -98,7 +129,7 @@ impl Client {
         };
         let sent = client.request(request.method, url).headers(request.headers).body(request.body).send();
         let response = sent.await.map_err(|error| explain(&error, &host))?;
-        read(response, cap_bytes).await.map_err(|error| explain(&error, &host))
+        Ok((response, host))
     }
 }
 
@@ -121,13 +152,16 @@ pub(super) fn header_name(name: &str) -> Result<HeaderName, ActionError> {
 }
 
 /// What `Retry-After` asks for: seconds, or the time until a date (RFC 9110 section 10.2.3).
+/// "At once" is no wish for a wait: then the schedule holds, and no receiver is hammered.
 pub(super) fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+        Duration::try_from(date.duration_since(now)).ok()?
+    };
+    (!wait.is_zero()).then_some(wait)
 }
 
 /// The beginning of an answer on one line, for an error.
@@ -135,14 +169,6 @@ pub(super) fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// A client for the operator's own commands: no guard but the same habits.
-///
-/// # Errors
-/// None that is known: the settings are constant.
-pub fn plain_client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
-    builder().timeout(timeout).build()
 }
 
 fn build(resolver: Resolver) -> reqwest::Client {
@@ -192,19 +218,41 @@ fn literal_address(url: &Url) -> Option<IpAddr> {
     }
 }
 
-async fn read(mut response: reqwest::Response, cap_bytes: usize) -> Result<Answer, reqwest::Error> {
-    let (status, headers) = (response.status(), response.headers().clone());
-    let mut body = Vec::new();
-    let mut truncated = false;
-    while let Some(chunk) = response.chunk().await? {
-        let room = cap_bytes - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
-            truncated = true;
-            break;
+/// An answer whose body is being read. What was read stays if the reading is abandoned.
+struct Reading {
+    response: reqwest::Response,
+    body: Vec<u8>,
+    cap_bytes: usize,
+    truncated: bool,
+}
+
+impl Reading {
+    fn begin(response: reqwest::Response, cap_bytes: usize) -> Self {
+        Self { response, body: Vec::new(), cap_bytes, truncated: false }
+    }
+
+    /// Reads to the end or the cap. Dropping the future loses at most the chunk under way.
+    async fn go_on(&mut self) -> Result<(), reqwest::Error> {
+        while let Some(chunk) = self.response.chunk().await? {
+            let room = self.cap_bytes - self.body.len();
+            self.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() > room {
+                self.truncated = true;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the connection unless the body was read to its end.
+    fn done(self) -> Answer {
+        Answer {
+            status: self.response.status(),
+            headers: self.response.headers().clone(),
+            body: self.body.into(),
+            truncated: self.truncated,
         }
     }
-    Ok(Answer { status, headers, body: body.into(), truncated })
 }
 
 /// What went wrong and with which host: reqwest's own sentence would show the URL.
@@ -264,5 +312,53 @@ fn permitted(found: Vec<SocketAddr>, egress: &Egress, reach: Reach) -> Result<Ve
     match why {
         Some(why) if fine.is_empty() => Err(Refused(why)),
         _ => Ok(fine),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_to_come_and_garbage_is_nothing() {
+        let now = "2026-11-23T08:00:00Z".parse().unwrap();
+        let wait = |text: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_str(text).unwrap())]);
+            retry_after(&headers, now)
+        };
+        assert_eq!(wait(" 120 "), Some(Duration::from_secs(120)));
+        assert_eq!(wait("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
+        assert_eq!(wait("Mon, 23 Nov 2026 08:01:00 GMT"), Some(Duration::from_secs(60)));
+        for text in ["0", "-5", "+5", "1.5", "soon", "", "Sun, 22 Nov 2026 08:00:00 GMT", "Xxx, 99 Nov 2026"]
+        {
+            assert_eq!(wait(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_notation_of_an_address_is_that_address() {
+        let egress = Egress::default();
+        let nobody = Consent::Hosts(Default::default());
+        for url in [
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://0177.0.0.1/",
+            "http://127.1/",
+            "http://127.0.0.1./",
+            "http://１２７.0.0.1/",
+            "http://user:word@127.0.0.1/",
+            "http://public.example@127.0.0.1/",
+            "http://127.0.0.1#@public.example/",
+            "http://[::ffff:127.0.0.1]/",
+            "http:\\\\127.0.0.1/",
+        ] {
+            let url = destination(url).expect(url);
+            let address = literal_address(&url).unwrap_or_else(|| panic!("{url} is a literal address"));
+            let reach = egress.reach(url.host_str().unwrap_or_default(), &nobody);
+            assert!(egress.check(address, reach).is_err(), "{url}");
+        }
+        let spelled = destination("HTTPS://CRM.Example./x").unwrap();
+        let consent = Consent::Hosts(Arc::new(["crm.example".to_owned()].into()));
+        assert_eq!(egress.reach(spelled.host_str().unwrap_or_default(), &consent), Reach::Consented);
     }
 }

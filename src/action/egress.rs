@@ -36,7 +36,7 @@ impl TryFrom<String> for Allowed {
             return Ok(Self::Net(address.into()));
         }
         match url::Host::parse(&text) {
-            Ok(url::Host::Domain(host)) => Ok(Self::Host(host)),
+            Ok(url::Host::Domain(host)) => Ok(Self::Host(host.strip_suffix('.').unwrap_or(&host).to_owned())),
             _ => Err(format!("`{text}` is neither a network like `10.0.0.0/8` nor a host name")),
         }
     }
@@ -54,6 +54,8 @@ pub(super) enum Reach {
 impl Egress {
     /// What a request to `host` may reach.
     pub(super) fn reach(&self, host: &str, consent: &Consent) -> Reach {
+        // A dot at the end says that a name is absolute: it is the same host.
+        let host = host.strip_suffix('.').unwrap_or(host);
         let allowed =
             || self.allow.iter().any(|allowed| matches!(allowed, Allowed::Host(name) if name == host));
         match consent {

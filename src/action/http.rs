@@ -136,7 +136,7 @@ impl Action for Http {
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, ActionError> {
         let request = request(attempt)?;
         let host = host(&request.url)?;
-        let answer = self.client.send(request, &attempt.consent, EXCERPT_BYTES).await?;
+        let answer = self.client.deliver(request, &attempt.consent, EXCERPT_BYTES).await?;
         let status = answer.status;
         if status.is_success() {
             return Ok(Receipt { line: status.to_string(), effects: Vec::new() });

@@ -78,7 +78,7 @@ fn summary(attempt: &Attempt) -> String {
 }
 
 /// `text` with control characters (line breaks, terminal sequences) as escapes.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escape).collect()
 }

@@ -22,8 +22,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use client::{Client, plain_client};
+pub use client::Client;
 pub use egress::Egress;
+pub(crate) use log::one_line;
 
 use file::Files;
 

@@ -85,7 +85,7 @@ impl Action for Slack {
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, ActionError> {
         let request = request(attempt)?;
         let host = host(&request.url)?;
-        let answer = self.client.send(request, &attempt.consent, EXCERPT_BYTES).await?;
+        let answer = self.client.deliver(request, &attempt.consent, EXCERPT_BYTES).await?;
         let said = excerpt(&answer.body);
         if answer.status.is_success() {
             return Ok(Receipt { line: answer.status.to_string(), effects: Vec::new() });

@@ -41,16 +41,21 @@ impl Receiver {
 }
 
 async fn serve(mut stream: TcpStream, answer: &str, seen: &Mutex<Vec<String>>) {
+    let Some(bytes) = read_request(&mut stream).await else { return };
+    seen.lock().unwrap().push(String::from_utf8(bytes).unwrap());
+    stream.write_all(answer.as_bytes()).await.unwrap();
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     while !is_whole(&bytes) {
         match stream.read(&mut chunk).await {
             Ok(count) if count > 0 => bytes.extend_from_slice(&chunk[..count]),
-            _ => return,
+            _ => return None,
         }
     }
-    seen.lock().unwrap().push(String::from_utf8(bytes).unwrap());
-    stream.write_all(answer.as_bytes()).await.unwrap();
+    Some(bytes)
 }
 
 fn is_whole(bytes: &[u8]) -> bool {
@@ -222,13 +227,48 @@ async fn answers_decide_what_becomes_of_a_delivery() {
         ),
         (
             "HTTP/1.1 429 Too Many\r\nretry-after: Wed, 21 Oct 2015 07:28:00 GMT\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-            Some(Some(Duration::ZERO)),
+            Some(None),
         ),
     ] {
         let receiver = Receiver::answering(answer).await;
         let error = deliver("http", &receiver.url("/"), "{}").await.unwrap_err();
         assert_eq!(retried(error), expected, "{answer}");
     }
+}
+
+/// A receiver that sends `head`, and then `more` again and again; without any it stays silent.
+async fn endless(head: &'static str, more: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await;
+        let mut alive = stream.write_all(head.as_bytes()).await.is_ok();
+        while alive && !more.is_empty() {
+            alive = stream.write_all(more.as_bytes()).await.is_ok();
+        }
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await
+    });
+    url
+}
+
+#[tokio::test]
+async fn the_status_is_the_verdict_whatever_becomes_of_the_body() {
+    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n";
+    const BAD: &str = "HTTP/1.1 422 Unprocessable\r\nContent-Length: 10000000000\r\n\r\nbecause";
+    let broken = Receiver::answering(OK).await;
+    for url in [broken.url("/"), endless(OK, "xxxxxxxx").await, endless(OK, "").await] {
+        let receipt = deliver("http", &url, "{}").await.unwrap();
+        assert_eq!(receipt.line, "200 OK");
+    }
+    let broken = Receiver::answering(BAD).await;
+    for url in [broken.url("/"), endless(BAD, "").await] {
+        let error = deliver("http", &url, "{}").await.unwrap_err();
+        assert!(matches!(&error, ActionError::Refused(error) if error.ends_with(": because")), "{error:?}");
+    }
+    let error = deliver("http", &endless(BAD, "xxxxxxxx").await, "{}").await.unwrap_err();
+    assert!(error.to_string().len() < 5000, "the excerpt is cut");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod guard;
 
 use crate::config::{Config, is_loopback};
+use crate::ingest::Hooks;
 use crate::journal::Journal;
 use crate::json::Json;
 use crate::reload::{Current, Request};
@@ -15,10 +16,15 @@ use tokio::sync::{mpsc, oneshot};
 use warp::Filter;
 use warp::filters::path::FullPath;
 
+/// Prometheus' text exposition format.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// What the admin side needs.
 #[derive(Clone)]
 pub struct Admin {
     pub current: Current,
+    /// Whose readiness `/readyz` tells, here as on their own listener.
+    pub hooks: Arc<Hooks>,
     pub journal: Arc<dyn Journal>,
     pub reloads: mpsc::Sender<Request>,
     pub metrics: PrometheusHandle,
@@ -59,7 +65,8 @@ impl Admin {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match path {
             "/healthz" if reads => return text(StatusCode::OK, "ok\n".into()),
-            "/readyz" if reads => return self.ready().await,
+            "/readyz" if reads => return self.ready(),
+            "/healthz" | "/readyz" => return not_allowed("GET"),
             _ => {}
         }
         let guard = Guard { token: self.current.config.borrow().admin.token.clone() };
@@ -76,14 +83,10 @@ impl Admin {
         }
     }
 
-    /// Ready is: rules are served and the journal answers.
-    async fn ready(&self) -> Response<String> {
-        if self.current.serving.borrow().is_none() {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "no rules are served yet\n".into());
-        }
-        match self.journal.counts().await {
-            Ok(_) => text(StatusCode::OK, "ready\n".into()),
-            Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    fn ready(&self) -> Response<String> {
+        match self.hooks.ready() {
+            Ok(()) => text(StatusCode::OK, "ready\n".into()),
+            Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         }
     }
 
@@ -132,7 +135,7 @@ impl Admin {
             }
             Err(problem) => tracing::warn!("the queue depths cannot be read: {problem}"),
         }
-        text(StatusCode::OK, self.metrics.render())
+        respond(StatusCode::OK, METRICS_TYPE, self.metrics.render())
     }
 
     async fn reload(&self) -> Response<String> {

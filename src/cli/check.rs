@@ -1,9 +1,9 @@
 //! `hookyard check [DIR]`: is everything right?
 
 use super::{Common, Verdict, output, setup};
-use crate::diagnostic::{self, Severity};
-use crate::json::Json;
-use crate::rules;
+use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::rules::{self, RuleSet, Tree};
+use anyhow::bail;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -20,30 +20,31 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<Verdict> 
     let config = setup::config(&setup::location(common)?)?;
     let dir = args.dir.as_ref().unwrap_or(&config.rules);
     let tree = setup::tree(dir)?;
+    if tree.is_empty() {
+        bail!("{} has no rules in it: put a .yaml file there", dir.display());
+    }
     let loaded = rules::load(&tree, &setup::dry_settings(&config, args.env));
+    let summary = diagnostic::summary(&loaded.diagnostics);
     if common.json {
-        let records: Vec<Json> = loaded.diagnostics.iter().map(diagnostic::Diagnostic::to_json).collect();
-        output::json_lines(&records)?;
+        output::json_lines(loaded.diagnostics.iter().map(Diagnostic::to_json))?;
     } else {
         setup::show(&loaded.diagnostics);
     }
     let errors = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
-    if let Some(rules) = &loaded.rules
-        && !common.json
-    {
-        let scripts = tree.keys().filter(|path| path.ends_with(".rhai")).count();
-        let files = tree.len() - scripts;
-        let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-        let found = format!(
-            "{} in {}, {}",
-            count(rules.rules.len(), "rule"),
-            count(files, "file"),
-            count(scripts, "script")
-        );
-        println!("{}: {found}: {}", dir.display(), diagnostic::summary(&loaded.diagnostics));
-    }
-    if errors && !common.json {
-        eprintln!("{}: {}", dir.display(), diagnostic::summary(&loaded.diagnostics));
+    match &loaded.rules {
+        _ if common.json => {}
+        Some(rules) if !errors => {
+            output::line(format_args!("{}: {}: {summary}", dir.display(), found(&tree, rules)))?;
+        }
+        _ => eprintln!("{}: {summary}", dir.display()),
     }
     Ok(if errors { Verdict::Problems } else { Verdict::Fine })
+}
+
+/// `3 rules in 2 files, 1 script`.
+fn found(tree: &Tree, rules: &RuleSet) -> String {
+    let scripts = tree.keys().filter(|path| path.ends_with(".rhai")).count();
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (rules, files) = (rules.rules.len(), tree.len() - scripts);
+    format!("{} in {}, {}", count(rules, "rule"), count(files, "file"), count(scripts, "script"))
 }

@@ -38,7 +38,7 @@ pub(super) fn run(common: &Common, args: &DeliveriesArgs) -> anyhow::Result<Verd
     let history = SqliteHistory::open_read_only(&config.journal)?;
     let deliveries = runtime.block_on(history.deliveries(filter))?;
     if common.json {
-        output::json_lines(&deliveries.iter().map(to_json).collect::<Vec<_>>())?;
+        output::json_lines(deliveries.iter().map(to_json))?;
     } else {
         let rows: Vec<_> = deliveries.iter().map(row).collect();
         output::table(&["UPDATED", "DELIVERY", "STATE", "ATTEMPTS", "DUE", "LAST"], &rows)?;

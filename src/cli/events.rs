@@ -1,12 +1,12 @@
 //! `hookyard events`: what was received, newest first; or one event with all that was made of it.
 
-use super::output::{self, printable};
+use super::output::{self, OutputError, printable};
 use super::{Common, Verdict, setup};
-use crate::event::EventId;
+use crate::event::{Event, EventId, FIELDS, NotAnEventId};
 use crate::journal::sqlite::SqliteHistory;
 use crate::journal::{AttemptRecord, DeliveryFilter, EventFilter, History, StoredDelivery, StoredEvent};
-use crate::json::{self, Json};
-use anyhow::{anyhow, bail};
+use crate::json::Json;
+use anyhow::bail;
 use clap::Args;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 pub(super) struct EventsArgs {
     /// Show this event with its deliveries and attempts (`last` for the newest)
-    id: Option<String>,
+    #[arg(value_parser = which)]
+    id: Option<Which>,
     /// Only of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
@@ -35,12 +36,26 @@ pub(super) struct EventsArgs {
     limit: usize,
 }
 
+/// Which event to show.
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    Last,
+    Id(EventId),
+}
+
+fn which(text: &str) -> Result<Which, NotAnEventId> {
+    if text == "last" { Ok(Which::Last) } else { text.parse().map(Which::Id) }
+}
+
+/// A delivery with its attempts.
+type Made = (StoredDelivery, Vec<AttemptRecord>);
+
 pub(super) fn run(common: &Common, args: &EventsArgs) -> anyhow::Result<Verdict> {
     let config = setup::config(&setup::location(common)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let history = SqliteHistory::open_read_only(&config.journal)?;
-        match args.id.as_deref() {
+        match args.id {
             Some(id) => one(&history, id, common.json).await,
             None => list(&history, args, common.json).await,
         }
@@ -59,7 +74,7 @@ async fn list(history: &dyn History, args: &EventsArgs, json: bool) -> anyhow::R
     };
     let events = history.events(filter).await?;
     if json {
-        output::json_lines(&events.iter().map(to_json).collect::<Vec<_>>())?;
+        output::json_lines(events.iter().map(|stored| to_json(stored, None)))?;
     } else {
         let rows: Vec<_> = events.iter().map(row).collect();
         output::table(&["RECEIVED", "ID", "SOURCE", "TYPE", "STATUS", "RULES"], &rows)?;
@@ -67,14 +82,19 @@ async fn list(history: &dyn History, args: &EventsArgs, json: bool) -> anyhow::R
     Ok(Verdict::Fine)
 }
 
-async fn one(history: &dyn History, id: &str, json: bool) -> anyhow::Result<Verdict> {
-    let stored = match id {
-        "last" => {
+async fn one(history: &dyn History, which: Which, json: bool) -> anyhow::Result<Verdict> {
+    let stored = match which {
+        Which::Last => {
             history.events(EventFilter { limit: 1, ..EventFilter::default() }).await?.into_iter().next()
         }
-        id => history.event(id.parse()?).await?,
+        Which::Id(id) => history.event(id).await?,
     };
-    let Some(stored) = stored else { bail!("{id}: there is no such event in the journal") };
+    let Some(stored) = stored else {
+        match which {
+            Which::Last => bail!("there is no event in the journal yet"),
+            Which::Id(id) => bail!("{id}: there is no such event in the journal"),
+        }
+    };
     let filter =
         DeliveryFilter { event: Some(stored.event.id()), limit: usize::MAX, ..DeliveryFilter::default() };
     let mut deliveries = Vec::new();
@@ -83,73 +103,73 @@ async fn one(history: &dyn History, id: &str, json: bool) -> anyhow::Result<Verd
         deliveries.push((delivery, attempts));
     }
     if json {
-        output::json_lines([&with_deliveries(&stored, &deliveries)])?;
+        output::line(to_json(&stored, Some(&deliveries)))?;
     } else {
         print(&stored, &deliveries)?;
     }
     Ok(Verdict::Fine)
 }
 
-fn print(stored: &StoredEvent, deliveries: &[(StoredDelivery, Vec<AttemptRecord>)]) -> anyhow::Result<()> {
-    println!("{}", pretty(&stored.event.to_string())?);
+fn print(stored: &StoredEvent, deliveries: &[Made]) -> Result<(), OutputError> {
+    output::line(pretty(&stored.event))?;
     let generation =
         stored.generation.map_or("not routed yet".into(), |number| format!("routed by generation {number}"));
-    println!(
-        "\n{generation}; matched: {}",
-        if stored.rules.is_empty() { "nothing".into() } else { stored.rules.join(", ") }
-    );
+    let rules = if stored.rules.is_empty() { "nothing".into() } else { stored.rules.join(", ") };
+    output::line(format_args!("\n{generation}; matched: {rules}"))?;
     for (delivery, attempts) in deliveries {
-        println!("\n{}  {}", delivery.id, delivery.state.name());
+        output::line(format_args!("\n{}  {}", delivery.id, delivery.state.name()))?;
         for attempt in attempts {
             let took = humantime::format_duration(Duration::from_millis(attempt.duration.as_millis() as u64));
-            println!(
-                "  {}. {} {took}  {}  {}",
-                attempt.number,
-                time(attempt.started_at),
-                attempt.outcome,
-                printable(&attempt.message)
-            );
+            let (number, at) = (attempt.number, time(attempt.started_at));
+            let message = printable(&attempt.message);
+            output::line(format_args!("  {number}. {at} {took}  {}  {message}", attempt.outcome))?;
         }
         if attempts.is_empty() && !delivery.message.is_empty() {
-            println!("  {}", printable(&delivery.message));
+            output::line(format_args!("  {}", printable(&delivery.message)))?;
         }
     }
     Ok(())
 }
 
-fn pretty(text: &str) -> anyhow::Result<String> {
-    let value = json::parse(text.as_bytes())
-        .map_err(|error| anyhow!("the journal holds an unreadable event: {error}"))?;
+/// The document over several lines, its fields in their documented order.
+fn pretty(event: &Event) -> String {
+    let present = FIELDS.iter().filter_map(|name| Some((*name, event.get(name)?)));
+    let others = event.document().iter().filter(|(name, _)| !FIELDS.contains(name));
     let mut out = String::new();
-    indent(&value, 0, &mut out);
-    Ok(out)
+    members(present.chain(others), 0, &mut out);
+    out
 }
 
 /// Indented JSON; numbers as they were written.
 fn indent(value: &Json, depth: usize, out: &mut String) {
-    let pad = "  ".repeat(depth + 1);
-    let close = "  ".repeat(depth);
     match value {
-        Json::Object(object) if !object.is_empty() => {
-            out.push('{');
-            for (index, (key, member)) in object.iter().enumerate() {
-                out.push_str(if index > 0 { ",\n" } else { "\n" });
-                out.push_str(&format!("{pad}{}: ", Json::from(key)));
-                indent(member, depth + 1, out);
-            }
-            out.push_str(&format!("\n{close}}}"));
-        }
+        Json::Object(object) if !object.is_empty() => members(object.iter(), depth, out),
         Json::Array(items) if !items.is_empty() => {
             out.push('[');
             for (index, item) in items.iter().enumerate() {
-                out.push_str(if index > 0 { ",\n" } else { "\n" });
-                out.push_str(&pad);
+                begin(index, depth + 1, out);
                 indent(item, depth + 1, out);
             }
-            out.push_str(&format!("\n{close}]"));
+            out.push_str(&format!("\n{}]", "  ".repeat(depth)));
         }
-        other => out.push_str(&other.to_string()),
+        // Control characters are escaped by JSON itself, except DEL and those of C1.
+        other => out.push_str(&printable(&other.to_string())),
     }
+}
+
+fn members<'a>(members: impl Iterator<Item = (&'a str, &'a Json)>, depth: usize, out: &mut String) {
+    out.push('{');
+    for (index, (key, member)) in members.enumerate() {
+        begin(index, depth + 1, out);
+        out.push_str(&printable(&format!("{}: ", Json::from(key))));
+        indent(member, depth + 1, out);
+    }
+    out.push_str(&format!("\n{}}}", "  ".repeat(depth)));
+}
+
+fn begin(index: usize, depth: usize, out: &mut String) {
+    out.push_str(if index > 0 { ",\n" } else { "\n" });
+    out.push_str(&"  ".repeat(depth));
 }
 
 fn text(stored: &StoredEvent, field: &str) -> String {
@@ -172,26 +192,21 @@ fn row(stored: &StoredEvent) -> Vec<String> {
     ]
 }
 
-fn to_json(stored: &StoredEvent) -> Json {
-    let rules = stored.rules.iter().map(|rule| rule.as_str().into()).collect();
-    Json::object([
-        ("event", Json::Object(stored.event.document().clone())),
-        ("generation", stored.generation.into()),
-        ("rules", Json::Array(rules)),
-    ])
+/// As `--json` prints it, the document's fields in their documented order.
+fn to_json(stored: &StoredEvent, deliveries: Option<&[Made]>) -> String {
+    let rules = Json::Array(stored.rules.iter().map(|rule| rule.as_str().into()).collect());
+    let generation = Json::from(stored.generation);
+    let deliveries = deliveries.map_or_else(String::new, |deliveries| {
+        let shown = Json::Array(deliveries.iter().map(with_attempts).collect());
+        format!(r#","deliveries":{shown}"#)
+    });
+    format!(r#"{{"event":{},"generation":{generation},"rules":{rules}{deliveries}}}"#, stored.event)
 }
 
-fn with_deliveries(stored: &StoredEvent, deliveries: &[(StoredDelivery, Vec<AttemptRecord>)]) -> Json {
-    let shown = deliveries.iter().map(|(delivery, attempts)| {
-        let mut record = super::deliveries::to_json(delivery);
-        if let Json::Object(object) = &mut record {
-            object.insert("attempts", Json::Array(attempts.iter().map(attempt_json).collect()));
-        }
-        record
-    });
-    let mut record = to_json(stored);
+fn with_attempts((delivery, attempts): &Made) -> Json {
+    let mut record = super::deliveries::to_json(delivery);
     if let Json::Object(object) = &mut record {
-        object.insert("deliveries", Json::Array(shown.collect()));
+        object.insert("attempts", Json::Array(attempts.iter().map(attempt_json).collect()));
     }
     record
 }

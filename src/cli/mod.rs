@@ -14,13 +14,17 @@ mod sign;
 mod test;
 
 use clap::{Args, Parser, Subcommand};
+use output::OutputError;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A webhook router: verify, match, act.
+/// A webhook router: verify, match, act
 ///
 /// Without a command it serves: it receives signed webhooks, keeps them, and does what the rules
 /// in rules/ say. Edit the rules while it runs.
+///
+/// The process's environment is read once, at the start; hookyard.yaml, the .env beside it and
+/// files named by ${file:…} are read again when they change.
 #[derive(Debug, Parser)]
 #[command(name = "hookyard", version, max_term_width = 100)]
 struct Cli {
@@ -90,23 +94,17 @@ pub fn main() -> ExitCode {
         Some(Command::Route(args)) => route::run(common, &args),
         Some(Command::Kinds(args)) => kinds::run(common, &args),
         Some(Command::Sign(args)) => sign::run(common, &args),
-        Some(Command::Send(args)) => send::run(common, &args),
+        Some(Command::Send(args)) => send::run(common, &args, cli.serve.listen),
         Some(Command::Events(args)) => events::run(common, &args),
         Some(Command::Deliveries(args)) => deliveries::run(common, &args),
     };
     match result {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Problems) => ExitCode::from(1),
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.downcast_ref().is_some_and(OutputError::reader_is_gone) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::from(1)
         }
     }
-}
-
-/// `hookyard events | head` ends the reader, which is nobody's mistake.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -1,17 +1,33 @@
 //! Records on standard output: aligned columns for people, one JSON object a line for programs.
 
-use crate::json::Json;
-use std::io::{self, Write};
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+
+/// Standard output took no more.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output: {0}")]
+pub(super) struct OutputError(#[from] io::Error);
+
+impl OutputError {
+    /// `hookyard events | head` ends the reader, which is nobody's mistake.
+    pub(super) fn reader_is_gone(&self) -> bool {
+        self.0.kind() == ErrorKind::BrokenPipe
+    }
+}
+
+/// Prints a line.
+pub(super) fn line(text: impl Display) -> Result<(), OutputError> {
+    Ok(writeln!(io::stdout().lock(), "{text}")?)
+}
 
 /// Prints one JSON record a line.
-pub(super) fn json_lines<'a>(records: impl IntoIterator<Item = &'a Json>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    records.into_iter().try_for_each(|record| writeln!(out, "{record}"))
+pub(super) fn json_lines(records: impl IntoIterator<Item: Display>) -> Result<(), OutputError> {
+    records.into_iter().try_for_each(line)
 }
 
 /// Prints rows under a head, columns as wide as they need to be. Control characters (events are
 /// data from strangers) are shown, not sent to the terminal.
-pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> Result<(), OutputError> {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
     let widths: Vec<usize> = (0..head.len())

@@ -1,5 +1,6 @@
 //! `hookyard route [FILE]`: one event a line in, the names of the rules that match a line out.
 
+use super::output::OutputError;
 use super::{Common, Verdict, setup, sign};
 use crate::event::{Event, EventId};
 use crate::json::{self, Json};
@@ -41,9 +42,9 @@ pub(super) fn run(common: &Common, args: &RouteArgs) -> anyhow::Result<Verdict> 
     let mut stats = Stats::default();
     let mut out = BufWriter::new(io::stdout().lock());
     for line in input.split(b'\n') {
-        stats.line(&line?, source, &rules, &mut out)?;
+        stats.line(&line?, source, &rules, &mut out).map_err(OutputError::from)?;
     }
-    out.flush()?;
+    out.flush().map_err(OutputError::from)?;
     if args.stats {
         stats.print(rules.rules.len(), loading);
     }

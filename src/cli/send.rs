@@ -1,6 +1,6 @@
 //! `hookyard send STATUS`: a signed event for a running server, and its answer.
 
-use super::{Common, Verdict, setup, sign};
+use super::{Common, Verdict, output, setup, sign};
 use crate::action::client::Request;
 use crate::action::{Client, Consent, Egress};
 use crate::config::Config;
@@ -36,15 +36,18 @@ pub(super) struct SendArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["status", "metadata", "payload", "kind"])]
     file: Option<PathBuf>,
     /// Whose secret signs, and whose path it goes to
-    #[arg(long, value_name = "NAME", default_value = "browser-use")]
+    #[arg(long, value_name = "NAME", default_value = sign::DEFAULT_SOURCE)]
     source: String,
     /// Where to [default: the configured listener and the source's path]
     #[arg(long)]
     url: Option<String>,
 }
 
-pub(super) fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Verdict> {
-    let config = setup::config(&setup::location(common)?)?;
+/// `listen` is where the server was told to listen by a flag.
+pub(super) fn run(common: &Common, args: &SendArgs, listen: Option<String>) -> anyhow::Result<Verdict> {
+    let mut location = setup::location(common)?;
+    location.overrides.listen = listen.or(location.overrides.listen.take());
+    let config = setup::config(&location)?;
     let source = sign::find(&config, &args.source)?;
     let now = Timestamp::now();
     let body = match &args.file {
@@ -55,7 +58,13 @@ pub(super) fn run(common: &Common, args: &SendArgs) -> anyhow::Result<Verdict> {
     let headers = sign::headers(source, &now.as_second().to_string(), &parsed)?;
     let url = args.url.clone().unwrap_or_else(|| url(&config, source));
     let (status, answer) = post(&url, body, headers)?;
-    println!("{status} {}", answer.trim_end());
+    let answer = answer.trim_end();
+    if common.json {
+        let answer = json::parse(answer.as_bytes()).unwrap_or_else(|_| answer.into());
+        output::line(Json::object([("status", u64::from(status).into()), ("answer", answer)]))?;
+    } else {
+        output::line(format_args!("{status} {}", output::printable(answer)))?;
+    }
     Ok(if status < 300 { Verdict::Fine } else { Verdict::Problems })
 }
 
@@ -84,9 +93,13 @@ fn payload(args: &SendArgs) -> Object {
     payload
 }
 
-/// The listener as this machine reaches it.
+/// The listener as this machine reaches it: one that listens everywhere is here, too.
 fn url(config: &Config, source: &Source) -> String {
-    let listen = config.listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
+    let listen = match config.listen.rsplit_once(':') {
+        Some(("0.0.0.0", port)) => format!("127.0.0.1:{port}"),
+        Some(("[::]", port)) => format!("[::1]:{port}"),
+        _ => config.listen.clone(),
+    };
     format!("http://{listen}{}", source.path())
 }
 

@@ -25,6 +25,10 @@ pub(super) fn location(common: &Common) -> anyhow::Result<Location> {
     location.environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
+    let variable = |name: &str| location.environment.get(name).filter(|value| !value.is_empty()).cloned();
+    let (listen, admin_listen) = (variable("HOOKYARD_LISTEN"), variable("HOOKYARD_ADMIN_LISTEN"));
+    location.overrides.listen = listen;
+    location.overrides.admin_listen = admin_listen;
     Ok(location)
 }
 

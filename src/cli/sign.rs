@@ -1,6 +1,6 @@
 //! `hookyard sign [FILE]`: the headers that sign a body, for curl and for other people's tests.
 
-use super::{Common, Verdict, setup};
+use super::{Common, Verdict, output, setup};
 use crate::config::Config;
 use crate::json::{self, Json};
 use crate::source::Source;
@@ -10,12 +10,15 @@ use jiff::Timestamp;
 use std::io::Read;
 use std::path::PathBuf;
 
+/// The source of the built-in configuration.
+pub(super) const DEFAULT_SOURCE: &str = "browser-use";
+
 #[derive(Debug, Args)]
 pub(super) struct SignArgs {
     /// The body [default: standard input]
     file: Option<PathBuf>,
     /// The source whose secret signs
-    #[arg(long, value_name = "NAME", default_value = "browser-use")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_SOURCE)]
     source: String,
     /// The timestamp header [default: now, in Unix seconds]
     #[arg(long, value_name = "TEXT")]
@@ -36,9 +39,9 @@ pub(super) fn run(common: &Common, args: &SignArgs) -> anyhow::Result<Verdict> {
     let timestamp = args.timestamp.clone().unwrap_or_else(|| Timestamp::now().as_second().to_string());
     let headers = headers(source, &timestamp, &body)?;
     if common.json {
-        println!("{}", Json::object(headers.into_iter().map(|(name, value)| (name, value.into()))));
+        output::line(Json::object(headers.into_iter().map(|(name, value)| (name, value.into()))))?;
     } else {
-        headers.iter().for_each(|(name, value)| println!("{name}: {value}"));
+        headers.iter().try_for_each(|(name, value)| output::line(format_args!("{name}: {value}")))?;
     }
     Ok(Verdict::Fine)
 }

@@ -1,6 +1,7 @@
 //! `hookyard test [DIR]`: the tests that stand in the rules.
 
-use super::{Common, Verdict, output, setup};
+use super::output::{self, OutputError};
+use super::{Common, Verdict, setup};
 use crate::json::Json;
 use crate::rules::expect::{self, TestResult};
 use clap::Args;
@@ -22,26 +23,27 @@ pub(super) fn run(common: &Common, args: &TestArgs) -> anyhow::Result<Verdict> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let results = runtime.block_on(expect::run_tests(&tree, &rules));
     if common.json {
-        output::json_lines(&results.iter().map(to_json).collect::<Vec<_>>())?;
+        output::json_lines(results.iter().map(to_json))?;
     } else {
-        print(&results);
+        print(&results)?;
     }
     let failed = results.iter().any(|result| result.failure.is_some());
     Ok(if failed { Verdict::Problems } else { Verdict::Fine })
 }
 
-fn print(results: &[TestResult]) {
-    for result in results {
-        match &result.failure {
-            None => println!("ok    {}", result.name),
-            Some(why) => println!("FAIL  {} ({}:{})\n{}", result.name, result.file, result.line, indent(why)),
+fn print(results: &[TestResult]) -> Result<(), OutputError> {
+    for TestResult { name, failure, file, line, .. } in results {
+        match failure {
+            None => output::line(format_args!("ok    {name}"))?,
+            Some(why) => output::line(format_args!("FAIL  {name} ({file}:{line})\n{}", indent(why)))?,
         }
     }
     let failed = results.iter().filter(|result| result.failure.is_some()).count();
-    println!("{} passed, {failed} failed", results.len() - failed);
+    output::line(format_args!("{} passed, {failed} failed", results.len() - failed))?;
     if results.is_empty() {
-        println!("no tests: write some under `tests:` in a rules file");
+        output::line("no tests: write some under `tests:` in a rules file")?;
     }
+    Ok(())
 }
 
 fn indent(text: &str) -> String {

@@ -78,7 +78,7 @@ impl Resolved {
         };
         match environment.resolve(reference) {
             Ok(secret) => Some(secret.expose().to_owned()),
-            Err(_) if pointer.contains("/secrets/") => None,
+            Err(_) if is_source_secret(pointer) => None,
             Err(error) => {
                 let help = "set it, put it into .env beside this file, or write ${NAME:-default}";
                 self.errors.push(ConfigError::at(pointer, error.to_string()).with_help(help));
@@ -86,4 +86,10 @@ impl Resolved {
             }
         }
     }
+}
+
+/// `/sources/NAME/secrets/…`
+fn is_source_secret(pointer: &str) -> bool {
+    let mut tokens = pointer.split('/').skip(1);
+    tokens.next() == Some("sources") && tokens.nth(1) == Some("secrets")
 }

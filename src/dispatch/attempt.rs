@@ -12,7 +12,7 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Waits between tries to commit an outcome: from the first to the last, doubling.
@@ -180,8 +180,12 @@ fn count(leased: &Leased, outcome: &Outcome, made: Option<&Made>) {
 
 /// Commits an outcome, however long that takes: meanwhile nothing is leased.
 async fn settle<P>(shared: &Shared<P>, settlement: Settlement) {
+    let settling = Counted::new(&shared.settling);
+    // Asks for the next delivery now: the answer comes with the commit.
+    shared.journal.work().notify_one();
     let Err(error) = shared.journal.settle(settlement.clone()).await else { return };
-    let _held = Held::new(shared);
+    drop(settling);
+    let _held = Counted::new(&shared.held);
     tracing::error!(delivery = %settlement.id, %error, "an outcome cannot be committed: it is held, and nothing is leased");
     let mut wait = HOLD_FIRST;
     loop {
@@ -195,19 +199,19 @@ async fn settle<P>(shared: &Shared<P>, settlement: Settlement) {
     }
 }
 
-/// Counts an outcome as held while it lives.
-struct Held<'a, P>(&'a Shared<P>);
+/// Counts while it lives.
+struct Counted<'a>(&'a AtomicUsize);
 
-impl<'a, P> Held<'a, P> {
-    fn new(shared: &'a Shared<P>) -> Self {
-        shared.held.fetch_add(1, Ordering::SeqCst);
-        Self(shared)
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
     }
 }
 
-impl<P> Drop for Held<'_, P> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.held.fetch_sub(1, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -219,7 +223,13 @@ async fn heal_if_mended<P>(shared: &Shared<P>, rules: &Arc<P>, leased: &Leased) 
         return;
     }
     let which = Heal::Rules(BTreeSet::from([leased.id.rule.clone()]));
-    if let Err(error) = shared.journal.heal(which, (shared.clock)()).await {
-        tracing::warn!(delivery = %leased.id, %error, "it stays blocked until its rule changes again");
+    let mut wait = HOLD_FIRST;
+    while let Err(error) = shared.journal.heal(which.clone(), (shared.clock)()).await {
+        tracing::warn!(delivery = %leased.id, %error, "its rule is mended, but it cannot be made due yet");
+        if matches!(error, JournalError::Unusable(_)) {
+            return;
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(HOLD_MOST);
     }
 }

@@ -27,6 +27,8 @@ pub use unrouted::route_unrouted;
 const DRAIN: Duration = Duration::from_secs(5);
 /// Before the journal is asked again when it could not answer.
 const JOURNAL_PAUSE: Duration = Duration::from_millis(500);
+/// The clock may be set, or stand still with the machine: a sleep would not notice.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// How often events that slipped in unrouted beside the first generation are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -66,6 +68,8 @@ struct Shared<P> {
     clock: Clock,
     /// Outcomes that could not be committed yet: while there is one, nothing is leased.
     held: AtomicUsize,
+    /// Attempts that have ended and whose outcome is being committed: they take up no room.
+    settling: AtomicUsize,
 }
 
 impl<P: Plan> Dispatcher<P> {
@@ -86,7 +90,13 @@ impl<P: Plan> Dispatcher<P> {
         limits: watch::Receiver<Limits>,
         clock: Clock,
     ) -> Self {
-        let shared = Arc::new(Shared { journal, rules, clock, held: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            journal,
+            rules,
+            clock,
+            held: AtomicUsize::new(0),
+            settling: AtomicUsize::new(0),
+        });
         Self { shared, limits, attempts: JoinSet::new(), leased: HashMap::new(), drain: DRAIN }
     }
 
@@ -123,7 +133,7 @@ impl<P: Plan> Dispatcher<P> {
     /// Starts what is due and has room; says how long nothing else will be due by itself.
     async fn start_due(&mut self) -> Option<Duration> {
         let limits = *self.limits.borrow();
-        let room = limits.concurrency.saturating_sub(self.attempts.len());
+        let room = self.room(limits.concurrency);
         let rules = self.shared.rules.borrow().clone()?;
         if room == 0 || self.shared.held.load(Ordering::SeqCst) > 0 {
             return None;
@@ -132,13 +142,20 @@ impl<P: Plan> Dispatcher<P> {
         match self.lease(room, limits.lane_concurrency, now).await {
             Ok(lease) => {
                 lease.deliveries.into_iter().for_each(|leased| self.start(rules.clone(), leased));
-                lease.next_due.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default())
+                lease.next_due.map(|due| until(due, now))
             }
             Err(error) => {
                 tracing::error!(%error, "nothing can be delivered now");
                 Some(JOURNAL_PAUSE)
             }
         }
+    }
+
+    /// How many attempts may begin. The next are leased while the outcomes of the last are being
+    /// committed, of which there may be as many again.
+    fn room(&self, concurrency: usize) -> usize {
+        let settling = self.shared.settling.load(Ordering::SeqCst).min(concurrency);
+        (concurrency + settling).saturating_sub(self.attempts.len())
     }
 
     async fn lease(&self, overall: usize, per_lane: usize, now: Timestamp) -> Result<Lease, JournalError> {
@@ -181,6 +198,11 @@ impl<P: Plan> Dispatcher<P> {
             }
         }
     }
+}
+
+/// How long to sleep until `due`; not longer than [`LONGEST_SLEEP`].
+fn until(due: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(due.duration_since(now)).unwrap_or_default().min(LONGEST_SLEEP)
 }
 
 /// For ever, if there is nothing to wait for.

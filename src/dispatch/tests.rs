@@ -5,7 +5,7 @@ use crate::action::{Action, ActionError, Attempt, Consent};
 use crate::delivery::{Effect, Receipt, Retry};
 use crate::event::Event;
 use crate::journal::conformance::{NOW, at, entry, id_of};
-use crate::journal::sqlite::{BeforeCommit, Options, SqliteJournal};
+use crate::journal::sqlite::{CommitHook, Options, SqliteJournal};
 use crate::journal::{DeliveryFilter, Entry, Heal, Routing, State, StoredDelivery};
 use crate::json::Json;
 use crate::registry::ConfigError;
@@ -368,7 +368,7 @@ async fn a_lane_keeps_to_its_limit() {
 async fn an_outcome_that_cannot_be_committed_is_held_and_nothing_is_leased() {
     let failing = Arc::new(AtomicBool::new(false));
     let failed = Arc::new(AtomicUsize::new(0));
-    let hook: BeforeCommit = {
+    let hook: CommitHook = {
         let (failing, failed) = (failing.clone(), failed.clone());
         Arc::new(move || match failing.load(Ordering::SeqCst) {
             true => Err(format!("failure {}", failed.fetch_add(1, Ordering::SeqCst))),

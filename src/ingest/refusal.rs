@@ -110,7 +110,10 @@ pub(super) fn admit(method: &Method, headers: &HeaderMap, limit_bytes: usize) ->
     if declared.is_some_and(|declared| declared > limit_bytes as u64) {
         return Err(Refusal::TooLarge { limit_bytes });
     }
-    if text(header::CONTENT_ENCODING).is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
+    let is_encoded = |coding: &HeaderValue| {
+        !coding.to_str().is_ok_and(|coding| coding.trim().eq_ignore_ascii_case("identity"))
+    };
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(is_encoded) {
         return Err(Refusal::Encoding);
     }
     if text(header::CONTENT_TYPE).is_some_and(is_not_json) {

@@ -172,7 +172,8 @@ pub trait Journal: History {
     /// Keeps the outcome of an attempt and its effects, and ends the lease.
     async fn settle(&self, settlement: Settlement) -> Result<(), JournalError>;
 
-    /// Makes blocked deliveries due at once; returns how many.
+    /// Makes blocked deliveries due at once; returns how many. If it fails or is dropped, only some
+    /// of them may be: asking again does the rest.
     async fn heal(&self, which: Heal, now: Timestamp) -> Result<usize, JournalError>;
 
     /// Keeps the files of a good load; the newest generation again if they are the same.

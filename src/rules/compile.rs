@@ -4,6 +4,7 @@ use super::digest::Shared;
 use super::file::{RawFile, RawRule};
 use super::load::Settings;
 use super::report::Report;
+use super::index::Index;
 use super::{FileScope, Off, Rule, RuleSet, action, matching};
 use crate::pattern::Pattern;
 use crate::script::{Condition, Scripts};
@@ -55,6 +56,7 @@ impl Compiler<'_> {
                 .enumerate()
                 .map(|(index, rule): (_, &Rule)| (rule.name.clone(), index))
                 .collect(),
+            index: Index::new(&rules, &scopes),
             rules,
             off,
             vars: Arc::clone(&self.vars),

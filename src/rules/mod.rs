@@ -9,6 +9,7 @@ mod compile;
 mod digest;
 pub mod expect;
 mod file;
+mod index;
 mod load;
 mod matching;
 mod options;
@@ -28,6 +29,7 @@ use crate::registry::ConfigError;
 use crate::script::{Condition, Scripts};
 use crate::secret::Resolve;
 use crate::template::{Params, Vars};
+use index::Index;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -45,6 +47,7 @@ pub struct RuleSet {
     pub vars: Arc<Vars>,
     pub resolver: Arc<dyn Resolve>,
     files: Vec<FileScope>,
+    index: Index,
     by_name: HashMap<String, usize>,
     scripts: Arc<Scripts>,
     context: Context,

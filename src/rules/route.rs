@@ -1,10 +1,11 @@
 //! Routing: which rules an event matches, and which deliveries that makes.
 
 use super::matching::OWN_SOURCE;
-use super::{Planned, Rule, RuleSet};
+use super::{FileScope, Planned, RuleSet};
 use crate::delivery::DeliveryId;
 use crate::event::Event;
 use crate::journal::{NewDelivery, Routing};
+use crate::pattern::Pattern;
 use crate::script::Condition;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -14,6 +15,31 @@ struct Matched {
     index: usize,
     /// Why its `when` could not be evaluated.
     error: Option<String>,
+}
+
+/// What was found of the rules that match.
+#[derive(Default)]
+struct Found {
+    matched: Vec<Matched>,
+    /// Those of them that stop, in rule order.
+    stops: Vec<usize>,
+}
+
+impl Found {
+    fn add(&mut self, index: usize, stop: bool) {
+        self.matched.push(Matched { index, error: None });
+        if stop {
+            let at = self.stops.partition_point(|other| *other < index);
+            self.stops.insert(at, index);
+        }
+    }
+
+    /// Whether an earlier rule of the same file matched and stops. One whose `when` erred does
+    /// not: what it would have said is unknown, and a later rule must not be lost by that.
+    fn is_stopped(&self, index: usize, file: &FileScope) -> bool {
+        let first = self.stops.partition_point(|stop| *stop < file.rules.start);
+        self.stops.get(first).is_some_and(|stop| *stop < index)
+    }
 }
 
 impl RuleSet {
@@ -47,54 +73,59 @@ impl RuleSet {
     }
 
     fn matched(&self, event: &Event) -> Vec<Matched> {
-        let mut matched = self.pass(event, false, Vec::new());
-        if matched.iter().all(|found| self.rules[found.index].any) {
-            matched = self.pass(event, true, matched);
-            matched.sort_by_key(|found| found.index);
+        let candidates = self.index.candidates(event.document());
+        let mut found = Found::default();
+        self.pass(event, &candidates, false, &mut found);
+        if found.matched.iter().all(|found| self.rules[found.index].any) {
+            self.pass(event, &candidates, true, &mut found);
+            found.matched.sort_by_key(|found| found.index);
         }
-        matched
+        found.matched
     }
 
     /// Adds the rules that match, of those that are fallbacks or of those that are not.
-    fn pass(&self, event: &Event, fallback: bool, mut matched: Vec<Matched>) -> Vec<Matched> {
-        for index in self.candidates(event, fallback) {
-            if self.is_stopped(index, &matched) {
+    fn pass(&self, event: &Event, candidates: &[u32], fallback: bool, found: &mut Found) {
+        for (index, file) in self.matching_patterns(event, candidates, fallback) {
+            if found.is_stopped(index, file) {
                 continue;
             }
-            match holds(self.rules[index].when.as_ref(), event) {
-                Ok(true) => matched.push(Matched { index, error: None }),
+            let rule = &self.rules[index];
+            match holds(rule.when.as_ref(), event) {
+                Ok(true) => found.add(index, rule.stop),
                 Ok(false) => {}
-                Err(error) => matched.push(Matched { index, error: Some(error) }),
+                Err(error) => found.matched.push(Matched { index, error: Some(error) }),
             }
         }
-        matched
     }
 
-    /// The rules whose patterns match, in rule order: the one way from an event to its rules.
-    fn candidates(&self, event: &Event, fallback: bool) -> impl Iterator<Item = usize> {
+    /// The candidates whose patterns match, in rule order, each with its file.
+    fn matching_patterns<'a>(
+        &'a self,
+        event: &'a Event,
+        candidates: &'a [u32],
+        fallback: bool,
+    ) -> impl Iterator<Item = (usize, &'a FileScope)> {
         let document = event.document();
         let own = event.source() == OWN_SOURCE;
-        let files = self
-            .files
-            .iter()
-            .filter(move |file| file.pattern.as_ref().is_none_or(|pattern| pattern.matches(document)));
-        files.flat_map(|file| file.rules.clone()).filter(move |index| {
-            let rule = &self.rules[*index];
-            rule.fallback == fallback
-                && (rule.sees_own || !own)
-                && rule.pattern.as_ref().is_none_or(|pattern| pattern.matches(document))
+        let matches = |pattern: &Option<Pattern>| pattern.as_ref().is_none_or(|it| it.matches(document));
+        // Candidates of one file stand together: its pattern is tested once.
+        let mut last: Option<(&FileScope, bool)> = None;
+        candidates.iter().map(|index| *index as usize).filter_map(move |index| {
+            let rule = &self.rules[index];
+            if rule.fallback != fallback || (own && !rule.sees_own) {
+                return None;
+            }
+            let (file, open) = last.filter(|(file, _)| file.rules.contains(&index)).unwrap_or_else(|| {
+                let file = self.file_of(index);
+                (file, matches(&file.pattern))
+            });
+            last = Some((file, open));
+            (open && matches(&rule.pattern)).then_some((index, file))
         })
     }
 
-    /// Whether an earlier rule of the same file matched and stops. One whose `when` erred does
-    /// not: what it would have said is unknown, and a later rule must not be lost by that.
-    fn is_stopped(&self, index: usize, matched: &[Matched]) -> bool {
-        let rule = &self.rules[index];
-        let stops = |found: &Matched| {
-            let earlier = &self.rules[found.index];
-            found.index < index && found.error.is_none() && earlier.stop && same_file(earlier, rule)
-        };
-        matched.iter().any(stops)
+    fn file_of(&self, index: usize) -> &FileScope {
+        &self.files[self.files.partition_point(|file| file.rules.end <= index)]
     }
 
     fn delivery(
@@ -125,10 +156,6 @@ impl RuleSet {
             blocked,
         })
     }
-}
-
-fn same_file(one: &Rule, other: &Rule) -> bool {
-    one.file == other.file
 }
 
 fn later(now: Timestamp, wait: Duration) -> Timestamp {

@@ -1,7 +1,8 @@
 //! `when`: one pure expression over the document's fields, compiled once, quick and bounded.
 
+use super::absent::Site;
 use super::check::{self, Natives};
-use super::explain::{self, Names};
+use super::explain;
 use super::{Limits, Scripts, convert, state};
 use crate::diagnostic::did_you_mean;
 use crate::event::{self, Event};
@@ -14,11 +15,15 @@ use std::time::Duration;
 pub(super) const LIMITS: Limits =
     Limits { steps: 10_000, time: Duration::from_millis(100), depth: 16, size: 1 << 16, effects: 0 };
 
+/// A `when` is evaluated wherever its caller is, also on a runtime's worker, whose stack is 2 MiB.
+const STACK_BYTES: usize = 1 << 20;
+
 /// A compiled `when`.
 #[derive(Clone)]
 pub struct Condition {
     engine: Arc<Engine>,
     ast: Arc<AST>,
+    text: Arc<str>,
     /// The names of the document that the expression uses: only these are converted.
     names: Vec<&'static str>,
     whole_event: bool,
@@ -56,7 +61,7 @@ impl Scripts {
         functions(&ast, &self.condition_natives)?;
         let whole_event = names.contains("event");
         let names = event::FIELDS.iter().copied().filter(|field| names.contains(*field)).collect();
-        Ok(Condition { engine, ast: Arc::new(ast), names, whole_event })
+        Ok(Condition { engine, ast: Arc::new(ast), text: expression.into(), names, whole_event })
     }
 }
 
@@ -111,7 +116,7 @@ impl Condition {
     /// # Errors
     /// The sentence that says why it could not be said (a mixed comparison, an absent key, …).
     pub fn holds(&self, event: &Event) -> Result<bool, String> {
-        state::meter(LIMITS.steps, LIMITS.time);
+        state::meter(LIMITS.steps, LIMITS.time, STACK_BYTES);
         let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope(event), &self.ast);
         let value = result.map_err(|error| self.explain(*error, event))?;
         if state::spent().is_some() {
@@ -132,13 +137,11 @@ impl Condition {
     }
 
     fn explain(&self, error: rhai::EvalAltResult, event: &Event) -> String {
-        let keys =
-            ["payload", "metadata", "headers"].into_iter().filter_map(|name| event.get(name)?.as_object());
-        let names = keys.flat_map(|object| object.keys().map(str::to_owned)).collect();
         if state::spent().is_some() {
             return "the condition is too much work to evaluate before the answer: move it into a script"
                 .to_owned();
         }
-        explain::explain(error, "when", &LIMITS, &Names(names)).message
+        let site = Site { event, text: &|_| Some(&*self.text) };
+        explain::explain(error, "when", &LIMITS, Some(&site)).message
     }
 }

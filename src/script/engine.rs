@@ -3,7 +3,7 @@
 use super::library::Resolver;
 use super::state::{self, Spent};
 use super::{Limits, compare, effects, fault, number, outcome, read, secret, sizes};
-use crate::action::ActionKind;
+use crate::action::{ActionKind, one_line};
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, Position};
 use std::sync::PoisonError;
@@ -56,8 +56,9 @@ fn set_limits(engine: &mut Engine, limits: &Limits) {
     // Steps are counted by `state`: Rhai forgets those made inside callbacks of `map` and `filter`.
     engine.set_max_operations(0);
     engine.on_progress(|_| state::progress());
-    // One more than allowed, so that the resolver below sees the level too many and latches it.
-    engine.set_max_call_levels(limits.depth.saturating_add(1));
+    // Depth is watched by the resolver below and, in functions that read no variable, by the
+    // stack that `state` lets them take: the error that Rhai itself raises could be caught.
+    engine.set_max_call_levels(usize::MAX);
     engine.set_max_expr_depths(EXPRESSION_DEPTHS.0, EXPRESSION_DEPTHS.1);
     engine.set_max_string_size(limits.size);
     engine.set_max_array_size(limits.size);
@@ -102,9 +103,11 @@ fn refuse_sleep() -> Result<(), Box<EvalAltResult>> {
     Err(fault("a script cannot sleep: end the run with `retry(why, \"5m\")`, or give an action `after`"))
 }
 
+/// Writes what a script prints into the log, as one line whatever is in it.
 fn print(text: &str, file: Option<&str>, position: Position) {
     let event = state::with_run(|run| run.id.event.to_string()).unwrap_or_default();
     let own = state::with_run(|run| run.file.clone()).unwrap_or_default();
     let file = file.map_or(own, str::to_owned);
-    tracing::info!(target: "hookyard::script", event, file, line = position.line(), "{text}");
+    let line = position.line();
+    tracing::info!(target: "hookyard::script", event, file, line, "{}", one_line(text));
 }

@@ -1,11 +1,11 @@
 //! Rhai's errors as sentences that say where and what to write instead.
 
 use super::Limits;
+use super::absent::{Site, absent};
 use super::source::Source;
 use super::state::{self, Spent};
-use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::diagnostic::Diagnostic;
 use rhai::{EvalAltResult, ParseError, ParseErrorType, Position};
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,12 +19,13 @@ pub(super) struct Explained {
     pub calls: Vec<(String, Arc<str>, Position)>,
 }
 
-/// What the maps at hand have, for suggestions.
-#[derive(Default)]
-pub(super) struct Names(pub BTreeSet<String>);
-
 /// Rhai wraps an error once per call: the innermost one is explained, the wraps are the stack.
-pub(super) fn explain(error: EvalAltResult, file: &str, limits: &Limits, names: &Names) -> Explained {
+pub(super) fn explain(
+    error: EvalAltResult,
+    file: &str,
+    limits: &Limits,
+    site: Option<&Site<'_>>,
+) -> Explained {
     let (mut error, mut file, mut calls) = (error, Arc::<str>::from(file), Vec::new());
     loop {
         error = match error {
@@ -39,7 +40,7 @@ pub(super) fn explain(error: EvalAltResult, file: &str, limits: &Limits, names: 
             innermost => {
                 calls.reverse();
                 let position = innermost.position();
-                let message = message(innermost, limits, names);
+                let message = message(innermost, &file, limits, site);
                 return Explained { file, position, message, calls };
             }
         }
@@ -74,12 +75,12 @@ impl fmt::Display for Place {
 }
 
 /// The sentence about an innermost error.
-pub(super) fn message(mut error: EvalAltResult, limits: &Limits, names: &Names) -> String {
+fn message(mut error: EvalAltResult, file: &str, limits: &Limits, site: Option<&Site<'_>>) -> String {
     if let Some(limit) = state::spent() {
         return spent(limit, limits);
     }
     match &error {
-        EvalAltResult::ErrorPropertyNotFound(name, _) => absent(name, names),
+        EvalAltResult::ErrorPropertyNotFound(name, at) => absent(name, file, *at, site),
         EvalAltResult::ErrorVariableNotFound(name, _) => format!("there is no variable `{name}`"),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             format!("there is no function `{signature}` for values of these kinds")
@@ -97,22 +98,13 @@ pub(super) fn message(mut error: EvalAltResult, limits: &Limits, names: &Names) 
     }
 }
 
-fn spent(limit: Spent, limits: &Limits) -> String {
+pub(super) fn spent(limit: Spent, limits: &Limits) -> String {
     match limit {
         Spent::Steps => format!("the script took more steps than limits.script.steps ({})", limits.steps),
         Spent::Time => format!("the script ran longer than limits.script.time ({:?})", limits.time),
         Spent::Size => format!("a value grew past limits.script.size ({})", limits.size),
         Spent::Depth => format!("calls are nested deeper than limits.script.depth ({})", limits.depth),
     }
-}
-
-fn absent(name: &str, names: &Names) -> String {
-    let meant = did_you_mean(name, names.0.iter().map(String::as_str));
-    let meant = meant.map(|meant| format!("did you mean `{meant}`? ")).unwrap_or_default();
-    format!(
-        "the map has no `{name}`: {meant}what may be absent is read with `.get(\"{name}\", default)` \
-         (`?.` and `??` do not help where the key itself is absent)"
-    )
 }
 
 pub(super) fn lower_first(text: &str) -> String {
@@ -143,11 +135,32 @@ pub(super) fn parse_message(error: &ParseErrorType) -> String {
 
 /// `payload.default`: a word of the language cannot follow a dot.
 pub(super) fn parse_help(text: &str, error: &ParseError) -> Option<String> {
-    let line = text.lines().nth(error.position().line()? - 1)?;
-    let start = line.char_indices().nth(error.position().position()?.checked_sub(1)?)?.0;
-    let word: String = line[start..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    let object = line[..start].trim_end().strip_suffix('.')?;
-    let object = object.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).next()?;
-    let named = !word.is_empty() && !object.is_empty();
-    named.then(|| format!("`{word}` is a word of the language: write `{object}[\"{word}\"]`"))
+    let (before, after) = around(text, error.position())?;
+    let word: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let object = dotted(before)?;
+    (!word.is_empty()).then(|| format!("`{word}` is a word of the language: write `{object}[\"{word}\"]`"))
+}
+
+/// `event.payload` of the text `… event.payload.x`, where `position` is that of `x`.
+pub(super) fn dotted_before(text: &str, position: Position) -> Option<&str> {
+    dotted(around(text, position)?.0)
+}
+
+/// The line of a position, before it and from it on.
+fn around(text: &str, position: Position) -> Option<(&str, &str)> {
+    let line = text.lines().nth(position.line()? - 1)?;
+    let start = line.char_indices().nth(position.position()?.checked_sub(1)?)?.0;
+    Some(line.split_at(start))
+}
+
+/// The names joined by dots that a text ends in, before its last dot.
+fn dotted(text: &str) -> Option<&str> {
+    let object = text.trim_end().strip_suffix('.')?;
+    let object = object.strip_suffix('?').unwrap_or(object);
+    let begin = object.rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'));
+    let begin = begin.map_or(0, |at| at + object[at..].chars().next().map_or(1, char::len_utf8));
+    let path = &object[begin..];
+    // What stands before may be more of it: `f(x).a`, `list[0].a`.
+    let whole = !path.starts_with('.') && !path.is_empty();
+    whole.then_some(path)
 }

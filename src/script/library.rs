@@ -183,9 +183,9 @@ impl Loader<'_> {
         let ast = self.engine.compile_with_scope(&constants, &*script.source.text);
         let mut ast = ast.map_err(|error| explain::syntax(&script.source, &error))?;
         ast.set_source(&*script.source.path);
-        state::meter(self.limits.steps, self.limits.time);
+        state::meter(self.limits.steps, self.limits.time, state::STACK_BYTES);
         Module::eval_ast_as_new(Scope::new(), &ast, self.engine).map_err(|error| {
-            let explained = explain::explain(*error, &script.source.path, self.limits, &Default::default());
+            let explained = explain::explain(*error, &script.source.path, self.limits, None);
             top_level(script, &explained)
         })
     }

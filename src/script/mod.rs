@@ -6,8 +6,9 @@
 //! | `engine` | the engines and every limit; `state`, `sizes`: what a run has spent and collected |
 //! | `run` | a run as a transaction, on a thread of `pool`; `condition`: `when` |
 //! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `compare` | the host functions |
-//! | `convert` | JSON ⇄ Rhai values; `explain`, `source`: errors as sentences with a place |
+//! | `convert` | JSON ⇄ Rhai values; `explain`, `absent`, `source`: errors as sentences with a place |
 
+mod absent;
 mod check;
 mod compare;
 mod condition;

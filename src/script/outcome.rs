@@ -5,6 +5,9 @@ use super::{convert, fault};
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 use std::time::Duration;
 
+/// Between a run and the next that it asks for: one that asks for none would run without pause.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
 type Ended = Result<(), Box<EvalAltResult>>;
 
 pub(super) fn register(engine: &mut Engine) {
@@ -18,7 +21,7 @@ pub(super) fn register(engine: &mut Engine) {
         Err(state::end(End::Retry { why: why.into(), wait: None }, context.call_position()))
     });
     engine.register_fn("retry", |context: NativeCallContext, why: ImmutableString, wait: Dynamic| -> Ended {
-        let wait = Some(duration(&wait, "the wait")?);
+        let wait = Some(duration(&wait, "the wait")?.max(SHORTEST_WAIT));
         Err(state::end(End::Retry { why: why.into(), wait }, context.call_position()))
     });
 }

@@ -1,6 +1,7 @@
 //! A run as a transaction: the `script` action hands an event to `on_event` and commits its effects.
 
-use super::explain::{Explained, Names};
+use super::absent::Site;
+use super::explain::Explained;
 use super::state::{Active, End, Run};
 use super::{Scripts, convert, explain, pool, state};
 use crate::action::{Action, ActionError, Attempt};
@@ -10,7 +11,7 @@ use crate::json::{Json, Object};
 use crate::template::Params;
 use async_trait::async_trait;
 use rhai::{Dynamic, EvalAltResult, Map, Scope};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The `script` action: one file's `on_event`.
@@ -93,37 +94,27 @@ fn settle(run: Run, result: Result<(), Box<EvalAltResult>>, event: &Event) -> Re
             Some(explained) => Explained { message, ..explained }.to_string(),
             None => message,
         })),
-        None if result.is_ok() && state::spent().is_none() => Ok(receipt(run, None)),
-        None => Err(ActionError::Blocked(match place(result) {
-            Some(explained) => explained.to_string(),
-            None => format!("{}: a limit was reached", run.file),
-        })),
+        None => match (place(result), state::spent()) {
+            (None, None) => Ok(receipt(run, None)),
+            (Some(explained), _) => Err(ActionError::Blocked(explained.to_string())),
+            // The script caught the error and ended before its next step.
+            (None, Some(limit)) => {
+                let message = explain::spent(limit, &run.scripts.limits);
+                Err(ActionError::Blocked(format!("{}: {message}", run.file)))
+            }
+        },
     }
 }
 
 fn explain_run(error: EvalAltResult, run: &Run, event: &Event) -> Explained {
-    let mut names = BTreeSet::new();
-    event.document().iter().for_each(|(key, value)| {
-        names.insert(key.to_owned());
-        collect_names(value, &mut names);
-    });
-    let mut explained = explain::explain(error, &run.file, &run.scripts.limits, &Names(names));
+    let text = |file: &str| run.scripts.library.get(file).map(|script| &*script.source.text);
+    let site = Site { event, text: &text };
+    let mut explained = explain::explain(error, &run.file, &run.scripts.limits, Some(&site));
     // The outermost call is the one of `on_event` itself, made from no file.
     if let Some(last) = explained.calls.last_mut() {
         last.2 = rhai::Position::NONE;
     }
     explained
-}
-
-fn collect_names(value: &Json, names: &mut BTreeSet<String>) {
-    match value {
-        Json::Object(object) => object.iter().for_each(|(key, value)| {
-            names.insert(key.to_owned());
-            collect_names(value, names);
-        }),
-        Json::Array(items) => items.iter().for_each(|item| collect_names(item, names)),
-        _ => {}
-    }
 }
 
 fn receipt(run: Run, note: Option<&str>) -> Receipt {

@@ -15,12 +15,17 @@ use std::time::{Duration, Instant};
 /// How many reads of a variable pass between two looks at the sizes of all.
 const READS_PER_LOOK: u64 = 256;
 
+/// How much of a pool thread's stack calls may take; the rest is for values, which Rhai measures
+/// and drops recursively.
+pub(super) const STACK_BYTES: usize = 64 << 20;
+
 /// How many steps pass between two looks at the clock.
 const STEPS_PER_LOOK: u64 = 128;
 
 thread_local! {
     static METER: Meter = const { Meter {
-        steps: Cell::new(0), max_steps: Cell::new(0), deadline: Cell::new(None), ended: Cell::new(false),
+        steps: Cell::new(0), max_steps: Cell::new(0), deadline: Cell::new(None),
+        stack_base: Cell::new(0), max_stack_bytes: Cell::new(0), ended: Cell::new(false),
     } };
     static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
     static READS: Cell<u64> = const { Cell::new(0) };
@@ -31,6 +36,9 @@ struct Meter {
     steps: Cell<u64>,
     max_steps: Cell<u64>,
     deadline: Cell<Option<Instant>>,
+    /// Where the stack was when the evaluation began, and how far it may go from there.
+    stack_base: Cell<usize>,
+    max_stack_bytes: Cell<usize>,
     ended: Cell<bool>,
 }
 
@@ -70,15 +78,24 @@ pub(super) struct Run {
     pub end: Option<End>,
 }
 
-/// Starts the meter for something evaluated on this thread.
-pub(super) fn meter(steps: u64, time: Duration) {
+/// Starts the meter for something evaluated on this thread, which may take so much of its stack.
+pub(super) fn meter(steps: u64, time: Duration, stack_bytes: usize) {
     LIMIT.set(None);
     METER.with(|meter| {
         meter.steps.set(0);
         meter.max_steps.set(steps);
         meter.deadline.set(Instant::now().checked_add(time));
+        meter.stack_base.set(stack_place());
+        meter.max_stack_bytes.set(stack_bytes);
         meter.ended.set(false);
     });
+}
+
+/// About where the top of this thread's stack is.
+#[inline(never)]
+fn stack_place() -> usize {
+    let here = 0u8;
+    std::hint::black_box(&raw const here).addr()
 }
 
 /// Counts a read of a variable. Returns whether it is time to measure the variables.
@@ -113,6 +130,10 @@ pub(super) fn progress() -> Option<Dynamic> {
             spend(Spent::Steps);
             return Some(Dynamic::UNIT);
         }
+        if stack_place().abs_diff(meter.stack_base.get()) > meter.max_stack_bytes.get() {
+            spend(Spent::Depth);
+            return Some(Dynamic::UNIT);
+        }
         let late = || meter.deadline.get().is_some_and(|deadline| Instant::now() > deadline);
         if steps.is_multiple_of(STEPS_PER_LOOK) && late() {
             spend(Spent::Time);
@@ -127,7 +148,7 @@ pub(super) struct Active(());
 
 impl Active {
     pub(super) fn start(run: Run, limits: &Limits) -> Self {
-        meter(limits.steps, limits.time);
+        meter(limits.steps, limits.time, STACK_BYTES);
         RUN.set(Some(run));
         Self(())
     }

@@ -6,4 +6,5 @@ mod ends;
 mod kit;
 mod limits;
 mod loading;
+mod printing;
 mod values;

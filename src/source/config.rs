@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn what_is_wrong_in_the_configuration_is_named() {
         let sentence = |text: &str| error(text).1;
-        assert!(sentence(r#"{"pth":"/x"}"#).contains("unknown field `pth`"));
+        assert!(sentence(r#"{"pth":"/x"}"#).contains("unknown key `pth`"));
         assert_eq!(error(r#"{"preset":"browseruse"}"#).0, "/preset");
         assert_eq!(error(r#"{"tolerance":300}"#).0, "/tolerance");
         assert_eq!(error(r#"{"tolerance":{"past":"5 parsecs"}}"#).0, "/tolerance/past");

@@ -50,7 +50,12 @@ fn behind_accessors(mut rest: &str) -> Option<&str> {
             let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
             rest = &name[end..];
         } else if rest.starts_with('[') {
-            rest = &rest[bracket_end(rest)?..];
+            let end = bracket_end(rest)?;
+            // A slice is a piece of the value.
+            if without_strings(&rest[..end]).contains(':') {
+                return None;
+            }
+            rest = &rest[end..];
         } else {
             return Some(rest);
         }

@@ -61,9 +61,10 @@ impl Escape {
 }
 
 /// Where the part of a URL that names its host ends: at the first `/`, `?` or `#` behind `://`.
+/// An empty one does not count: `https:///x` is read as `https://x`.
 pub(super) fn host_end(url: &str) -> Option<usize> {
     let begin = url.find("://")? + 3;
-    url[begin..].find(['/', '?', '#']).map(|at| begin + at)
+    url[begin..].find(['/', '?', '#']).filter(|length| *length > 0).map(|at| begin + at)
 }
 
 /// The path segment of `url` that a server may read as "here" or "up".

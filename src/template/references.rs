@@ -116,9 +116,11 @@ fn resolved(parts: &[Part], resolver: &dyn Resolve) -> String {
 }
 
 fn host(text: &str) -> Option<String> {
-    let lower = text.get(..8)?.to_ascii_lowercase();
-    if !lower.starts_with("http://") && !lower.starts_with("https://") {
+    let (scheme, _) = text.split_once("://")?;
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return None;
     }
-    Some(url::Url::parse(text).ok()?.host_str()?.to_owned())
+    let url = url::Url::parse(text).ok()?;
+    let host = url.host_str()?;
+    Some(host.strip_suffix('.').unwrap_or(host).to_owned())
 }

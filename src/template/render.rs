@@ -4,7 +4,7 @@
 use super::check::{fits, read, wanted};
 use super::compile::{Body, Segment, Template};
 use super::escape::{Escape, dot_segment, host_end};
-use super::jinja::{MAX_OUTPUT_BYTES, too_large};
+use super::jinja::{Hole, MAX_OUTPUT_BYTES, too_large};
 use super::session::Session;
 use super::value::text;
 use super::{Params, RenderError, Rendered, Scope};
@@ -100,30 +100,54 @@ impl Renderer<'_> {
     }
 
     fn template(&mut self, template: &Template) -> Result<Filled, String> {
-        let filled = match &template.body {
+        let done = match &template.body {
             Body::Reference(reference) => return self.reread(reference, template.ty),
             Body::Value(hole) => {
-                let (value, safe) = hole.evaluate(&self.session())?;
-                check(&value, Escape::of(template.ty))?;
-                let escape = if safe || template.ty == ParamType::Url {
-                    Escape::None
-                } else {
-                    Escape::of(template.ty)
-                };
-                typed(escaped(value, escape), template.ty)
+                let value = self.value(hole, template.ty)?;
+                self.computed(template, &value)?;
+                self.node(&value, "").map_err(|error| error.message)?
             }
-            Body::Text(segments) => text(self.segments(segments, Escape::of(template.ty))?),
-            Body::Block(block) => block.evaluate(&self.session())?,
+            Body::Block(block) => {
+                let value = block.evaluate(&self.session())?;
+                self.computed(template, &value)?;
+                self.node(&value, "").map_err(|error| error.message)?
+            }
+            Body::Text(segments) => self.text(template, segments)?,
         };
-        if !template.only_copies() {
-            self.account(&filled)?;
-        }
-        let done = self.node(&filled, "").map_err(|error| error.message)?;
         if template.ty == ParamType::Url {
             check_url(&done.plain)?;
         }
         fits(&done.shown, template.ty)?;
         Ok(done)
+    }
+
+    /// The value of a single hole.
+    fn value(&mut self, hole: &Hole, ty: ParamType) -> Result<Params, String> {
+        let (value, safe) = hole.evaluate(&self.session())?;
+        check(&value, Escape::of(ty))?;
+        // A whole URL is a value of `vars`, so it stays as it is.
+        let escape = if safe || ty == ParamType::Url { Escape::None } else { Escape::of(ty) };
+        Ok(typed(escaped(value, escape), ty))
+    }
+
+    fn text(&mut self, template: &Template, segments: &[Segment]) -> Result<Filled, String> {
+        let pieces = self.pieces(segments, Escape::of(template.ty))?;
+        let parts: Vec<Part> = pieces.iter().map(|piece| piece.part.clone()).collect();
+        let filled = text(parts.clone());
+        self.computed(template, &filled)?;
+        if let Params::Data(data) = filled {
+            return Ok(Filled::data(data));
+        }
+        let mut plain = String::new();
+        for piece in pieces {
+            match piece.part {
+                Part::Literal(text) => plain.push_str(&text),
+                Part::Reference(reference) => {
+                    plain.push_str(&piece.escape.text(self.resolve(&reference)?.expose()));
+                }
+            }
+        }
+        Ok(Filled { filled, plain: plain.into(), shown: shown(&parts).into() })
     }
 
     /// A single reference, read as the type that the parameter takes.
@@ -138,24 +162,34 @@ impl Renderer<'_> {
         Ok(Filled { filled, plain: value, shown: reference.to_string().into() })
     }
 
-    fn segments(&mut self, segments: &[Segment], escape: Escape) -> Result<Vec<Part>, String> {
-        let mut parts = Vec::new();
+    fn pieces(&mut self, segments: &[Segment], escape: Escape) -> Result<Vec<Piece>, String> {
+        let mut pieces = Vec::new();
+        let mut host_is_ours = escape != Escape::Url;
         for segment in segments {
             match segment {
-                Segment::Literal(text) => parts.push(Part::Literal(text.clone())),
-                Segment::Reference(reference) => parts.push(Part::Reference(reference.clone())),
+                Segment::Literal(text) => pieces.push(Piece::author(Part::Literal(text.clone()))),
+                Segment::Reference(reference) => {
+                    pieces.push(Piece::author(Part::Reference(reference.clone())));
+                }
                 Segment::Hole(hole) => {
-                    if escape == Escape::Url && host_end(&self.resolve_all(&parts)?).is_none() {
+                    host_is_ours = host_is_ours || self.ends_host(&pieces)?;
+                    if !host_is_ours {
                         return Err("an event must not choose the host of a URL".to_owned());
                     }
                     let (value, safe) = hole.evaluate(&self.session())?;
                     check(&value, escape)?;
                     let escape = if safe && escape == Escape::Slack { Escape::None } else { escape };
-                    parts.extend(in_text(value, escape)?);
+                    pieces.extend(in_text(value, escape)?);
                 }
             }
         }
-        Ok(parts)
+        Ok(pieces)
+    }
+
+    /// Whether these pieces, which the author wrote, are a URL through its host.
+    fn ends_host(&mut self, pieces: &[Piece]) -> Result<bool, String> {
+        let parts: Vec<Part> = pieces.iter().map(|piece| piece.part.clone()).collect();
+        Ok(host_end(&self.resolve_all(&parts)?).is_some())
     }
 
     fn session(&mut self) -> Arc<Session> {
@@ -164,7 +198,10 @@ impl Renderer<'_> {
     }
 
     /// Counts what was computed against the limit; copies are bounded by the size of the event.
-    fn account(&mut self, filled: &Params) -> Result<(), String> {
+    fn computed(&mut self, template: &Template, filled: &Params) -> Result<(), String> {
+        if template.only_copies() {
+            return Ok(());
+        }
         self.output_bytes += size(filled);
         if self.output_bytes > MAX_OUTPUT_BYTES { Err(too_large()) } else { Ok(()) }
     }
@@ -186,13 +223,27 @@ fn check(value: &Params, escape: Escape) -> Result<(), String> {
     }
 }
 
+/// A piece of a text, and how the value of a reference in it is encoded for its place.
+struct Piece {
+    part: Part,
+    escape: Escape,
+}
+
+impl Piece {
+    /// What the author wrote into the text itself is already as it should be.
+    fn author(part: Part) -> Self {
+        Self { part, escape: Escape::None }
+    }
+}
+
 /// A value in the middle of a text: text as it is, all else as JSON.
-fn in_text(value: Params, escape: Escape) -> Result<Vec<Part>, String> {
-    let literal = |text: &str| vec![Part::Literal(escape.text(text))];
+fn in_text(value: Params, escape: Escape) -> Result<Vec<Piece>, String> {
+    let literal = |text: &str| vec![Piece { part: Part::Literal(escape.text(text)), escape }];
+    let piece = |part| Piece { part: escaped_part(part, escape), escape };
     match value {
         Params::Data(Json::String(text)) => Ok(literal(&text)),
         Params::Data(data) => Ok(literal(&data.to_string())),
-        Params::Secret(parts) => Ok(parts.into_iter().map(|part| escaped_part(part, escape)).collect()),
+        Params::Secret(parts) => Ok(parts.into_iter().map(piece).collect()),
         other => match other.literal() {
             Some(data) => Ok(literal(&data.to_string())),
             None => Err("a list or map with a secret in it cannot be put into a text".to_owned()),

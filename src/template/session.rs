@@ -18,7 +18,7 @@ const CLOSE: char = '\u{f0001}';
 /// Shared by all values that a rendering hands to minijinja.
 #[derive(Debug)]
 pub(super) struct Session {
-    event: Json,
+    event: Arc<Json>,
     vars: Arc<Params>,
     /// The parts behind each marker.
     mentioned: Mutex<Vec<Vec<Part>>>,
@@ -35,7 +35,7 @@ pub(super) enum Root {
 impl Session {
     pub fn new(scope: Scope<'_>) -> Arc<Self> {
         Arc::new(Self {
-            event: Json::Object(scope.event.document().clone()),
+            event: scope.event.shared(),
             vars: scope.vars.shared(),
             mentioned: Mutex::default(),
             missing: Mutex::default(),

@@ -251,11 +251,23 @@ fn a_url_is_literal_through_its_host_and_encoded_behind_it() {
         "{{ vars.base | replace('v', status) }}",
         "{{ vars.slack.x | default(payload.url) }}",
         "{% if true %}https://a.example/{% endif %}",
+        "https:///{{ status }}/",
+        "{{ vars.base[:payload.n] }}",
     ] {
         assert!(compile(&Json::object([("url", text.into())]).to_string()).is_err(), "{text}");
     }
     assert!(render_error("url", "https://a.example/{{ metadata.up }}/x").contains("`..`"));
     assert!(render_error("url", "https:${N}{{ status }}").contains("host"));
+}
+
+#[test]
+fn a_secret_in_a_hole_of_a_url_is_encoded_and_one_that_the_author_wrote_is_not() {
+    let url = |text: &str| render("url", text).as_str().unwrap().to_owned();
+    assert_eq!(url("https://a.example/?k={{ vars.key }}"), "https://a.example/?k=Bearer%20s3cr3t%2Fvalue");
+    assert_eq!(url("https://a.example/${KEY}/{{ status }}"), "https://a.example/s3cr3t/value/finished");
+    assert_eq!(url("{{ vars.slack.marketing }}"), "https://hooks.example/T0");
+    let shown = try_render("url", "https://a.example/?k={{ vars.key }}").unwrap().shown;
+    assert_eq!(shown.get("url").unwrap(), &Json::from("https://a.example/?k=Bearer%20${KEY}"));
 }
 
 #[test]
@@ -322,6 +334,9 @@ fn hosts_are_those_the_author_wrote() {
     let hosts = params.hosts(&environment());
     assert_eq!(hosts, ["10.0.0.1", "hooks.example"].map(str::to_owned).into());
     assert!(vars().hosts(&environment()).contains("v.example"));
+    let spellings = compile(r#"{"json":["HTTP://ÄRZTE.example/","http://[::1]:80/","http://2130706433/"]}"#);
+    let hosts = spellings.unwrap().hosts(&environment());
+    assert_eq!(hosts, ["xn--rzte-koa.example", "[::1]", "127.0.0.1"].map(str::to_owned).into());
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The `file` action: one line at the end of a file below the files directory.
 
+mod durable;
 mod store;
+#[cfg(test)]
+mod store_tests;
 
-use super::log::one_line;
-use super::{Action, ActionError, ActionKind, Attempt, Context};
+use super::{Action, ActionError, ActionKind, Attempt, Context, one_line};
 use crate::delivery::Receipt;
 use crate::json::Json;
 use crate::registry::{ConfigError, Param, ParamType, token};
@@ -104,6 +106,9 @@ fn line(attempt: &Attempt) -> String {
 
 /// The path in its only spelling, so that one file has one queue.
 fn normal_path(text: &str) -> Result<String, String> {
+    if text == "~" || text.starts_with("~/") {
+        return Err(format!("`{text}` is not a path below the files directory: `~` is not looked up here"));
+    }
     let segment = |component| match component {
         Component::Normal(name) => name.to_str(),
         _ => None,
@@ -148,7 +153,7 @@ mod tests {
     #[test]
     fn a_path_stays_below_the_directory() {
         assert_eq!(normal_path("a/b.jsonl").as_deref(), Ok("a/b.jsonl"));
-        for text in ["", "/etc/x", "../x", "a/../b", "a/./b", "a//b", "a/", ".", "a\0b"] {
+        for text in ["", "/etc/x", "../x", "a/../b", "a/./b", "a//b", "a/", ".", "a\0b", "~", "~/x"] {
             assert!(normal_path(text).is_err(), "{text:?}");
         }
     }

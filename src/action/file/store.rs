@@ -5,7 +5,7 @@
 //! open only during such a batch, so the number of open files is bounded by that of deliveries
 //! under way, and files that others move or remove are found again.
 
-use cap_std::ambient_authority;
+use super::durable;
 use cap_std::fs::{Dir, OpenOptions};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -80,6 +80,12 @@ impl Files {
         new
     }
 
+    /// How many files have a writer.
+    #[cfg(test)]
+    pub(super) fn writers(&self) -> usize {
+        self.0.queues.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Writes batch after batch until nothing waits.
     fn write_all(&self, path: &str) {
         let _freed = FreedByPanic { files: self, path };
@@ -106,8 +112,7 @@ impl Files {
     }
 
     fn write(&self, path: &str, batch: &[Line]) -> io::Result<()> {
-        Dir::create_ambient_dir_all(&self.0.root, ambient_authority())?;
-        let root = Dir::open_ambient_dir(&self.0.root, ambient_authority())?;
+        let root = durable::open_root(&self.0.root)?;
         let mut file = Open::new(&root, path)?;
         let mut gathered = String::new();
         for line in batch {
@@ -149,9 +154,8 @@ struct Open {
 impl Open {
     /// Opens or makes the file and the directories above it, and closes a torn last line.
     fn new(root: &Dir, path: &str) -> io::Result<Self> {
-        let parent = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty());
-        if let Some(parent) = parent {
-            root.create_dir_all(parent)?;
+        if let Some(parent) = durable::parent(Path::new(path)) {
+            durable::make_directories(root, parent)?;
         }
         let existed = root.try_exists(path)?;
         let file = root.open_with(path, OpenOptions::new().read(true).append(true).create(true))?;
@@ -160,7 +164,7 @@ impl Open {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
         if !existed {
-            sync_directory(root, path)?;
+            durable::sync_parent(root, Path::new(path))?;
         }
         let mut open = Self { file, size: metadata.len() };
         open.close_torn_line()?;
@@ -177,10 +181,29 @@ impl Open {
         if last == *b"\n" { Ok(()) } else { self.append("\n") }
     }
 
+    /// Writes all of `text`, or takes back what was written of it.
     fn append(&mut self, text: &str) -> io::Result<()> {
-        self.file.write_all(text.as_bytes())?;
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            match self.file.write(rest) {
+                Ok(0) => return self.take_back(text.len() - rest.len(), io::ErrorKind::WriteZero.into()),
+                Ok(count) => rest = &rest[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return self.take_back(text.len() - rest.len(), error),
+            }
+        }
         self.size += text.len() as u64;
         Ok(())
+    }
+
+    /// Removes the beginning of what could not be written whole, so that a full disk leaves no
+    /// torn lines, unless somebody else has written behind it. Returns the error.
+    fn take_back(&mut self, written_bytes: usize, error: io::Error) -> io::Result<()> {
+        let ours = self.size + written_bytes as u64;
+        if written_bytes > 0 && self.file.metadata()?.len() == ours {
+            self.file.set_len(self.size)?;
+        }
+        Err(error)
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -195,131 +218,12 @@ fn rotate(root: &Dir, path: &str, keep: u64) -> io::Result<()> {
     for number in (0..keep).rev() {
         absent_is_fine(root.rename(old(number), root, old(number + 1)))?;
     }
-    sync_directory(root, path)
+    durable::sync_parent(root, Path::new(path))
 }
 
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
-    }
-}
-
-/// Makes names durable: without this a new file may be gone after a crash, its data synced or not.
-fn sync_directory(root: &Dir, path: &str) -> io::Result<()> {
-    let parent = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty());
-    // Opened as a file: the handle of a `Dir` may be one that cannot be synced.
-    root.open(parent.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LARGE: Rotation = Rotation { at_bytes: 1 << 20, keep: 5 };
-
-    struct Scratch {
-        directory: tempfile::TempDir,
-        files: Files,
-    }
-
-    fn scratch() -> Scratch {
-        let directory = tempfile::tempdir().unwrap();
-        let files = Files::new(directory.path().join("files"));
-        Scratch { directory, files }
-    }
-
-    impl Scratch {
-        fn path(&self, path: &str) -> PathBuf {
-            self.directory.path().join("files").join(path)
-        }
-
-        fn content(&self, path: &str) -> String {
-            std::fs::read_to_string(self.path(path)).unwrap_or_default()
-        }
-
-        async fn append(&self, path: &str, text: &str, rotation: Rotation) -> Result<(), FileError> {
-            self.files.append(path, text.to_owned(), rotation).await
-        }
-    }
-
-    #[tokio::test]
-    async fn directories_are_made_and_lines_appended() {
-        let scratch = scratch();
-        scratch.append("a/b/c.log", "one", LARGE).await.unwrap();
-        scratch.append("a/b/c.log", "two", LARGE).await.unwrap();
-        assert_eq!(scratch.content("a/b/c.log"), "one\ntwo\n");
-    }
-
-    #[tokio::test]
-    async fn a_torn_last_line_is_closed() {
-        let scratch = scratch();
-        std::fs::create_dir_all(scratch.path("")).unwrap();
-        std::fs::write(scratch.path("x"), "whole\ntor").unwrap();
-        scratch.append("x", "next", LARGE).await.unwrap();
-        assert_eq!(scratch.content("x"), "whole\ntor\nnext\n");
-    }
-
-    #[tokio::test]
-    async fn a_full_file_moves_aside_and_the_oldest_goes() {
-        let scratch = scratch();
-        let small = Rotation { at_bytes: 10, keep: 2 };
-        for text in ["1111", "2222", "3333", "4444", "5555", "6666", "7777"] {
-            scratch.append("r", text, small).await.unwrap();
-        }
-        let contents = ["r", "r.1", "r.2", "r.3"].map(|name| scratch.content(name));
-        assert_eq!(contents, ["7777\n", "5555\n6666\n", "3333\n4444\n", ""]);
-        scratch.append("r", "a line longer than the limit", Rotation { keep: 0, ..small }).await.unwrap();
-        assert_eq!(scratch.content("r"), "a line longer than the limit\n");
-    }
-
-    #[tokio::test]
-    async fn concurrent_lines_are_whole_and_each_is_there() {
-        let scratch = scratch();
-        let line = |index: usize| format!("{index}-{}", "x".repeat(index * 37 % 5000));
-        let appends = (0..300).map(|index| scratch.files.append("many", line(index), LARGE));
-        for result in futures_util::future::join_all(appends).await {
-            result.unwrap();
-        }
-        let content = ["many.1", "many"].map(|name| scratch.content(name)).concat();
-        let mut found: Vec<_> = content.lines().map(str::to_owned).collect();
-        let mut expected: Vec<_> = (0..300).map(line).collect();
-        found.sort();
-        expected.sort();
-        assert_eq!(found, expected);
-        assert!(scratch.files.0.queues.lock().unwrap().len() <= 1);
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_written_is_an_error_that_names_it() {
-        let scratch = scratch();
-        scratch.append("plain", "x", LARGE).await.unwrap();
-        let error = scratch.append("plain/below", "y", LARGE).await.unwrap_err();
-        assert!(error.to_string().contains("files/plain/below cannot be written"), "{error}");
-        scratch.append("plain", "z", LARGE).await.unwrap();
-        assert_eq!(scratch.content("plain"), "x\nz\n");
-    }
-
-    #[tokio::test]
-    async fn a_file_that_others_move_is_begun_anew() {
-        let scratch = scratch();
-        scratch.append("x", "one", LARGE).await.unwrap();
-        std::fs::rename(scratch.path("x"), scratch.path("y")).unwrap();
-        scratch.append("x", "two", LARGE).await.unwrap();
-        assert_eq!((scratch.content("y"), scratch.content("x")), ("one\n".to_owned(), "two\n".to_owned()));
-    }
-
-    #[cfg(unix)]
-    #[tokio::test]
-    async fn a_symbolic_link_does_not_lead_out() {
-        let scratch = scratch();
-        let outside = scratch.directory.path().join("outside");
-        std::fs::create_dir_all(&outside).unwrap();
-        std::fs::create_dir_all(scratch.path("")).unwrap();
-        std::os::unix::fs::symlink(&outside, scratch.path("dir")).unwrap();
-        std::os::unix::fs::symlink(outside.join("f"), scratch.path("link")).unwrap();
-        assert!(scratch.append("dir/x", "y", LARGE).await.is_err());
-        assert!(scratch.append("link", "y", LARGE).await.is_err());
-        assert_eq!(std::fs::read_dir(outside).unwrap().count(), 0);
     }
 }

@@ -33,7 +33,10 @@ impl Row {
             let why = "it has reached its size limit, and nothing in it may be removed yet";
             return Ok(Err(JournalError::Unavailable(why.into())));
         }
-        let print = self.print(txn)?;
+        let Some(print) = self.print(txn)? else {
+            let why = "too many events have the same millisecond: is the clock standing still?";
+            return Ok(Err(JournalError::Unavailable(why.into())));
+        };
         txn.prints.stage(txn.connection, print)?;
         self.insert(txn, &print)?;
         txn.tally.events += 1;
@@ -44,18 +47,14 @@ impl Row {
         Ok(Ok(Appended::New(print.id)))
     }
 
-    fn print(&self, txn: &Txn<'_>) -> Result<Print, Fault> {
+    /// `None`: its millisecond has no key left.
+    fn print(&self, txn: &Txn<'_>) -> Result<Option<Print>, Fault> {
         let id = self.entry.received.event.id();
         let received = self.entry.received_at.as_millisecond();
         let window = received.saturating_sub(self.entry.dedupe_since.as_millisecond()).max(0);
         let until = received.saturating_add(window);
-        Ok(Print {
-            id,
-            seq: free_seq(txn, id)?,
-            fingerprint: self.entry.received.fingerprint,
-            received,
-            until,
-        })
+        let fingerprint = self.entry.received.fingerprint;
+        Ok(free_seq(txn, id)?.map(|seq| Print { id, seq, fingerprint, received, until }))
     }
 
     fn insert(&self, txn: &Txn<'_>, print: &Print) -> Result<(), Fault> {
@@ -83,17 +82,14 @@ impl Row {
     }
 }
 
-/// The next key in the event's millisecond.
-fn free_seq(txn: &Txn<'_>, id: EventId) -> Result<i64, Fault> {
+/// The next key in the event's millisecond, if one is left.
+fn free_seq(txn: &Txn<'_>, id: EventId) -> Result<Option<i64>, Fault> {
     let seqs = codec::seqs_of(id.0.timestamp_ms());
     let sql = "SELECT max(seq) FROM events WHERE seq BETWEEN ?1 AND ?2";
     let newest: Option<i64> =
         txn.connection.prepare_cached(sql)?.query_row([seqs.start(), seqs.end()], |row| row.get(0))?;
-    match newest {
-        None => Ok(*seqs.start()),
-        Some(newest) if newest < *seqs.end() => Ok(newest + 1),
-        Some(_) => Err(Fault::Refused("more than 32768 events have the same millisecond".into())),
-    }
+    let next = newest.map_or(*seqs.start(), |newest| newest.saturating_add(1));
+    Ok((newest != Some(*seqs.end())).then_some(next))
 }
 
 /// The key of an event, if it is here.

@@ -1,5 +1,6 @@
 //! The callers' side of the writer's thread: a bounded queue of jobs, answered after their commit.
 
+use super::identity::Identity;
 use super::open::{self, Options};
 use super::txn::{Fault, Shared, Txn, unavailable};
 use super::writer::Writer;
@@ -45,7 +46,7 @@ where
 }
 
 /// Something to be done between transactions, on what is committed.
-pub type Look = Box<dyn FnOnce(&Connection, &Shared) + Send>;
+pub type Look = Box<dyn FnOnce(Result<(&Connection, &Shared), JournalError>) + Send>;
 
 /// What the queue holds; each with its place in it.
 pub enum Command {
@@ -75,7 +76,9 @@ impl Handle {
         // Bounded by the permits: a command holds one until it is done.
         let (queue, commands) = mpsc::channel();
         let shared = Arc::new(Shared::new());
-        let mut writer = Writer::load(connection, path.clone(), options, shared.clone())
+        let identity = Identity::of(&path).map_err(|error| open::refuse(&path, error.to_string()))?;
+        let place = (path.clone(), identity);
+        let mut writer = Writer::load(connection, place, options, shared.clone())
             .map_err(|error| open::unusable(&path, &error))?;
         let run = move || {
             writer.run(&commands);
@@ -109,8 +112,10 @@ impl Handle {
     ) -> Result<T, JournalError> {
         let permit = self.permit().await?;
         let (reply, answer) = oneshot::channel();
-        let look: Look = Box::new(move |connection, shared| {
-            let _ = reply.send(look(connection, shared).map_err(|fault| unavailable(&fault)));
+        let look: Look = Box::new(move |open| {
+            let look = |(connection, shared)| look(connection, shared).map_err(|fault| unavailable(&fault));
+            // A caller that went away does not need its answer.
+            let _ = reply.send(open.and_then(look));
         });
         self.queue.send(Command::Look(look, permit)).map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed()))

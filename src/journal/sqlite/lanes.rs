@@ -4,6 +4,7 @@
 //! as one with a single delivery, and a lane with none due costs nothing at a lease.
 
 use crate::delivery::DeliveryId;
+use crate::journal::State;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Number of a row of the table `lanes`.
@@ -27,6 +28,8 @@ pub struct Held {
     pub event: i64,
     pub name: String,
     pub due: i64,
+    /// As it is in the table, if that is sure.
+    pub state: Option<State>,
 }
 
 /// All of them.
@@ -115,6 +118,11 @@ impl Lanes {
         self.held.get(id)
     }
 
+    /// After a commit that may have been made or not, the table has to be asked.
+    pub fn doubt_states(&mut self) {
+        self.held.values_mut().for_each(|held| held.state = None);
+    }
+
     /// Ends a lease; what is still open is due at `due`.
     pub fn end(&mut self, id: &DeliveryId, due: Option<i64>) {
         let Some(held) = self.held.remove(id) else { return };
@@ -164,7 +172,7 @@ mod tests {
 
     fn hold(lanes: &mut Lanes, lane: LaneId, event: i64) -> DeliveryId {
         let id: DeliveryId = format!("evt_01JDFV3M4X0000000000000000/r{lane}/a/e-{event}").parse().unwrap();
-        lanes.hold(id.clone(), Held { lane, event, name: String::new(), due: 10 });
+        lanes.hold(id.clone(), Held { lane, event, name: String::new(), due: 10, state: None });
         id
     }
 

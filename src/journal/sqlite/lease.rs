@@ -9,7 +9,7 @@ use crate::journal::{JournalError, Leased, State};
 use crate::json;
 use crate::template::Params;
 use bytes::Bytes;
-use rusqlite::{Connection, Result, Row};
+use rusqlite::{Connection, OptionalExtension, Result, Row};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,7 +117,7 @@ fn take_from(
     let mut room = share.min(wanted.per_lane.saturating_sub(under_way));
     // Leased rows stand in the index too, hence the longer look; one more says what comes next.
     let look = i64::try_from(under_way + room + 1).unwrap_or(i64::MAX);
-    let mut query = connection.prepare_cached(OPEN)?;
+    let mut query = connection.prepare_cached(KEYS)?;
     let mut rows = query.query([lane, look])?;
     let mut next = None;
     while let Some(row) = rows.next()? {
@@ -129,8 +129,11 @@ fn take_from(
             next = Some(due);
             break;
         }
-        let leased = LeasedRow::read(row, &rule, &action, &name)?;
-        lanes.hold(leased.id.clone(), Held { lane, event, name, due });
+        let Some(leased) = LeasedRow::find(connection, (event, lane, &name), &rule, &action)? else {
+            continue;
+        };
+        let state = Some(leased.state);
+        lanes.hold(leased.id.clone(), Held { lane, event, name, due, state });
         taken.push(leased);
         room -= 1;
     }
@@ -139,24 +142,34 @@ fn take_from(
     Ok(())
 }
 
-const OPEN: &str = "SELECT d.event, d.name, d.due, d.state, d.attempts, d.effect_kind, d.effect_params, \
-                    e.id, e.received, e.document, e.body, e.headers \
-                    FROM deliveries d INDEXED BY deliveries_open CROSS JOIN events e ON e.seq = d.event \
-                    WHERE d.lane = ?1 AND d.due IS NOT NULL ORDER BY d.due LIMIT ?2";
+/// Answered from the index alone: what is leased is passed over without a look at its event.
+const KEYS: &str = "SELECT event, name, due FROM deliveries INDEXED BY deliveries_open \
+                    WHERE lane = ?1 AND due IS NOT NULL ORDER BY due LIMIT ?2";
+const ROW: &str = "SELECT e.id, d.state, d.attempts, e.received, e.document, e.body, e.headers, d.effect_kind, \
+                   d.effect_params FROM deliveries d CROSS JOIN events e ON e.seq = d.event \
+                   WHERE d.event = ?1 AND d.lane = ?2 AND d.name = ?3";
 
 impl LeasedRow {
-    fn read(row: &Row<'_>, rule: &str, action: &str, name: &str) -> Result<Self> {
-        let effect: (Option<String>, Option<String>) = (row.get(5)?, row.get(6)?);
-        Ok(Self {
-            id: codec::delivery_id(codec::event_id(row.get(7)?), rule, action, name),
-            state: codec::state(row.get(3)?),
-            attempts: row.get(4)?,
-            received: row.get(8)?,
-            document: row.get(9)?,
-            body: row.get(10)?,
-            headers: row.get(11)?,
-            effect: effect.0.zip(effect.1),
-        })
+    fn find(
+        connection: &Connection,
+        key: (i64, LaneId, &str),
+        rule: &str,
+        action: &str,
+    ) -> Result<Option<Self>> {
+        let read = |row: &Row<'_>| {
+            let effect: (Option<String>, Option<String>) = (row.get(7)?, row.get(8)?);
+            Ok(Self {
+                id: codec::delivery_id(codec::event_id(row.get(0)?), rule, action, key.2),
+                state: codec::state(row.get(1)?),
+                attempts: row.get(2)?,
+                received: row.get(3)?,
+                document: row.get(4)?,
+                body: row.get(5)?,
+                headers: row.get(6)?,
+                effect: effect.0.zip(effect.1),
+            })
+        };
+        connection.prepare_cached(ROW)?.query_row(key, read).optional()
     }
 
     /// The lease that this row is.

@@ -3,7 +3,9 @@
 mod append;
 mod codec;
 mod handle;
+mod heal;
 mod history;
+mod identity;
 mod lanes;
 mod lease;
 mod open;
@@ -31,7 +33,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::Notify;
 
 pub use history::SqliteHistory;
-pub use open::{BeforeCommit, Options};
+pub use open::{CommitHook, Options};
 
 /// A journal that this process alone writes.
 pub struct SqliteJournal {
@@ -65,7 +67,13 @@ impl SqliteJournal {
         let outcome = Outcome::Dead { error: error.to_string() };
         let settlement = settle::Prepared::new(Settlement { id, outcome, attempt: None, now });
         let writer = self.writer.clone();
-        tokio::spawn(async move { writer.write(move |txn| settle::settle(txn, &settlement)).await });
+        tokio::spawn(async move {
+            let id = settlement.id().clone();
+            if writer.write(move |txn| settle::settle(txn, &settlement)).await.is_err() {
+                // The next lease finds it again.
+                writer.shared.lanes().release(&id);
+            }
+        });
     }
 }
 
@@ -122,8 +130,11 @@ impl Journal for SqliteJournal {
     }
 
     async fn heal(&self, which: Heal, now: Timestamp) -> Result<usize, JournalError> {
-        let now = now.as_millisecond();
-        self.writer.write(move |txn| settle::heal(txn, &which, now)).await
+        let mut left = heal::Healing::new(&self.writer.shared.lanes(), &which, now.as_millisecond());
+        while !left.is_done() {
+            left = self.writer.write(move |txn| left.step(txn)).await?;
+        }
+        Ok(left.healed())
     }
 
     async fn keep_generation(

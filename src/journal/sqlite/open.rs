@@ -18,8 +18,8 @@ const CHECKPOINT_PAGES: u32 = 1000;
 /// Up to this size the whole file is checked at start (some 0.2 s).
 const CHECKED_BYTES: u64 = 64 << 20;
 
-/// Called before each commit; what it returns as an error makes that commit fail.
-pub type BeforeCommit = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+/// Called at each commit; what it returns as an error makes that commit fail.
+pub type CommitHook = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// How a journal is kept.
 #[derive(Clone)]
@@ -31,12 +31,20 @@ pub struct Options {
     /// The database may not have more pages than this: a full disk, for tests.
     pub max_pages: Option<u32>,
     /// A fault to inject, for tests.
-    pub before_commit: Option<BeforeCommit>,
+    pub before_commit: Option<CommitHook>,
+    /// Another one: the commit is made, and an error is reported.
+    pub after_commit: Option<CommitHook>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { prints_in_memory: 1 << 20, generations: 50, max_pages: None, before_commit: None }
+        Self {
+            prints_in_memory: 2_000_000,
+            generations: 50,
+            max_pages: None,
+            before_commit: None,
+            after_commit: None,
+        }
     }
 }
 
@@ -51,14 +59,32 @@ pub fn open(path: &Path, options: &Options) -> Result<(Connection, File), Journa
         made.map_err(|error| refuse(path, format!("{} cannot be made: {error}", directory.display())))?;
     }
     let lock = lock(path)?;
-    let connection = connect(path, options).map_err(|error| unusable(path, &error))?;
+    let connection = connect(path, options, OpenFlags::SQLITE_OPEN_CREATE);
+    let connection = connection.map_err(|error| unusable(path, &error))?;
+    refuse_read_only(&connection, path)?;
     prepare(&connection, path)?;
     Ok((connection, lock))
 }
 
-/// Opens the connection alone.
-pub fn connect(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
+/// SQLite opens a file that it may not write for reading, and says nothing.
+pub fn refuse_read_only(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    match connection.is_readonly("main") {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            Err(refuse(path, "it may not be written: give hookyard's user the right to write it".into()))
+        }
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+/// Opens the connection alone, of a journal that is there.
+pub fn connect_again(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
+    connect(path, options, OpenFlags::empty())
+}
+
+fn connect(path: &Path, options: &Options, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
@@ -174,6 +200,6 @@ fn damage(path: &Path, why: &str) -> JournalError {
     )
 }
 
-fn refuse(path: &Path, why: String) -> JournalError {
+pub fn refuse(path: &Path, why: String) -> JournalError {
     JournalError::Unusable(format!("the journal {} cannot be used: {why}", path.display()))
 }

@@ -52,6 +52,7 @@ CREATE TABLE deliveries (
   PRIMARY KEY (event, lane, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_open ON deliveries (lane, due) WHERE due IS NOT NULL;
+CREATE INDEX deliveries_blocked ON deliveries (lane, due) WHERE state = 1;
 CREATE INDEX deliveries_dead ON deliveries (event) WHERE state = 4;
 
 CREATE TABLE attempts (

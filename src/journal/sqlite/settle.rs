@@ -1,10 +1,10 @@
-//! Keeping outcomes: the delivery, its attempt and its effects in one step; and healing.
+//! Keeping outcomes: the delivery, its attempt and its effects in one step.
 
 use super::append;
 use super::codec;
 use super::txn::{Fault, Txn};
 use crate::delivery::{DeliveryId, Effect, Outcome};
-use crate::journal::{AttemptRecord, Heal, NewDelivery, Settlement, State};
+use crate::journal::{AttemptRecord, NewDelivery, Settlement, State};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
@@ -24,6 +24,10 @@ impl Prepared {
         };
         Self { settlement, params }
     }
+
+    pub fn id(&self) -> &DeliveryId {
+        &self.settlement.id
+    }
 }
 
 /// Where a delivery's row is.
@@ -31,6 +35,8 @@ struct Place {
     event: i64,
     lane: i64,
     name: String,
+    /// Known of what is leased: only its settlement changes it.
+    state: Option<State>,
 }
 
 /// Keeps an outcome. A delivery that has ended, or is not here any more, stays as it is: so a
@@ -39,9 +45,12 @@ pub fn settle(txn: &mut Txn<'_>, Prepared { settlement, params }: &Prepared) -> 
     let due = due(&settlement.outcome);
     txn.ended.push((settlement.id.clone(), due));
     let Some(place) = find(txn, &settlement.id)? else { return Ok(()) };
-    let Some(before) = open_state(txn, &place)? else { return Ok(()) };
+    let asked = if place.state.is_none() { open_state(txn, &place)? } else { None };
+    let Some(before) = place.state.or(asked) else { return Ok(()) };
     let after = state(&settlement.outcome);
-    update(txn, &place, settlement)?;
+    if !update(txn, &place, settlement)? {
+        return Ok(());
+    }
     txn.tally.add(before, -1);
     txn.tally.add(after, 1);
     if let Some(attempt) = &settlement.attempt {
@@ -86,12 +95,13 @@ fn message(outcome: &Outcome) -> &str {
 fn find(txn: &Txn<'_>, id: &DeliveryId) -> Result<Option<Place>, Fault> {
     let lanes = txn.shared.lanes();
     if let Some(held) = lanes.held(id) {
-        return Ok(Some(Place { event: held.event, lane: held.lane, name: held.name.clone() }));
+        let name = held.name.clone();
+        return Ok(Some(Place { event: held.event, lane: held.lane, name, state: held.state }));
     }
     let lane = lanes.number(&id.rule, &id.action);
     drop(lanes);
     let event = append::seq(txn.connection, id.event)?;
-    Ok(event.zip(lane).map(|(event, lane)| Place { event, lane, name: codec::name(id) }))
+    Ok(event.zip(lane).map(|(event, lane)| Place { event, lane, name: codec::name(id), state: None }))
 }
 
 fn open_state(txn: &Txn<'_>, place: &Place) -> Result<Option<State>, Fault> {
@@ -101,9 +111,10 @@ fn open_state(txn: &Txn<'_>, place: &Place) -> Result<Option<State>, Fault> {
     Ok(state.map(codec::state))
 }
 
-fn update(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<(), Fault> {
+/// Whether it was open still.
+fn update(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<bool, Fault> {
     let sql = "UPDATE deliveries SET state = ?4, due = ?5, attempts = max(attempts, ?6), updated = ?7, message = ?8 \
-               WHERE event = ?1 AND lane = ?2 AND name = ?3";
+               WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL";
     let row = params![
         place.event,
         place.lane,
@@ -114,8 +125,7 @@ fn update(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<(), F
         settlement.now.as_millisecond(),
         message(&settlement.outcome),
     ];
-    txn.connection.prepare_cached(sql)?.execute(row)?;
-    Ok(())
+    Ok(txn.connection.prepare_cached(sql)?.execute(row)? > 0)
 }
 
 fn insert_attempt(txn: &Txn<'_>, place: &Place, attempt: &AttemptRecord) -> Result<(), Fault> {
@@ -139,26 +149,4 @@ fn child(settlement: &Settlement, effect: &Effect) -> NewDelivery {
     let after = SignedDuration::try_from(effect.after).unwrap_or(SignedDuration::MAX);
     let due = settlement.now.saturating_add(after).unwrap_or(Timestamp::MAX);
     NewDelivery { id: settlement.id.effect(&effect.name), due, blocked: None }
-}
-
-/// Makes blocked deliveries due at once.
-pub fn heal(txn: &mut Txn<'_>, which: &Heal, now: i64) -> Result<usize, Fault> {
-    let lanes = match which {
-        Heal::All => txn.shared.lanes().all(),
-        Heal::Rules(rules) => {
-            let lanes = txn.shared.lanes();
-            rules.iter().flat_map(|rule| lanes.of_rule(rule)).collect()
-        }
-    };
-    let sql = "UPDATE deliveries INDEXED BY deliveries_open SET due = ?2 \
-               WHERE lane = ?1 AND due IS NOT NULL AND due > ?2 AND state = 1";
-    let mut healed = 0;
-    for lane in lanes {
-        let count = txn.connection.prepare_cached(sql)?.execute([lane, now])?;
-        if count > 0 {
-            txn.due.push((lane, now));
-        }
-        healed += count;
-    }
-    Ok(healed)
 }

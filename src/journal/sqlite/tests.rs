@@ -1,5 +1,7 @@
 //! The journal in SQLite against the common behaviour, and what is its own.
 
+mod faults;
+
 use super::*;
 use crate::journal::conformance::{NOW, Place, at, conformance, entry, id_of};
 use futures_util::FutureExt;
@@ -152,7 +154,7 @@ async fn a_failed_commit_fails_the_waiting_twin_too() {
     let armed = Arc::new(AtomicBool::new(true));
     let (entered, committing) = mpsc::channel();
     let gate = Arc::new(Barrier::new(2));
-    let hook: BeforeCommit = {
+    let hook: CommitHook = {
         let gate = gate.clone();
         Arc::new(move || {
             if !armed.swap(false, Ordering::SeqCst) {
@@ -203,7 +205,8 @@ async fn what_memory_has_no_room_for_is_still_a_duplicate() {
 
 #[tokio::test]
 async fn fingerprints_that_begin_alike_are_told_apart() {
-    let journal = Dir::new().open();
+    let dir = Dir::new();
+    let journal = dir.open();
     let mut first = entry(1, 0, &[]);
     first.received.fingerprint[31] = 0;
     let second = entry(1, 1, &[]);
@@ -215,7 +218,8 @@ async fn fingerprints_that_begin_alike_are_told_apart() {
 
 #[tokio::test]
 async fn trimming_passes_over_what_has_to_stay_in_bounded_steps() {
-    let journal = Dir::new().open();
+    let dir = Dir::new();
+    let journal = dir.open();
     for number in 0..40 {
         let stays = number < 30;
         journal
@@ -230,6 +234,54 @@ async fn trimming_passes_over_what_has_to_stay_in_bounded_steps() {
         removed.push(step().await.unwrap());
     }
     assert_eq!(removed, [0, 2, 2, 2, 2, 2, 0, 0, 0], "{removed:?}");
+}
+
+#[tokio::test]
+async fn healing_many_takes_steps_and_leaves_the_rest_alone() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let until = NOW + 1_000_000;
+    let add = async |from: u64, count: u64, paths: &[&str], blocked: bool| {
+        let entries = (from..from + count).map(|number| {
+            let mut entry = entry(number, 0, paths);
+            for delivery in &mut entry.routing.as_mut().expect("it is routed").deliveries {
+                delivery.due = at(until);
+                delivery.blocked = blocked.then(|| "no such field".to_owned());
+            }
+            journal.append(entry)
+        });
+        futures_util::future::try_join_all(entries).await.unwrap();
+    };
+    add(0, 1500, &["mended/a", "mended/b"], true).await;
+    add(1500, 10, &["mended/a"], false).await;
+    add(1510, 10, &["other/a"], true).await;
+    let mended = Heal::Rules(BTreeSet::from(["mended".to_owned()]));
+    assert_eq!(journal.heal(mended.clone(), at(NOW)).await.unwrap(), 3000);
+    assert_eq!(journal.heal(mended, at(NOW)).await.unwrap(), 0, "they are due already");
+    let paused = BTreeSet::new();
+    let room = Capacity { overall: 9999, per_lane: 9999, paused: &paused };
+    let lease = journal.lease(at(NOW), room).await.unwrap();
+    assert_eq!(lease.deliveries.len(), 3000);
+    assert!(lease.deliveries.iter().all(|it| it.id.rule == "mended" && it.was_blocked));
+    assert_eq!(lease.next_due, Some(at(until)));
+    assert_eq!(journal.heal(Heal::All, at(NOW)).await.unwrap(), 10);
+}
+
+#[tokio::test]
+async fn an_event_whose_millisecond_is_full_is_refused_alone() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let first = entry(1, 0, &["r/a"]);
+    journal.append(first.clone()).await.unwrap();
+    journal.close().await;
+    let last = *codec::seqs_of(NOW.cast_unsigned()).end();
+    let change = format!("UPDATE events SET seq = {last}");
+    rusqlite::Connection::open(dir.path()).unwrap().execute_batch(&change).unwrap();
+    let journal = dir.open();
+    let (full, other) = tokio::join!(journal.append(entry(2, 0, &[])), journal.append(entry(3, 1, &[])));
+    let error = full.expect_err("it has no key");
+    assert!(matches!(&error, JournalError::Unavailable(why) if why.contains("millisecond")), "{error}");
+    assert_eq!(other.unwrap(), Appended::New(id_of(&entry(3, 1, &[]))), "the rest of its group is kept");
 }
 
 #[tokio::test]
@@ -249,7 +301,7 @@ async fn a_closed_journal_is_one_whole_file() {
 async fn a_lease_that_nobody_waits_for_any_more_goes_back() {
     let dir = Dir::new();
     let (armed, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(2)));
-    let hook: BeforeCommit = {
+    let hook: CommitHook = {
         let (armed, gate) = (armed.clone(), gate.clone());
         Arc::new(move || {
             if armed.swap(false, Ordering::SeqCst) {

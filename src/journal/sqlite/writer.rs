@@ -2,6 +2,7 @@
 //! it, and only then answers.
 
 use super::handle::{Command, Job, Look};
+use super::identity::Identity;
 use super::open::{self, Options};
 use super::prints::Prints;
 use super::tally::Tally;
@@ -26,6 +27,7 @@ pub struct Writer {
     /// `None` after an I/O error, until it could be opened again.
     connection: Option<Connection>,
     path: PathBuf,
+    identity: Identity,
     options: Options,
     shared: Arc<Shared>,
     prints: Prints,
@@ -41,14 +43,14 @@ type Group = Vec<(Box<dyn Job>, OwnedSemaphorePermit)>;
 impl Writer {
     pub fn load(
         connection: Connection,
-        path: PathBuf,
+        (path, identity): (PathBuf, Identity),
         options: Options,
         shared: Arc<Shared>,
     ) -> rusqlite::Result<Self> {
         let (prints, tally) = (Prints::load(&connection)?, Tally::load(&connection)?);
         super::lease::load_lanes(&connection, &mut shared.lanes())?;
         let connection = Some(connection);
-        Ok(Self { connection, path, options, shared, prints, tally, usual: 1, closing: None })
+        Ok(Self { connection, path, identity, options, shared, prints, tally, usual: 1, closing: None })
     }
 
     pub fn run(&mut self, commands: &mpsc::Receiver<Command>) {
@@ -57,11 +59,16 @@ impl Writer {
             let (mut group, mut looks) = (Group::new(), Vec::new());
             self.sort(first, &mut group, &mut looks);
             self.gather(commands, &mut group, &mut looks);
-            if let Err(error) = self.commit(group) {
-                self.fail_queued(commands, &error, &mut looks);
+            let failed = self.commit(group).err();
+            if let Some(error) = &failed {
+                self.fail_queued(commands, error, &mut looks);
             }
             for (look, _permit) in looks {
-                self.look(look);
+                match &failed {
+                    // Nothing is leased whose outcome could not be kept either.
+                    Some(error) => look(Err(error.clone())),
+                    None => self.look(look),
+                }
             }
         }
         self.connection = None;
@@ -129,9 +136,8 @@ impl Writer {
     }
 
     fn try_commit(&mut self, group: &mut Group) -> Result<(), Fault> {
-        if self.connection.is_none() {
-            self.connection = Some(open::connect(&self.path, &self.options)?);
-        }
+        self.identity.check(&self.path)?;
+        self.reopen()?;
         let connection = self.connection.as_ref().expect("just opened if it was not");
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut txn = Txn::new(connection, &mut self.prints, &self.shared, &self.options, self.tally);
@@ -144,6 +150,7 @@ impl Writer {
         let written = txn.prints.write(connection, self.options.prints_in_memory)?;
         self.options.before_commit.as_ref().map_or(Ok(()), |hook| hook()).map_err(Fault::Refused)?;
         connection.prepare_cached("COMMIT")?.execute([])?;
+        self.options.after_commit.as_ref().map_or(Ok(()), |hook| hook()).map_err(Fault::Refused)?;
         txn.prints.committed(written);
         let Txn { tally, lanes, due, ended, .. } = txn;
         self.tally = tally;
@@ -164,16 +171,29 @@ impl Writer {
         unavailable(fault)
     }
 
-    fn look(&mut self, look: Look) {
-        if self.connection.is_none() {
-            match open::connect(&self.path, &self.options) {
-                Ok(connection) => self.connection = Some(connection),
-                // The caller's channel closes with `look`.
-                Err(error) => return tracing::error!(%error, "the journal could not be opened again"),
-            }
+    /// Opens again what an error closed. The group that failed may be in the file all the same (a
+    /// sync that failed says nothing), so memory is filled anew from there.
+    fn reopen(&mut self) -> Result<(), Fault> {
+        if self.connection.is_some() {
+            return Ok(());
         }
-        let connection = self.connection.as_ref().expect("just opened if it was not");
-        look(connection, &self.shared);
+        let connection = open::connect_again(&self.path, &self.options)?;
+        (self.prints, self.tally) = (Prints::load(&connection)?, Tally::load(&connection)?);
+        let mut lanes = self.shared.lanes();
+        super::lease::load_lanes(&connection, &mut lanes)?;
+        lanes.doubt_states();
+        drop(lanes);
+        self.connection = Some(connection);
+        tracing::info!("the journal is open again");
+        self.shared.work.notify_one();
+        Ok(())
+    }
+
+    fn look(&mut self, look: Look) {
+        match self.reopen() {
+            Ok(()) => look(Ok((self.connection.as_ref().expect("it is open"), &self.shared))),
+            Err(fault) => look(Err(unavailable(&fault))),
+        }
     }
 }
 

@@ -50,13 +50,13 @@ fn problems(files: &[(&str, &str)]) -> Vec<String> {
 }
 
 /// The rule set of one file that has to be right.
-fn rules(text: &str) -> RuleSet {
+pub(super) fn rules(text: &str) -> RuleSet {
     let loaded = load(&tree(&[("a.yaml", text)]), &settings(&[]));
     let shown = lines(&loaded).join("\n");
     loaded.rules.expect(&shown)
 }
 
-fn event(document: &str) -> Event {
+pub(super) fn event(document: &str) -> Event {
     let Ok(Json::Object(document)) = json::parse(document.as_bytes()) else { panic!("{document}") };
     Event::new(EventId::new(0, 1), document)
 }

@@ -31,7 +31,8 @@ fn a_condition_sees_the_fields_the_event_and_vars() {
 fn what_cannot_be_said_is_an_error() {
     for (expression, wanted) in [
         ("payload.cost > metadata.budget", "cannot compare a number with a string"),
-        ("payload.cots > 1", "did you mean `cost`?"),
+        ("payload.cots > 1", "did you mean `cost`? payload has: "),
+        ("metadata.x == 1", "`metadata.get(\"x\", default)`"),
         ("payload.cost", "must be true or false, not a number"),
         ("timestamp > 5", "cannot compare a ()"),
         (
@@ -66,4 +67,28 @@ fn what_is_no_pure_expression_does_not_compile() {
         scripts.condition("statsu == 1").err().unwrap().help.as_deref(),
         Some("did you mean `status`?")
     );
+}
+
+/// Runtime workers have 2 MiB, and conditions are evaluated there.
+#[test]
+fn conditions_fit_the_stack_of_a_worker() {
+    let nested = format!("{}payload.cost{} > 1", "(".repeat(60), ")".repeat(60));
+    let lists = format!("{}payload.cost{} != []", "[".repeat(60), "]".repeat(60));
+    let sums = vec!["payload.cost"; 60].join(" + ") + " > 1";
+    let chain = vec!["payload.ok"; 60].join(" && ");
+    let omega = "(|f| f.call(f)).call(|f| f.call(f))";
+    let busy = format!("(|f| {0}f.call(f){1}).call(|f| {0}f.call(f){1})", "[".repeat(14), "]".repeat(14));
+    let expressions = [&nested, &lists, &sums, &chain, omega, &busy].map(str::to_owned);
+    let scripts = loaded(&[], Limits::default());
+    let work = move || {
+        for expression in expressions {
+            if let Ok(condition) = scripts.condition(&expression) {
+                drop(condition.holds(&event()));
+            }
+        }
+        scripts.condition(omega).expect("it is an expression").holds(&event())
+    };
+    let worker = std::thread::Builder::new().stack_size(2 << 20).spawn(work).expect("a thread starts");
+    let endless = worker.join().expect("its stack holds").unwrap_err();
+    assert!(endless.contains("too much work"), "{endless}");
 }

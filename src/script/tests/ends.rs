@@ -29,6 +29,7 @@ fn retry_and_fail_discard_the_effects() {
     assert_eq!(end(r#"retry("later");"#), retry("later", None));
     assert_eq!(end(r#"retry("later", "5m");"#), retry("later", Some(300)));
     assert_eq!(end(r#"retry("later", 7);"#), retry("later", Some(7)));
+    assert_eq!(end(r#"retry("later", 0);"#), retry("later", Some(1)));
     assert_eq!(end(r#"fail("never");"#), ActionError::Refused("never".into()));
     assert!(blocked(r#"retry("later", "soon");"#).contains("is a duration like"));
     assert!(blocked(r#"retry("later", -1);"#).contains("is a duration like"));
@@ -38,12 +39,34 @@ fn retry_and_fail_discard_the_effects() {
 fn an_error_blocks_with_its_place_and_the_calls() {
     let text = "fn on_event(event, params) {\n  helper(event)\n}\nfn helper(e) {\n  e.payload.cots\n}";
     let Err(ActionError::Blocked(message)) = run_file(text) else { panic!("not blocked") };
-    assert!(message.starts_with("main.rhai:5:13: the map has no `cots`"), "{message}");
+    assert!(message.starts_with("main.rhai:5:13: `e.payload` has no `cots`"), "{message}");
     assert!(message.contains("did you mean `cost`?"), "{message}");
-    assert!(message.contains(".get(\"cots\", default)"), "{message}");
+    assert!(message.contains("e.payload has: big, cost, evil, items, long, "), "{message}");
+    assert!(message.contains("`e.get(\"payload.cots\", default)`"), "{message}");
     assert!(message.contains("in `helper`, called at main.rhai:2:3"), "{message}");
     assert!(message.ends_with("in `on_event`"), "{message}");
     assert!(blocked(r#"throw "mine";"#).starts_with("main.rhai:2:1: mine"));
+}
+
+#[test]
+fn what_is_absent_is_told_with_what_is_there() {
+    let metadata = "a.b, budget, team";
+    for (statement, wanted) in [
+        (
+            "event.metadata.taem",
+            format!(
+                "`event.metadata` has no `taem`: did you mean `team`? event.metadata has: {metadata}; what may be absent is read with `event.get(\"metadata.taem\", default)`"
+            ),
+        ),
+        ("if event?.metadata?.x == 1 { }", "the map has no `x`".to_owned()),
+        ("event.payload.items[0].m", "the map has no `m`: did you mean `n`?".to_owned()),
+        ("let p = event.payload; p.cots", "the map has no `cots`: did you mean `cost`?".to_owned()),
+        ("params.limti", "the map has no `limti`: ".to_owned()),
+        ("let e = #{metadata: #{}}; e.metadata.team", "the map has no `team`: ".to_owned()),
+    ] {
+        let message = blocked(statement);
+        assert!(message.contains(&wanted), "{statement}: {message}");
+    }
 }
 
 #[test]

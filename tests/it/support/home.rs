@@ -178,8 +178,8 @@ impl Server {
     }
 
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
-        assert!(status.expect("kill can be run").success());
+        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid())]).status();
+        assert!(status.expect("a shell can be run").success());
     }
 
     /// `kill -9`.

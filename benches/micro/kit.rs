@@ -1,0 +1,162 @@
+//! What the benchmarks share: a source, rules, entries, a journal in a directory of its own.
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use hookyard::action::{Context, Egress};
+use hookyard::delivery::{Outcome, Receipt};
+use hookyard::journal::sqlite::{Options, SqliteJournal};
+use hookyard::journal::{AttemptRecord, Entry, Journal, Leased, NewDelivery, Routing, Settlement};
+use hookyard::json;
+use hookyard::rules::{RuleSet, Settings, load};
+use hookyard::secret::{Placeholders, Secret};
+use hookyard::source::{Accepted, Incoming, Received, Source};
+use http::{HeaderMap, HeaderValue};
+use jiff::{SignedDuration, Timestamp};
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Appended at once where many are.
+const BATCH: usize = 2000;
+
+/// The usual source, with a secret.
+pub fn source() -> Source {
+    let config = json::parse(br#"{"secrets": ["x"]}"#).expect("it is JSON");
+    Source::build("browser-use", &config, &[Some(Secret::new("whsec_bench"))]).expect("it is right")
+}
+
+/// An event of the size and shape that the sender's documentation shows, or filled up to `bytes`.
+pub fn body(number: u64, bytes: usize) -> Bytes {
+    let event = |filling: &str| {
+        format!(
+            r#"{{"payload":{{"metadata":{{"campaign":"q4-automation","team":"team-0"}},"session_id":"cd9cc7bf-e3af-4181-8000-{number:012x}","status":"finished","task_id":"5b73fb3f-a3cb-4912-8000-{number:012x}"{filling}}},"timestamp":"2025-05-25T09:22:22.269116+00:00","type":"agent.task.status_update"}}"#
+        )
+    };
+    let mut filling = String::new();
+    for line in 0.. {
+        if event(&filling).len() >= bytes {
+            break;
+        }
+        let _ = write!(
+            filling,
+            r#","result_{line}":{{"title":"Ergebnis {line}","price":{line}.25,"seen":true}}"#
+        );
+    }
+    Bytes::from(event(&filling))
+}
+
+/// The headers of a request that its sender has signed.
+pub fn signed(source: &Source, body: &Bytes, now: Timestamp) -> HeaderMap {
+    let parsed = json::parse(body).expect("it is JSON");
+    let signed = source.sign(&now.as_second().to_string(), &parsed).expect("it has a secret");
+    let mut headers = HeaderMap::new();
+    for (name, value) in signed.into_iter().chain([("content-type", "application/json".to_owned())]) {
+        let name = name.to_lowercase().parse::<http::HeaderName>().expect("a header's name");
+        headers.insert(name, HeaderValue::try_from(value).expect("a header's value"));
+    }
+    headers
+}
+
+/// A verified event.
+pub fn received(number: u64, now: Timestamp) -> Received {
+    let (source, body) = (source(), body(number, 0));
+    let headers = signed(&source, &body, now);
+    let incoming = Incoming { headers: &headers, body, now, random: u128::from(number) };
+    match source.accept(incoming) {
+        Ok(Accepted::Event(received)) => *received,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// An entry with one delivery, in one of eight lanes.
+pub fn entry(number: u64) -> Entry {
+    let now = Timestamp::now();
+    let received = received(number, now);
+    let rule = format!("rule-{}", number % 8);
+    let id = format!("{}/{rule}/file", received.event.id()).parse().expect("it is an id");
+    let delivery = NewDelivery { id, due: now, blocked: None };
+    Entry {
+        received,
+        received_at: now,
+        dedupe_since: now.saturating_sub(SignedDuration::from_hours(24)).expect("not in hours"),
+        routing: Some(Routing { generation: 1, rules: vec![rule], deliveries: vec![delivery] }),
+    }
+}
+
+/// The outcome of an attempt that worked.
+pub fn delivered(leased: Leased) -> Settlement {
+    let now = Timestamp::now();
+    let attempt = AttemptRecord {
+        number: leased.attempts + 1,
+        started_at: now,
+        duration: Duration::from_millis(3),
+        outcome: "delivered".to_owned(),
+        message: "written to all.txt".to_owned(),
+    };
+    let receipt = Receipt { line: "written to all.txt".to_owned(), effects: Vec::new() };
+    Settlement { id: leased.id, outcome: Outcome::Delivered(receipt), attempt: Some(attempt), now }
+}
+
+/// So many rules, by status and team.
+pub fn rules(count: usize) -> RuleSet {
+    let mut text = "rules:\n".to_owned();
+    for number in 0..count {
+        let _ = writeln!(
+            text,
+            "  - {{name: r{number}, match: {{status: finished, metadata: {{team: team-{number}}}}}, actions: [{{log: {{}}}}]}}"
+        );
+    }
+    let settings = Settings {
+        sources: ["browser-use".to_owned()].into(),
+        resolver: Arc::new(Placeholders),
+        limits: hookyard::script::Limits::default(),
+        context: Context::new(Egress::default(), "nowhere"),
+        assume_required: true,
+    };
+    let tree = [("rules.yaml".to_owned(), text.into_bytes())].into_iter().collect();
+    load(&tree, &settings).rules.expect("the rules are right")
+}
+
+/// Each number once.
+#[derive(Default)]
+pub struct Numbers(Cell<u64>);
+
+impl Numbers {
+    pub fn take(&self, count: usize) -> std::ops::Range<u64> {
+        let first = self.0.get();
+        self.0.set(first + count as u64);
+        first..first + count as u64
+    }
+}
+
+/// A journal and what drives it.
+pub struct Home {
+    pub runtime: Runtime,
+    pub journal: Arc<SqliteJournal>,
+    pub dir: TempDir,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let journal = Self::open(&dir);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        Self { runtime, journal, dir }
+    }
+
+    pub fn open(dir: &TempDir) -> Arc<SqliteJournal> {
+        SqliteJournal::open(&dir.path().join("bench.db"), Options::default()).expect("it opens")
+    }
+
+    /// Appends many, in batches.
+    pub fn append(&self, entries: impl Iterator<Item = Entry>) {
+        let mut entries = entries.peekable();
+        while entries.peek().is_some() {
+            let appends = try_join_all(entries.by_ref().take(BATCH).map(|entry| self.journal.append(entry)));
+            self.runtime.block_on(appends).expect("they are kept");
+        }
+    }
+}

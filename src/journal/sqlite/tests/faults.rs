@@ -1,0 +1,126 @@
+//! Faults of the disk and of those who tidy it up.
+
+use super::*;
+use std::fs;
+
+/// A fault that happens once, when it is armed.
+fn once(armed: &Arc<AtomicBool>) -> Option<CommitHook> {
+    let armed = armed.clone();
+    let fault =
+        move || if armed.swap(false, Ordering::SeqCst) { Err("input/output error".into()) } else { Ok(()) };
+    Some(Arc::new(fault))
+}
+
+#[tokio::test]
+async fn a_commit_that_was_made_although_it_failed_is_found_again() {
+    let dir = Dir::new();
+    let armed = Arc::new(AtomicBool::new(false));
+    let options = Options { after_commit: once(&armed), ..Options::default() };
+    let journal = dir.open_with(options).unwrap();
+    journal.append(entry(1, 0, &["r/a"])).await.unwrap();
+    armed.store(true, Ordering::SeqCst);
+    let unsure = entry(2, 0, &["new/a"]);
+    journal.append(unsure.clone()).await.expect_err("the error is reported");
+
+    let again = journal.append(entry(2, 1, &["new/a"])).await.unwrap();
+    assert_eq!(again, Appended::Duplicate(id_of(&unsure)), "the sender's retry finds its twin");
+    journal.append(entry(3, 0, &["new/a"])).await.unwrap();
+    let counts = journal.counts().await.unwrap();
+    assert_eq!((counts.events, counts.pending), (3, 3));
+    let paused = BTreeSet::new();
+    let lease = journal.lease(at(NOW), Capacity { overall: 9, per_lane: 9, paused: &paused }).await.unwrap();
+    assert_eq!(lease.deliveries.len(), 3, "its delivery is found, in a lane of its own");
+}
+
+#[tokio::test]
+async fn a_settlement_that_was_kept_although_it_failed_can_be_repeated() {
+    let dir = Dir::new();
+    let armed = Arc::new(AtomicBool::new(false));
+    let options = Options { after_commit: once(&armed), ..Options::default() };
+    let journal = dir.open_with(options).unwrap();
+    journal.append(entry(1, 0, &["r/a"])).await.unwrap();
+    let paused = BTreeSet::new();
+    let lease = || journal.lease(at(NOW), Capacity { overall: 9, per_lane: 9, paused: &paused });
+    let leased = lease().await.unwrap().deliveries.pop().expect("it is due");
+    let outcome = Outcome::Blocked { until: at(NOW + 9), error: "no such field".into() };
+    let settlement = Settlement { id: leased.id, outcome, attempt: None, now: at(NOW) };
+    armed.store(true, Ordering::SeqCst);
+    journal.settle(settlement.clone()).await.expect_err("the error is reported");
+    assert!(lease().await.unwrap().deliveries.is_empty(), "it is still held");
+    journal.settle(settlement).await.unwrap();
+    assert!(lease().await.unwrap().deliveries.is_empty(), "it waits");
+    let counts = journal.counts().await.unwrap();
+    assert_eq!((counts.pending, counts.blocked), (0, 1), "it is counted once");
+}
+
+#[tokio::test]
+async fn nothing_is_leased_behind_an_outcome_that_could_not_be_kept() {
+    let dir = Dir::new();
+    let (armed, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(2)));
+    let hook: CommitHook = {
+        let (armed, gate) = (armed.clone(), gate.clone());
+        Arc::new(move || {
+            if !armed.swap(false, Ordering::SeqCst) {
+                return Ok(());
+            }
+            gate.wait();
+            Err("pulled the plug".into())
+        })
+    };
+    let journal = dir.open_with(Options { before_commit: Some(hook), ..Options::default() }).unwrap();
+    journal.append(entry(1, 0, &["r/a", "r/b"])).await.unwrap();
+    let paused = BTreeSet::new();
+    let lease = || journal.lease(at(NOW), Capacity { overall: 1, per_lane: 1, paused: &paused });
+    let id = lease().await.unwrap().deliveries.pop().expect("it is due").id;
+    armed.store(true, Ordering::SeqCst);
+    let mut settle =
+        journal.settle(Settlement { id, outcome: Outcome::Skipped, attempt: None, now: at(NOW) });
+    let mut next = lease();
+    assert!((&mut settle).now_or_never().is_none() && (&mut next).now_or_never().is_none());
+    gate.wait();
+    settle.await.expect_err("the commit failed");
+    next.await.expect_err("the commit before it failed");
+    assert_eq!(lease().await.unwrap().deliveries.len(), 1, "it is still there");
+}
+
+#[tokio::test]
+async fn a_journal_taken_away_while_it_is_open_acknowledges_nothing() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let first = entry(1, 0, &[]);
+    journal.append(first.clone()).await.unwrap();
+    let aside = dir.path().with_extension("aside");
+    fs::rename(dir.path(), &aside).unwrap();
+    for replaced in [false, true] {
+        if replaced {
+            fs::write(dir.path(), "").unwrap();
+        }
+        let error = journal.append(entry(2, 0, &[])).await.expect_err("it would be lost").to_string();
+        assert!(error.contains("hookyard.db was moved, deleted or replaced"), "{error}");
+    }
+    fs::rename(&aside, dir.path()).unwrap();
+    assert_eq!(journal.append(entry(1, 1, &[])).await.unwrap(), Appended::Duplicate(id_of(&first)));
+    journal.append(entry(2, 0, &[])).await.unwrap();
+    assert_eq!(journal.counts().await.unwrap().events, 2);
+}
+
+#[test]
+fn a_start_that_ended_before_the_tables_were_made_is_made_good() {
+    let dir = Dir::new();
+    fs::create_dir_all(dir.path().parent().unwrap()).unwrap();
+    for sql in ["", "PRAGMA journal_mode = WAL", "PRAGMA journal_mode = WAL; BEGIN; CREATE TABLE events (a)"]
+    {
+        rusqlite::Connection::open(dir.path()).unwrap().execute_batch(sql).unwrap();
+        assert!(open::open(&dir.path(), &Options::default()).is_ok(), "{sql}");
+        fs::remove_file(dir.path()).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_may_only_be_read_is_refused_at_start() {
+    let dir = Dir::new();
+    drop(open::open(&dir.path(), &Options::default()).unwrap());
+    let readable = open::read_only(&dir.path()).unwrap();
+    let why = open::refuse_read_only(&readable, &dir.path()).expect_err("it is refused").to_string();
+    assert!(why.contains("may not be written"), "{why}");
+}
