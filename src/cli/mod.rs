@@ -4,6 +4,7 @@ mod check;
 mod deliveries;
 mod events;
 mod explain;
+mod kinds;
 mod logging;
 mod output;
 mod route;
@@ -66,6 +67,8 @@ enum Command {
     Route(route::RouteArgs),
     /// Say why an event matched what it matched: then, and by the rules of now
     Explain(explain::ExplainArgs),
+    /// List what YAML can name: verifiers, operators, actions
+    Kinds(kinds::KindsArgs),
     /// Print the headers that sign a body
     Sign(sign::SignArgs),
     /// Sign an event and send it to a running server
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Some(Command::Test(args)) => test::run(common, &args),
         Some(Command::Route(args)) => route::run(common, &args),
         Some(Command::Explain(args)) => explain::run(common, &args),
+        Some(Command::Kinds(args)) => kinds::run(common, &args),
         Some(Command::Sign(args)) => sign::run(common, &args),
         Some(Command::Send(args)) => send::run(common, &args, cli.serve.listen),
         Some(Command::Events(args)) => events::run(common, &args),

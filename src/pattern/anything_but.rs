@@ -1,18 +1,18 @@
 //! `anything-but`: values of a field that is there, except some.
 
-use super::{Example, Operator, Test, Values, kinds};
+use super::{Example, Operator, Test, kinds, values};
 use crate::diagnostic::{Problem, did_you_mean};
 use crate::json::Json;
 use crate::yaml::{Entry, Node, Value};
 
-pub(super) const OPERATOR: Operator = Operator::new("anything-but", "values of a field that is there, except a value, one of a list, or what an operator matches", build).with_notes("It takes strings or numbers, one type in a list, or one of `prefix`, `suffix`, `equals-ignore-case` and `wildcard`. The field has to be there, and in a list one other element is enough: for the stronger meaning write `not` or `none`.").with_examples(&[Example { pattern: "status: [{anything-but: [finished, stopped]}]", matches: &["{status: failed}", "{status: null}", "{status: [finished, failed]}"], differs: &["{status: stopped}", "{}"] },Example { pattern: "type: [{anything-but: {prefix: [test., debug.]}}]", matches: &["{type: agent.x}"], differs: &["{type: debug.x}"] },]);
+pub(super) const OPERATOR: Operator = Operator::new("anything-but", "Values of a field that is there, except a value, one of a list, or what an operator matches.", build).with_notes("It takes strings or numbers, one type in a list, or one of `prefix`, `suffix`, `equals-ignore-case` and `wildcard`. The field has to be there, and in a list one other element is enough: for the stronger meaning write `not` or `none`.").with_examples(&[Example { pattern: "status: [{anything-but: [finished, stopped]}]", matches: &["{status: failed}", "{status: null}", "{status: [finished, failed]}"], differs: &["{status: stopped}", "{}"] },Example { pattern: "type: [{anything-but: {prefix: [test., debug.]}}]", matches: &["{type: agent.x}"], differs: &["{type: debug.x}"] },]);
 
 /// What the value must not be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnythingBut {
-    /// One of these: all strings or all numbers.
-    Values(Values),
-    /// What this test holds for.
+    /// One of these few: all strings or all numbers.
+    Values(Vec<Json>),
+    /// What this test holds for: an operator, or a long list as one test.
     Test(Box<Test>),
 }
 
@@ -35,12 +35,12 @@ fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
             problems.push(Problem::error(node.span, "the list of `anything-but` is empty"));
             None
         }
-        Value::List(items) => values(items, problems),
-        _ => values(std::slice::from_ref(node), problems),
+        Value::List(items) => scalars(items, problems),
+        _ => scalars(std::slice::from_ref(node), problems),
     }
 }
 
-fn values(items: &[Node], problems: &mut Vec<Problem>) -> Option<Test> {
+fn scalars(items: &[Node], problems: &mut Vec<Problem>) -> Option<Test> {
     let mut values = Vec::with_capacity(items.len());
     for item in items {
         if !matches!(item.value, Value::String(_) | Value::Number(_)) {
@@ -58,7 +58,10 @@ fn values(items: &[Node], problems: &mut Vec<Problem>) -> Option<Test> {
         }
         values.push(item.to_json());
     }
-    Some(Test::AnythingBut(AnythingBut::Values(values.into_iter().collect())))
+    Some(Test::AnythingBut(match values.len() {
+        0..=values::FEW => AnythingBut::Values(values),
+        _ => AnythingBut::Test(Box::new(Test::Among(values.into_iter().collect()))),
+    }))
 }
 
 fn operator(node: &Node, entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Test> {

@@ -10,7 +10,7 @@ use std::fmt;
 
 pub(super) const OPERATOR: Operator = Operator::new(
     "clock",
-    "timestamps that fall on some days and hours of a time zone",
+    "Timestamps that fall on some days and hours of a time zone.",
     build,
 )
 .with_notes(
@@ -26,19 +26,19 @@ pub(super) const OPERATOR: Operator = Operator::new(
         name: "zone",
         ty: ParamType::String,
         required: true,
-        summary: "the time zone: `Europe/Berlin`, `UTC`",
+        summary: "The time zone: `Europe/Berlin`, `UTC`.",
     },
     Param {
         name: "days",
         ty: ParamType::Any,
         required: false,
-        summary: "`mon-fri`, `sat,sun`, or a list of days and ranges; every day if absent",
+        summary: "`mon-fri`, `sat,sun`, or a list of days and ranges; every day if absent.",
     },
     Param {
         name: "hours",
         ty: ParamType::Any,
         required: false,
-        summary: "`\"09:00-18:00\"`, or a list of such; the whole day if absent",
+        summary: "`\"09:00-18:00\"`, or a list of such; the whole day if absent.",
     },
 ])
 .with_examples(&[

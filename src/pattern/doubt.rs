@@ -74,7 +74,7 @@ impl AnythingBut {
     /// The test that holds for what is excluded.
     fn excluded(&self) -> Test {
         match self {
-            Self::Values(values) => Test::Among(values.clone()),
+            Self::Values(values) => Test::Among(values.iter().cloned().collect()),
             Self::Test(test) => Test::clone(test),
         }
     }
@@ -203,5 +203,118 @@ fn tails(test: &Test) -> Option<Edges<'_>> {
             Some((wildcards.iter().filter_map(|it| it.pieces.last()).map(|piece| &**piece).collect(), false))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::json::Json;
+    use crate::pattern::Pattern;
+    use crate::pattern::tests::{document, node, pattern, test_text, value_text};
+    use proptest::prelude::*;
+
+    fn warnings(text: &str) -> Vec<String> {
+        let warnings =
+            Pattern::compile(&node(text)).unwrap_or_else(|problems| panic!("{text}: {problems:?}")).1;
+        warnings.into_iter().map(|problem| problem.message).collect()
+    }
+
+    #[test]
+    fn operators_that_exclude_each_other_are_named() {
+        for (test, names) in [
+            ("{exists: false, prefix: a}", "`exists` and `prefix`"),
+            ("{exists: false, every: a}", "`exists` and `every`"),
+            ("{prefix: a, numeric: ['>', 1]}", "`prefix` and `numeric`"),
+            ("{prefix: [a, b], equals-ignore-case: [xa, xb]}", "`prefix` and `equals-ignore-case`"),
+            ("{suffix: [a, b], wildcard: 'a*c'}", "`suffix` and `wildcard`"),
+            ("{prefix: ab, anything-but: {prefix: a}}", "`prefix` and `anything-but`"),
+            ("{prefix: ab, not: {prefix: a}}", "`prefix` and `not`"),
+            ("{not: {exists: true}, regex: a}", "`not` and `regex`"),
+            ("{prefix: a, none: [b, {prefix: a}]}", "`prefix` and `none`"),
+            ("{prefix: a, every: {prefix: b}}", "`prefix` and `every`"),
+        ] {
+            let expected = format!("{names} exclude each other here: this never matches");
+            assert_eq!(warnings(&format!("status: [{test}]")), [expected], "{test}");
+        }
+    }
+
+    #[test]
+    fn what_may_match_is_not_doubted() {
+        for test in [
+            "{exists: false, not: a}",
+            "{exists: true, prefix: a}",
+            "{prefix: a, suffix: b}",
+            "{prefix: A, equals-ignore-case: ab}",
+            "{prefix: ab, wildcard: 'a*'}",
+            "{prefix: a, anything-but: {prefix: ab}}",
+            "{exists: true, none: {exists: true}}",
+            "{wildcard: 'a*', every: {prefix: [a, b]}}",
+        ] {
+            assert_eq!(warnings(&format!("status: [{test}]")), [""; 0], "{test}");
+        }
+    }
+
+    #[test]
+    fn alternatives_that_exclude_nothing_are_told() {
+        for (tests, what) in [
+            ("{anything-but: a}, {anything-but: b}", "every value through"),
+            ("{anything-but: {prefix: a}}, {anything-but: {prefix: b}}", "every value through"),
+            ("{anything-but: {prefix: a}}, {anything-but: 1}", "every value through"),
+            ("{anything-but: [a, b]}, a, b", "every value through"),
+            ("{anything-but: a}, {exists: true}", "every value through"),
+            ("{exists: true}, {exists: false}", "everything through, an absent field too"),
+            ("{not: [a, b]}, a, {prefix: b}", "everything through, an absent field too"),
+            ("{not: a}, {not: {prefix: b}}", "everything through that is no list"),
+        ] {
+            let expected = format!("the alternatives of `status` let {what}");
+            assert_eq!(warnings(&format!("status: [{tests}]")), [expected], "{tests}");
+        }
+        for tests in ["{anything-but: a}, b", "{not: a}, {prefix: ab}", "{not: a}, {not: {prefix: a}}, b"] {
+            assert_eq!(warnings(&format!("status: [{tests}]")), [""; 0], "{tests}");
+        }
+    }
+
+    #[test]
+    fn groups_that_exclude_nothing_or_all_are_told() {
+        let told = "the alternatives of `status` let everything through, an absent field too";
+        assert_eq!(warnings("$or: [{status: [{exists: false}]}, {status: [{exists: true}]}]"), [told]);
+        let never = "`$not` excludes what the fields beside it want: this never matches";
+        assert_eq!(warnings("{status: a, type: b, $not: {status: a}}"), [never]);
+        assert_eq!(warnings("{status: a, $not: {status: a, type: b}}"), [""; 0]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn what_is_said_to_never_match_never_does(test in test_text(), value in value_text()) {
+            let text = format!("payload: {{f: [{test}]}}");
+            if !warnings(&text).is_empty() {
+                for payload in [format!("{{f: {value}}}"), "{}".to_owned()] {
+                    let event = document(&format!("payload: {payload}"));
+                    prop_assert!(!pattern(&text).matches(&event), "{} on {}", text, payload);
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_said_to_exclude_nothing_excludes_nothing(
+            tests in prop::collection::vec(test_text(), 2..4),
+            value in value_text(),
+        ) {
+            let text = format!("payload: {{f: [{}]}}", tests.join(", "));
+            let event = document(&format!("payload: {{f: {value}}}"));
+            let field = event.get("payload").and_then(|payload| payload.get("f")).expect("it is there");
+            let matches = pattern(&text).matches(&event);
+            for warning in warnings(&text) {
+                if warning.ends_with("an absent field too") {
+                    prop_assert!(matches && pattern(&text).matches(&document("payload: {}")), "{}", text);
+                } else if warning.ends_with("that is no list") {
+                    prop_assert!(matches || matches!(field, Json::Array(_)), "{} on {}", text, value);
+                } else if warning.ends_with("every value through") {
+                    prop_assert!(matches || matches!(field, Json::Array(_) | Json::Object(_)), "{} on {}", text, value);
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::diagnostic::Problem;
 use crate::yaml::{Node, Value};
 
 pub(super) const OPERATOR: Operator =
-    Operator::new("exists", "whether the field is there, be it null or empty", build)
+    Operator::new("exists", "Whether the field is there, be it null or empty.", build)
         .with_notes("It is about the key: `null`, `\"\"`, `[]` and `{}` are there.")
         .with_examples(&[
             Example {

@@ -27,7 +27,7 @@ fn line(out: &mut String, text: &str) {
 
 fn section(out: &mut String, Operator { kind, notes, examples }: &Operator) {
     let (name, summary) = (kind.name, kind.summary);
-    line(out, &format!("\n### `{name}`\n\n{}.", capitalised(summary)));
+    line(out, &format!("\n### `{name}`\n\n{summary}"));
     if !notes.is_empty() {
         line(out, notes);
     }
@@ -50,9 +50,4 @@ fn block(out: &mut String, Example { pattern, matches, differs }: &Example) {
     matches.iter().for_each(|event| line(out, &format!("# matches {event}")));
     differs.iter().for_each(|event| line(out, &format!("# but not {event}")));
     line(out, "```");
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

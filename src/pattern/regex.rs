@@ -6,7 +6,7 @@ use crate::yaml::Node;
 
 pub(super) const OPERATOR: Operator = Operator::new(
     "regex",
-    "strings in which a regular expression is found, or one of a list",
+    "Strings in which a regular expression is found, or one of a list.",
     build,
 )
 .with_notes(

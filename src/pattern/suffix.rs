@@ -5,7 +5,7 @@ use crate::diagnostic::Problem;
 use crate::yaml::Node;
 
 pub(super) const OPERATOR: Operator =
-    Operator::new("suffix", "strings that end with a text, or with one of a list", build)
+    Operator::new("suffix", "Strings that end with a text, or with one of a list.", build)
         .with_notes("Case counts, unless the text stands under `equals-ignore-case`.")
         .with_examples(&[
             Example {

@@ -11,7 +11,7 @@ pub struct Values {
 }
 
 /// Up to this many values are compared one by one, which is as fast.
-const FEW: usize = 8;
+pub(super) const FEW: usize = 8;
 
 impl Values {
     /// Whether one of these is equal to a value.

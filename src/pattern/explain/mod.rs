@@ -95,11 +95,19 @@ impl<'a> Explanation<'a> {
         Self { holds: findings.iter().all(Finding::holds), findings }
     }
 
-    /// The share of leaves that hold, from 0 to 1, which is reached only by what matches. Of an
-    /// `$or` the nearest branch counts, a `$not` counts as one leaf.
+    /// The share of leaves that hold, from 0 to 1, which is reached only by what matches.
     pub fn nearness(&self) -> f64 {
-        let (held, all) = self.score();
-        if all == 0 { 1.0 } else { f64::from(held) / f64::from(all) }
+        match self.score() {
+            (_, 0) => 1.0,
+            (held, all) => f64::from(held) / f64::from(all),
+        }
+    }
+
+    /// How many leaves hold, of how many. Of an `$or` the nearest branch counts, a `$not` counts
+    /// as one leaf.
+    pub fn score(&self) -> (u32, u32) {
+        let scores = self.findings.iter().map(Finding::score);
+        scores.fold((0, 0), |(held, all), (more_held, more)| (held + more_held, all + more))
     }
 
     /// All leaves, those of groups included, in the order of the pattern.
@@ -116,11 +124,6 @@ impl<'a> Explanation<'a> {
                 Finding::Group(group) => group.branches.iter().for_each(|branch| branch.collect(found)),
             }
         }
-    }
-
-    fn score(&self) -> (u32, u32) {
-        let scores = self.findings.iter().map(Finding::score);
-        scores.fold((0, 0), |(held, all), (more_held, more)| (held + more_held, all + more))
     }
 }
 

@@ -9,6 +9,8 @@ use crate::pattern::{Alternative, Quantified, Test};
 
 /// More characters of a value than this are not repeated.
 const SHOWN_CHARS: usize = 60;
+/// Names shorter than this are all alike.
+const LONG_CHARS: usize = 3;
 
 /// Of a field that is not there.
 pub(super) fn absent(alternatives: &[Alternative], at: &Path, document: &Object) -> Option<String> {
@@ -94,6 +96,7 @@ fn special(test: &Test, actual: &Json) -> Option<String> {
     let text = actual.as_str()?;
     match test {
         Test::Exact(Json::String(wanted)) => near_text(text, wanted),
+        Test::Among(values) => values.strings.iter().find_map(|wanted| near_text(text, wanted)),
         Test::Cidr(_) if text.parse::<std::net::IpAddr>().is_err() => {
             Some(format!("{} is no bare IP address", short(actual)))
         }
@@ -106,10 +109,14 @@ fn special(test: &Test, actual: &Json) -> Option<String> {
 }
 
 fn near_text(text: &str, wanted: &str) -> Option<String> {
-    if text.to_lowercase() == wanted.to_lowercase() {
-        return Some("they differ only in case, which equals-ignore-case ignores".to_owned());
-    }
-    (text.trim() == wanted.trim()).then(|| "they differ only in the spaces around".to_owned())
+    let differs = if text.to_lowercase() == wanted.to_lowercase() {
+        "only in case, which equals-ignore-case ignores"
+    } else if text.trim() == wanted.trim() {
+        "only in the spaces around it"
+    } else {
+        return None;
+    };
+    Some(format!("it differs from {} {differs}", short(&Json::from(wanted))))
 }
 
 /// Which of the tests under `not` or `none` the value passes.
@@ -165,7 +172,8 @@ fn similar(at: &Path, document: &Object) -> Option<Path> {
     found.or_else(|| {
         let parent = at.parent()?;
         let siblings = object_at(&parent, document)?;
-        did_you_mean(name, siblings.keys()).map(|meant| parent.key(meant))
+        let meant = did_you_mean(name, siblings.keys()).filter(|_| name.chars().count() >= LONG_CHARS)?;
+        Some(parent.key(meant))
     })
 }
 

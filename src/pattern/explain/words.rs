@@ -28,7 +28,7 @@ fn test(test: &Test) -> String {
     let name = test.name();
     match test {
         Test::Exact(value) => value.to_string(),
-        Test::Among(own) => values(own, " or "),
+        Test::Among(own) => values(own),
         Test::Prefix(own) | Test::Suffix(own) => format!("{name} {}", texts(own)),
         Test::EqualsIgnoreCase(own) => format!("{name} {}", quoted(&own.any_of)),
         Test::Wildcard(own) => {
@@ -38,7 +38,9 @@ fn test(test: &Test) -> String {
         Test::Numeric(own) => format!("{name} {}", range(own)),
         Test::Cidr(own) => format!("{name} {}", list(own.iter().map(ToString::to_string), " or ")),
         Test::Clock(own) => format!("{name} {own}"),
-        Test::AnythingBut(AnythingBut::Values(own)) => format!("{name} {}", values(own, " or ")),
+        Test::AnythingBut(AnythingBut::Values(own)) => {
+            format!("{name} {}", list(own.iter().map(ToString::to_string), " or "))
+        }
         Test::AnythingBut(AnythingBut::Test(own)) => format!("{name} {}", self::test(own)),
         Test::Exists(wanted) => format!("{name}: {wanted}"),
         Test::Quantified(Quantified::Not(own) | Quantified::Every(own) | Quantified::None(own)) => {
@@ -53,11 +55,11 @@ fn grouped(own: &[Alternative]) -> String {
     if simple { words } else { format!("({words})") }
 }
 
-fn values(values: &Values, separator: &str) -> String {
-    let shown = values.iter().take(SHOWN).map(|value| value.to_string()).collect::<Vec<_>>().join(separator);
+fn values(values: &Values) -> String {
+    let shown = values.iter().take(SHOWN).map(|value| value.to_string()).collect::<Vec<_>>().join(" or ");
     match values.len().saturating_sub(SHOWN) {
         0 => shown,
-        more => format!("{shown}{separator}{more} more"),
+        more => format!("{shown} or {more} more"),
     }
 }
 

@@ -1,0 +1,196 @@
+//! `hookyard kinds [NAME]`: what YAML can name: verifiers, operators, actions.
+
+use super::{Common, Verdict, output};
+use crate::diagnostic::did_you_mean;
+use crate::json::Json;
+use crate::registry::{Kind, Param, ParamType};
+use crate::{action, pattern, script, source};
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(super) struct KindsArgs {
+    /// Show all of this kind: parameters and an example
+    name: Option<String>,
+    /// Print the reference of the operators in Markdown, as in docs/patterns.md
+    #[arg(long, conflicts_with = "name")]
+    markdown: bool,
+}
+
+/// A row of any family, without what it builds.
+struct Row {
+    family: &'static str,
+    name: &'static str,
+    summary: &'static str,
+    notes: &'static str,
+    schema: &'static [Param],
+    example: &'static str,
+}
+
+pub(super) fn run(common: &Common, args: &KindsArgs) -> anyhow::Result<Verdict> {
+    if args.markdown {
+        print!("{}", pattern::reference());
+        return Ok(Verdict::Fine);
+    }
+    let rows = match &args.name {
+        Some(name) => named(name)?,
+        None => rows(),
+    };
+    if common.json {
+        output::json_lines(&rows.iter().map(to_json).collect::<Vec<_>>())?;
+    } else if args.name.is_some() {
+        print!("{}", rows.iter().map(whole).collect::<Vec<_>>().join("\n"));
+    } else {
+        let cells = |row: &Row| [row.family, row.name, row.summary].map(str::to_owned).to_vec();
+        output::table(&["FAMILY", "NAME", "WHAT IT IS"], &rows.iter().map(cells).collect::<Vec<_>>())?;
+    }
+    Ok(Verdict::Fine)
+}
+
+fn rows() -> Vec<Row> {
+    let verifiers = source::KINDS.iter().map(|kind| Row::of("verifier", kind));
+    let operators = pattern::KINDS.iter().map(|operator| {
+        let row = Row::of("operator", &operator.kind);
+        Row { notes: operator.notes, ..row }
+    });
+    let actions = action::KINDS.iter().map(|kind| Row::of("action", kind));
+    verifiers.chain(operators).chain(actions).chain([Row::of("action", &script::KIND)]).collect()
+}
+
+/// The rows of a name: families may share one.
+fn named(name: &str) -> anyhow::Result<Vec<Row>> {
+    let (found, others): (Vec<_>, Vec<_>) = rows().into_iter().partition(|row| row.name == name);
+    if found.is_empty() {
+        let hint = match did_you_mean(name, others.iter().map(|row| row.name)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "`hookyard kinds` lists them".to_owned(),
+        };
+        anyhow::bail!("there is no kind `{name}`: {hint}");
+    }
+    Ok(found)
+}
+
+impl Row {
+    fn of<Build>(family: &'static str, kind: &Kind<Build>) -> Self {
+        let Kind { name, summary, example, schema, .. } = *kind;
+        Self { family, name, summary, notes: "", schema, example }
+    }
+}
+
+/// Everything of one row, for people.
+fn whole(row: &Row) -> String {
+    let Row { family, name, summary, notes, .. } = row;
+    let mut out = format!("{name} ({family}): {summary}\n");
+    if !notes.is_empty() {
+        out += &format!("\n{}\n", wrapped(notes));
+    }
+    if !row.schema.is_empty() {
+        out += "\nparameters:\n";
+    }
+    for param in row.schema {
+        let required = if param.required { ", required" } else { "" };
+        out += &format!("  {} ({}{required}): {}\n", param.name, type_name(param.ty), param.summary);
+    }
+    out += "\nexample:\n";
+    for line in row.example.trim_end().lines() {
+        out += format!("  {line}").trim_end();
+        out += "\n";
+    }
+    out
+}
+
+/// Lines of at most 100 characters, broken at spaces.
+fn wrapped(text: &str) -> String {
+    const WIDTH: usize = 100;
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > WIDTH {
+            out.push('\n');
+            column = 0;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
+
+fn to_json(row: &Row) -> Json {
+    let param = |param: &Param| {
+        Json::object([
+            ("name", param.name.into()),
+            ("type", type_name(param.ty).into()),
+            ("required", param.required.into()),
+            ("summary", param.summary.into()),
+        ])
+    };
+    Json::object([
+        ("family", row.family.into()),
+        ("name", row.name.into()),
+        ("summary", row.summary.into()),
+        ("notes", row.notes.into()),
+        ("params", row.schema.iter().map(param).collect::<Vec<_>>().into()),
+        ("example", row.example.into()),
+    ])
+}
+
+fn type_name(ty: ParamType) -> &'static str {
+    match ty {
+        ParamType::String => "string",
+        ParamType::Url => "url",
+        ParamType::Path => "path",
+        ParamType::SlackText => "text",
+        ParamType::Bool => "bool",
+        ParamType::Integer => "integer",
+        ParamType::Number => "number",
+        ParamType::Duration => "duration",
+        ParamType::Bytes => "size",
+        ParamType::List => "list",
+        ParamType::Map => "map",
+        ParamType::Any | ParamType::SlackAny => "any",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_is_listed_and_every_row_is_whole() {
+        let rows = rows();
+        for family in ["verifier", "operator", "action"] {
+            assert!(rows.iter().any(|row| row.family == family), "{family}");
+        }
+        for row in &rows {
+            assert!(
+                !row.name.is_empty() && !row.summary.is_empty() && !row.example.is_empty(),
+                "{}",
+                row.name
+            );
+            assert!(row.summary.ends_with('.'), "{}", row.name);
+        }
+        assert!(rows.iter().any(|row| (row.family, row.name) == ("action", "script")));
+    }
+
+    #[test]
+    fn one_kind_is_shown_with_its_parameters_and_its_example() {
+        let shown = whole(&named("clock").expect("it is an operator")[0]);
+        assert!(shown.starts_with("clock (operator): Timestamps that fall on some days"), "{shown}");
+        assert!(shown.contains("\n  zone (string, required): The time zone"), "{shown}");
+        assert!(shown.contains("\n  days (any): `mon-fri`"), "{shown}");
+        assert!(shown.contains("\nexample:\n  received_at: [{clock: {zone: Europe/Berlin"), "{shown}");
+        assert!(shown.lines().filter(|line| !line.starts_with(' ')).all(|line| line.chars().count() <= 100));
+        let record = to_json(&named("http").expect("it is an action")[0]);
+        assert_eq!(record.pointer("/params/0/required"), Some(&Json::from(true)), "{record}");
+    }
+
+    #[test]
+    fn a_name_that_is_none_gets_a_suggestion() {
+        let error = |name: &str| named(name).err().map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!(error("prefx"), "there is no kind `prefx`: did you mean `prefix`?");
+        assert_eq!(error("teleport"), "there is no kind `teleport`: `hookyard kinds` lists them");
+    }
+}
