@@ -12,6 +12,8 @@ use crate::registry::ConfigError;
 use crate::script;
 use crate::template::Params;
 use crate::yaml::{Entry, Node, Value};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An action as written.
 pub(super) struct RawAction<'a> {
+    node: &'a Node,
     pub name: Option<(&'a str, Span)>,
     pub kind: &'a str,
     pub kind_span: Span,
@@ -43,6 +46,7 @@ impl<'a> RawAction<'a> {
         let entries = report.map(node, "an action")?;
         let kind = kind_entry(node, entries, report)?;
         let mut action = Self {
+            node,
             name: None,
             kind: &kind.key,
             kind_span: kind.key_span,
@@ -125,6 +129,36 @@ pub(super) fn check_names(actions: &[RawAction<'_>], rule: &str, report: &mut Re
                 report.error_with(action.kind_span, message, Some(help));
             }
         }
+    }
+}
+
+/// Actions that were compiled without a word, by what they were made from: thousands of rules
+/// often do the same.
+#[derive(Default)]
+pub(super) struct SharedActions(HashMap<[u8; 32], Arc<Planned>>);
+
+impl SharedActions {
+    /// The action, made if it is the first of its sort. `outer` and `timeout` are what its rule
+    /// says.
+    pub fn get(
+        &mut self,
+        raw: &RawAction<'_>,
+        outer: RetryPart,
+        timeout: Option<Duration>,
+        report: &mut Report,
+        make: impl FnOnce(&mut Report) -> Option<Planned>,
+    ) -> Option<Arc<Planned>> {
+        let made_from = format!("{} {outer:?} {timeout:?}", raw.node.to_json());
+        let key = Sha256::digest(made_from).into();
+        if let Some(planned) = self.0.get(&key) {
+            return Some(Arc::clone(planned));
+        }
+        let before = report.count();
+        let planned = Arc::new(make(report)?);
+        if report.count() == before {
+            self.0.insert(key, Arc::clone(&planned));
+        }
+        Some(planned)
     }
 }
 

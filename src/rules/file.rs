@@ -6,7 +6,7 @@ use super::options::{self, RetryPart};
 use super::report::Report;
 use crate::delivery::is_name;
 use crate::diagnostic::{Span, did_you_mean};
-use crate::yaml::{Entry, Node};
+use crate::yaml::{Entry, Node, Packed};
 use std::time::Duration;
 
 const FILE_KEYS: &[&str] = &["vars", "match", "retry", "timeout", "rules", "tests"];
@@ -33,7 +33,8 @@ pub(super) struct RawFile<'a> {
     pub matching: Option<&'a Node>,
     pub retry: RetryPart,
     pub timeout: Option<Duration>,
-    pub rules: Vec<RawRule<'a>>,
+    /// Its rules, to be read one by one.
+    pub rules: Vec<Packed>,
     pub tests: Vec<RuleTest>,
 }
 
@@ -53,8 +54,8 @@ pub(super) struct RawRule<'a> {
     pub fallback: bool,
 }
 
-/// Reads the shape of a file.
-pub(super) fn read(node: &Node, report: Report) -> RawFile<'_> {
+/// Reads the shape of a file but for its rules.
+pub(super) fn read(node: &Node, rules: Vec<Packed>, report: Report) -> RawFile<'_> {
     let mut file = RawFile {
         report,
         node,
@@ -62,7 +63,7 @@ pub(super) fn read(node: &Node, report: Report) -> RawFile<'_> {
         matching: None,
         retry: RetryPart::default(),
         timeout: None,
-        rules: Vec::new(),
+        rules,
         tests: Vec::new(),
     };
     let report = &mut file.report;
@@ -73,10 +74,7 @@ pub(super) fn read(node: &Node, report: Report) -> RawFile<'_> {
             "match" => file.matching = Some(value),
             "retry" => file.retry = RetryPart::read(value, report),
             "timeout" => file.timeout = options::positive(value, "`timeout`", report),
-            "rules" => {
-                let rules = report.list(value, "`rules`").iter();
-                file.rules = rules.filter_map(|node| rule(node, report)).collect();
-            }
+            "rules" => _ = report.list(value, "`rules`"),
             "tests" => {
                 let tests = report.list(value, "`tests`").iter();
                 file.tests = tests.filter_map(|node| RuleTest::read(node, report)).collect();
@@ -87,7 +85,8 @@ pub(super) fn read(node: &Node, report: Report) -> RawFile<'_> {
     file
 }
 
-fn rule<'a>(node: &'a Node, report: &mut Report) -> Option<RawRule<'a>> {
+/// Reads the shape of a rule.
+pub(super) fn rule<'a>(node: &'a Node, report: &mut Report) -> Option<RawRule<'a>> {
     let entries = report.map(node, "a rule")?;
     let mut rule = RawRule {
         node,

@@ -2,7 +2,7 @@
 
 use super::compile::Compiler;
 use super::digest::Shared;
-use super::file::{self, RawFile};
+use super::file;
 use super::report::Report;
 use super::tree::{self, Tree};
 use super::{RuleSet, vars};
@@ -10,8 +10,8 @@ use crate::action::Context;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::script::{Limits, Scripts};
 use crate::secret::Resolve;
-use crate::yaml::{self, Node};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::yaml::{self, Node, Packed};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What loading needs to know besides the files.
@@ -40,10 +40,9 @@ pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
     let yaml_files = texts(tree, tree::is_rules, &mut diagnostics);
     let script_files = texts(tree, tree::is_script, &mut diagnostics);
     let unread = !diagnostics.is_empty();
-    let (nodes, reports) = parse(&yaml_files, &mut diagnostics);
+    let (nodes, rest) = parse(&yaml_files, &mut diagnostics);
     let mut files: Vec<_> =
-        nodes.iter().zip(reports).map(|(node, report)| file::read(node, report)).collect();
-    check_rule_names(&mut files);
+        nodes.iter().zip(rest).map(|(node, (rows, report))| file::read(node, rows, report)).collect();
 
     let (merged, vars) = vars::compile(&mut files);
     let vars_whole = vars.is_some() && !unread && nodes.len() == yaml_files.len();
@@ -93,35 +92,21 @@ pub(super) fn texts(
     texts
 }
 
+/// The files' nodes; and of each its rules and its report.
 pub(super) fn parse(
     files: &BTreeMap<String, Arc<str>>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> (Vec<Node>, Vec<Report>) {
-    let (mut nodes, mut reports) = (Vec::new(), Vec::new());
+) -> (Vec<Node>, Vec<(Vec<Packed>, Report)>) {
+    let (mut nodes, mut rest) = (Vec::new(), Vec::new());
     for (path, text) in files {
         let file: Arc<str> = Arc::from(path.as_str());
-        match yaml::parse(&file, text) {
-            Ok(node) => {
+        match yaml::parse_rows(&file, text, "rules") {
+            Ok((node, rows)) => {
                 nodes.push(node);
-                reports.push(Report::new(file, Arc::clone(text)));
+                rest.push((rows, Report::new(file, Arc::clone(text))));
             }
             Err(found) => diagnostics.extend(found),
         }
     }
-    (nodes, reports)
-}
-
-/// Reports a rule name that another rule of any file has.
-fn check_rule_names(files: &mut [RawFile<'_>]) {
-    let mut seen: HashMap<&str, Arc<str>> = HashMap::new();
-    for file in files {
-        for (name, span) in file.rules.iter().filter_map(|rule| rule.name) {
-            if let Some(first) = seen.get(name) {
-                let message = format!("there is a rule `{name}` already, in {first}");
-                file.report.error_with(span, message, Some("names are unique over all files"));
-            } else {
-                seen.insert(name, Arc::clone(&file.report.file));
-            }
-        }
-    }
+    (nodes, rest)
 }

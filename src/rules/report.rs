@@ -4,6 +4,7 @@ use crate::diagnostic::{Diagnostic, Problem, Span, did_you_mean};
 use crate::registry::ConfigError;
 use crate::script::ConditionError;
 use crate::yaml::{Entry, Node, Value};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A file and the problems found in it so far.
@@ -18,8 +19,19 @@ impl Report {
         Self { file, text, found: Vec::new() }
     }
 
+    /// What several rules of a file have in common is reported once.
     pub fn into_diagnostics(self) -> Vec<Diagnostic> {
-        self.found
+        let mut seen = HashSet::new();
+        let place = |found: &Diagnostic| found.span.map(|span| (span.start, span.end));
+        let key = |found: &Diagnostic| {
+            (place(found), found.severity.name(), found.message.clone(), found.help.clone())
+        };
+        self.found.into_iter().filter(|found| seen.insert(key(found))).collect()
+    }
+
+    /// How many problems there are so far.
+    pub fn count(&self) -> usize {
+        self.found.len()
     }
 
     pub fn error(&mut self, span: Span, message: impl Into<String>) {
@@ -42,11 +54,8 @@ impl Report {
         self.add(problem.in_file(&self.file, &self.text));
     }
 
-    /// What several rules of a file have in common is reported once.
     pub fn add(&mut self, diagnostic: Diagnostic) {
-        if !self.found.contains(&diagnostic) {
-            self.found.push(diagnostic);
-        }
+        self.found.push(diagnostic);
     }
 
     /// An error about something in the configuration `node`.

@@ -16,8 +16,8 @@ const EXPECT_KEYS: &[&str] = &["rule", "action", "effect", "params"];
 /// The tests of all files. What is wrong with them, [`crate::rules::load`] has reported.
 pub(super) fn all(tree: &Tree) -> Vec<RuleTest> {
     let mut reported = Vec::new();
-    let (nodes, reports) = load::parse(&load::texts(tree, tree::is_rules, &mut reported), &mut reported);
-    nodes.iter().zip(reports).flat_map(|(node, report)| file::read(node, report).tests).collect()
+    let (nodes, rest) = load::parse(&load::texts(tree, tree::is_rules, &mut reported), &mut reported);
+    nodes.iter().zip(rest).flat_map(|(node, (rows, report))| file::read(node, rows, report).tests).collect()
 }
 
 impl RuleTest {

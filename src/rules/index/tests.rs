@@ -123,7 +123,7 @@ impl Tape<'_> {
             file: "".into(),
             description: None,
             digest: [0; 32],
-            actions: Vec::new(),
+            actions: Box::default(),
             any: pattern == Pattern::Any,
             pattern: Some(pattern),
             when: None,
