@@ -37,7 +37,7 @@ pub(super) struct RawAction<'a> {
 
 impl<'a> RawAction<'a> {
     /// Reads an item of `actions`.
-    pub fn read(node: &'a Node, report: &mut Report) -> Option<Self> {
+    pub fn read(node: &'a Node, report: &mut Report<'_>) -> Option<Self> {
         if let Value::String(text) = &node.value {
             let help = format!("write `- {text}: {{}}`");
             report.error_with(node.span, format!("an action is a map, not the text `{text}`"), Some(help));
@@ -79,7 +79,7 @@ impl<'a> RawAction<'a> {
 }
 
 /// The one entry that is no option: the kind.
-fn kind_entry<'a>(node: &Node, entries: &'a [Entry], report: &mut Report) -> Option<&'a Entry> {
+fn kind_entry<'a>(node: &Node, entries: &'a [Entry], report: &mut Report<'_>) -> Option<&'a Entry> {
     let candidates = || entries.iter().filter(|entry| !OPTIONS.contains(&entry.key.as_str()));
     let mut known = candidates().filter(|entry| is_kind(&entry.key));
     let Some(kind) = known.next() else {
@@ -115,7 +115,7 @@ fn is_kind(name: &str) -> bool {
 }
 
 /// Reports actions of one rule that cannot be told apart.
-pub(super) fn check_names(actions: &[RawAction<'_>], rule: &str, report: &mut Report) {
+pub(super) fn check_names(actions: &[RawAction<'_>], rule: &str, report: &mut Report<'_>) {
     for (index, action) in actions.iter().enumerate() {
         let name = action.effective_name();
         if actions[..index].iter().all(|other| other.effective_name() != name) {
@@ -145,8 +145,8 @@ impl SharedActions {
         raw: &RawAction<'_>,
         outer: RetryPart,
         timeout: Option<Duration>,
-        report: &mut Report,
-        make: impl FnOnce(&mut Report) -> Option<Planned>,
+        report: &mut Report<'_>,
+        make: impl FnOnce(&mut Report<'_>) -> Option<Planned>,
     ) -> Option<Arc<Planned>> {
         let made_from = format!("{} {outer:?} {timeout:?}", raw.node.to_json());
         let key = Sha256::digest(made_from).into();
@@ -170,7 +170,7 @@ impl Compiler<'_> {
         raw: &RawAction<'_>,
         outer: RetryPart,
         timeout: Option<Duration>,
-        report: &mut Report,
+        report: &mut Report<'_>,
     ) -> Option<Planned> {
         let when = raw.when.map(|node| self.condition(node, report));
         let retry = raw.retry.over(outer).finish(report);
@@ -190,7 +190,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn build(&self, raw: &RawAction<'_>, report: &mut Report) -> Option<(Params, Arc<dyn Action>)> {
+    fn build(&self, raw: &RawAction<'_>, report: &mut Report<'_>) -> Option<(Params, Arc<dyn Action>)> {
         // Without all of `vars`, every path into it would be reported as wrong.
         if !self.vars_whole {
             return None;
@@ -208,7 +208,7 @@ impl Compiler<'_> {
     }
 
     /// What stands behind the kind, in its long form.
-    fn parameters(&self, raw: &RawAction<'_>, report: &mut Report) -> Option<Json> {
+    fn parameters(&self, raw: &RawAction<'_>, report: &mut Report<'_>) -> Option<Json> {
         match raw.value.to_json() {
             Json::Null => Some(Json::Object(crate::json::Object::new())),
             Json::String(file) if raw.kind == SCRIPT => Some(Json::object([("file", Json::String(file))])),

@@ -49,7 +49,7 @@ struct Scope {
 
 impl Set {
     /// Reports a rule name that another rule of any file has.
-    fn check_name(&mut self, rule: &RawRule<'_>, report: &mut Report) {
+    fn check_name(&mut self, rule: &RawRule<'_>, report: &mut Report<'_>) {
         let Some((name, span)) = rule.name else { return };
         if let Some(first) = self.names.get(name) {
             let message = format!("there is a rule `{name}` already, in {first}");
@@ -68,6 +68,7 @@ impl Compiler<'_> {
             let pattern = file.matching.and_then(|node| self.pattern(node, &mut file.report));
             let first = set.rules.len();
             let mut scope = Scope { digest: self.shared.of_file(file), walls: Walls::default() };
+            set.rules.reserve(file.rules.len());
             for packed in std::mem::take(&mut file.rules) {
                 self.add(&packed.unpack(), file, &mut scope, &mut set);
             }
@@ -149,7 +150,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn pattern(&self, node: &Node, report: &mut Report) -> Option<Pattern> {
+    fn pattern(&self, node: &Node, report: &mut Report<'_>) -> Option<Pattern> {
         matching::check_sources(node, &self.settings.sources, report);
         match Pattern::compile(node) {
             Ok((pattern, warnings)) => {
@@ -165,7 +166,7 @@ impl Compiler<'_> {
     }
 
     /// Compiles a `when`; the inner option is never `None`, so that it fits one that may be absent.
-    pub(super) fn condition(&self, node: &Node, report: &mut Report) -> Option<Option<Condition>> {
+    pub(super) fn condition(&self, node: &Node, report: &mut Report<'_>) -> Option<Option<Condition>> {
         let yaml::Value::String(expression) = &node.value else { return None };
         let compiled = self.scripts.condition(expression);
         compiled.map(Some).map_err(|error| report.condition(node, expression, error)).ok()

@@ -26,7 +26,7 @@ const RULE_KEYS: &[&str] = &[
 
 /// A rules file. What is wrong with its shape is in its report already.
 pub(super) struct RawFile<'a> {
-    pub report: Report,
+    pub report: Report<'a>,
     pub node: &'a Node,
     /// The entry as a whole: its key and where that stands are wanted too.
     pub vars: Option<&'a Entry>,
@@ -55,7 +55,7 @@ pub(super) struct RawRule<'a> {
 }
 
 /// Reads the shape of a file but for its rules.
-pub(super) fn read(node: &Node, rules: Vec<Packed>, report: Report) -> RawFile<'_> {
+pub(super) fn read<'a>(node: &'a Node, rules: Vec<Packed>, report: Report<'a>) -> RawFile<'a> {
     let mut file = RawFile {
         report,
         node,
@@ -86,7 +86,7 @@ pub(super) fn read(node: &Node, rules: Vec<Packed>, report: Report) -> RawFile<'
 }
 
 /// Reads the shape of a rule.
-pub(super) fn rule<'a>(node: &'a Node, report: &mut Report) -> Option<RawRule<'a>> {
+pub(super) fn rule<'a>(node: &'a Node, report: &mut Report<'_>) -> Option<RawRule<'a>> {
     let entries = report.map(node, "a rule")?;
     let mut rule = RawRule {
         node,
@@ -143,7 +143,7 @@ impl RawRule<'_> {
 }
 
 /// A name of a rule or an action.
-pub(super) fn name<'a>(node: &'a Node, what: &str, report: &mut Report) -> Option<(&'a str, Span)> {
+pub(super) fn name<'a>(node: &'a Node, what: &str, report: &mut Report<'_>) -> Option<(&'a str, Span)> {
     let text = report.text(node, what)?;
     if is_name(text) {
         return Some((text, node.span));
@@ -159,12 +159,12 @@ fn slug(text: &str) -> String {
     text.to_lowercase().chars().map(keep).collect()
 }
 
-fn requires<'a>(node: &'a Node, report: &mut Report) -> Vec<(&'a str, Span)> {
+fn requires<'a>(node: &'a Node, report: &mut Report<'_>) -> Vec<(&'a str, Span)> {
     let items = report.list(node, "`requires`");
     items.iter().filter_map(|item| variable(item, report)).collect()
 }
 
-fn variable<'a>(node: &'a Node, report: &mut Report) -> Option<(&'a str, Span)> {
+fn variable<'a>(node: &'a Node, report: &mut Report<'_>) -> Option<(&'a str, Span)> {
     let text = report.text(node, "an item of `requires`")?;
     let is_variable = |text: &str| {
         text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -179,7 +179,7 @@ fn variable<'a>(node: &'a Node, report: &mut Report) -> Option<(&'a str, Span)> 
     None
 }
 
-fn actions<'a>(node: &'a Node, report: &mut Report) -> Vec<RawAction<'a>> {
+fn actions<'a>(node: &'a Node, report: &mut Report<'_>) -> Vec<RawAction<'a>> {
     let items = report.list(node, "`actions`");
     if items.is_empty() {
         report.error(node.span, "`actions` is empty: a rule does at least one thing, such as `- log: {}`");

@@ -39,6 +39,8 @@ pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
     let mut diagnostics = Vec::new();
     let yaml_files = texts(tree, tree::is_rules, &mut diagnostics);
     let script_files = texts(tree, tree::is_script, &mut diagnostics);
+    let script_files =
+        script_files.iter().map(|(path, text)| ((*path).to_owned(), Arc::from(*text))).collect();
     let unread = !diagnostics.is_empty();
     let (nodes, rest) = parse(&yaml_files, &mut diagnostics);
     let mut files: Vec<_> =
@@ -73,15 +75,15 @@ fn errors(diagnostics: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
 }
 
 /// The texts of the files of one sort; those that are not UTF-8 are reported.
-pub(super) fn texts(
-    tree: &Tree,
+pub(super) fn texts<'t>(
+    tree: &'t Tree,
     is_wanted: fn(&str) -> bool,
     diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeMap<String, Arc<str>> {
+) -> BTreeMap<&'t str, &'t str> {
     let mut texts = BTreeMap::new();
     for (path, content) in tree.iter().filter(|(path, _)| is_wanted(path)) {
         match std::str::from_utf8(content) {
-            Ok(text) => drop(texts.insert(path.clone(), Arc::from(text))),
+            Ok(text) => _ = texts.insert(path.as_str(), text),
             Err(error) => {
                 let line = content[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
                 let message = format!("the file is not UTF-8 text (line {line})");
@@ -93,17 +95,17 @@ pub(super) fn texts(
 }
 
 /// The files' nodes; and of each its rules and its report.
-pub(super) fn parse(
-    files: &BTreeMap<String, Arc<str>>,
+pub(super) fn parse<'t>(
+    files: &BTreeMap<&'t str, &'t str>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> (Vec<Node>, Vec<(Vec<Packed>, Report)>) {
+) -> (Vec<Node>, Vec<(Vec<Packed>, Report<'t>)>) {
     let (mut nodes, mut rest) = (Vec::new(), Vec::new());
     for (path, text) in files {
-        let file: Arc<str> = Arc::from(path.as_str());
+        let file: Arc<str> = Arc::from(*path);
         match yaml::parse_rows(&file, text, "rules") {
             Ok((node, rows)) => {
                 nodes.push(node);
-                rest.push((rows, Report::new(file, Arc::clone(text))));
+                rest.push((rows, Report::new(file, text)));
             }
             Err(found) => diagnostics.extend(found),
         }

@@ -41,7 +41,7 @@ pub(super) fn names_own_source(node: &Node) -> bool {
 }
 
 /// Reports sources that are not configured.
-pub(super) fn check_sources(node: &Node, sources: &BTreeSet<String>, report: &mut Report) {
+pub(super) fn check_sources(node: &Node, sources: &BTreeSet<String>, report: &mut Report<'_>) {
     for (source, span) in literal_sources(node) {
         if source != OWN_SOURCE && !sources.contains(source) {
             let help = suggestion(source, sources.iter().map(String::as_str));
@@ -68,7 +68,7 @@ struct Wall(usize, String);
 
 impl Walls {
     /// Reports a rule that no event can reach; the rules come in order.
-    pub fn check(&mut self, rule: &RawRule<'_>, report: &mut Report) {
+    pub fn check(&mut self, rule: &RawRule<'_>, report: &mut Report<'_>) {
         if !rule.enabled {
             return;
         }

@@ -65,13 +65,9 @@ pub fn parse(file: &Arc<str>, text: &Arc<str>) -> Result<Node, Vec<Diagnostic>> 
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_rows(
-    file: &Arc<str>,
-    text: &Arc<str>,
-    rows: &str,
-) -> Result<(Node, Vec<Packed>), Vec<Diagnostic>> {
+pub fn parse_rows(file: &Arc<str>, text: &str, rows: &str) -> Result<(Node, Vec<Packed>), Vec<Diagnostic>> {
     let (mut node, mut packed) =
-        build::build(text, Some(rows)).map_err(|problems| in_file(problems, file, text))?;
+        build::build(text, Some(rows)).map_err(|problems| in_file(problems, file, &text.into()))?;
     // Where an anchor is involved the list is whole.
     if let Value::Map(entries) = &mut node.value
         && let Some(entry) = entries.iter_mut().find(|entry| entry.key == rows)

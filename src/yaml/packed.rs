@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn rows_are_packed_in_order_and_the_rest_is_there() {
         let text = "a: 1\nrules:\n  - {b: &x [2]}\n  - *x\nother: [3]\n";
-        let (node, rows) = parse_rows(&"a.yaml".into(), &text.into(), "rules").expect("it is YAML");
+        let (node, rows) = parse_rows(&"a.yaml".into(), text, "rules").expect("it is YAML");
         assert_eq!(node.to_json().to_string(), r#"{"a":1,"other":[3],"rules":[]}"#);
         let rows: Vec<_> = rows.iter().map(|row| row.unpack().to_json().to_string()).collect();
         assert_eq!(rows, [r#"{"b":[2]}"#, "[2]"]);
@@ -191,7 +191,7 @@ mod tests {
         for text in
             ["vars: &x [{a: 1}]\nrules: *x\n", "rules: &x [{a: 1}]\nvars: *x\n", "&y {rules: [{a: 1}]}"]
         {
-            let (_, rows) = parse_rows(&"a.yaml".into(), &text.into(), "rules").expect("it is YAML");
+            let (_, rows) = parse_rows(&"a.yaml".into(), text, "rules").expect("it is YAML");
             assert_eq!(rows.len(), 1, "{text}");
         }
     }

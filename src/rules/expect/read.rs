@@ -22,7 +22,7 @@ pub(super) fn all(tree: &Tree) -> Vec<RuleTest> {
 
 impl RuleTest {
     /// Reads an item of `tests`.
-    pub(in crate::rules) fn read(node: &Node, report: &mut Report) -> Option<Self> {
+    pub(in crate::rules) fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
         let (mut name, mut document, mut expect) = (None, None, None);
         for entry in report.map(node, "a test")? {
             let value = &entry.node;
@@ -58,7 +58,7 @@ fn is_null(node: &Node) -> bool {
 }
 
 /// The event document, with what a source would have filled in.
-fn read_event(node: &Node, report: &mut Report) -> Option<Object> {
+fn read_event(node: &Node, report: &mut Report<'_>) -> Option<Object> {
     for entry in report.map(node, "a test's `event`")? {
         if !FIELDS.contains(&entry.key.as_str()) {
             report.unknown_key(entry, "an event", FIELDS);
@@ -88,7 +88,7 @@ fn read_event(node: &Node, report: &mut Report) -> Option<Object> {
     Some(document)
 }
 
-fn read_expected(node: &Node, report: &mut Report) -> Option<Expected> {
+fn read_expected(node: &Node, report: &mut Report<'_>) -> Option<Expected> {
     let (mut rule, mut action, mut effect, mut params) = (None, None, None, Json::object::<String>([]));
     for entry in report.map(node, "an item of `expect`")? {
         let value = &entry.node;
