@@ -123,7 +123,7 @@ impl Tape<'_> {
             file: "".into(),
             description: None,
             digest: [0; 32],
-            actions: Vec::new(),
+            actions: Box::default(),
             any: pattern == Pattern::Any,
             pattern: Some(pattern),
             when: None,
@@ -179,7 +179,8 @@ fn the_index_finds_what_a_plain_scan_finds() {
     let set = RefCell::new(rules("rules: []"));
     let verdicts = RefCell::new([0; 2]);
     let mut runner = TestRunner::new(Config { cases: 20_000, ..Config::default() });
-    let outcome = runner.run(&prop::collection::vec(any::<u8>(), 20..160), |bytes| {
+    let outcome = runner.run(&prop::collection::vec(any::<u64>(), 3..20), |words| {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let mut tape = Tape(&bytes);
         let document = tape.object(0);
         let set = &mut *set.borrow_mut();
