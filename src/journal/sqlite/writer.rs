@@ -59,10 +59,12 @@ impl Writer {
             let (mut group, mut looks) = (Group::new(), Vec::new());
             self.sort(first, &mut group, &mut looks);
             self.gather(commands, &mut group, &mut looks);
-            let failed = self.commit(group).err();
-            if let Some(error) = &failed {
-                self.fail_queued(commands, error, &mut looks);
+            let verdict = self.commit(&mut group);
+            if verdict.is_err() {
+                self.take_queued(commands, &mut group, &mut looks);
             }
+            answer(group, &verdict);
+            let failed = verdict.err();
             for (look, _permit) in looks {
                 match &failed {
                     // Nothing is leased whose outcome could not be kept either.
@@ -106,33 +108,30 @@ impl Writer {
     }
 
     /// What was queued while a commit failed fails with it: the twin of an event in that group
-    /// must not be answered otherwise than the event.
-    fn fail_queued(
+    /// must not be answered otherwise than the event. Taken before anyone is answered, so that
+    /// who tries again is not among them.
+    fn take_queued(
         &mut self,
         commands: &mpsc::Receiver<Command>,
-        error: &JournalError,
+        group: &mut Group,
         looks: &mut Vec<(Look, OwnedSemaphorePermit)>,
     ) {
-        let mut group = Group::new();
         while let Ok(command) = commands.try_recv() {
-            self.sort(command, &mut group, looks);
+            self.sort(command, group, looks);
         }
-        answer(group, &Err(error.clone()));
     }
 
-    /// Commits a group and answers each of its callers the same.
-    fn commit(&mut self, mut group: Group) -> Result<(), JournalError> {
+    /// Commits a group, or nothing of it.
+    fn commit(&mut self, group: &mut Group) -> Result<(), JournalError> {
         if group.is_empty() {
             return Ok(());
         }
         let started = Instant::now();
-        let verdict = self.try_commit(&mut group);
+        let verdict = self.try_commit(group);
         metrics::histogram!("hookyard_commit_seconds").record(started.elapsed().as_secs_f64());
         metrics::histogram!("hookyard_commit_group_size")
             .record(f64::from(u16::try_from(group.len()).unwrap_or(u16::MAX)));
-        let verdict = verdict.map_err(|fault| self.recover(&fault));
-        answer(group, &verdict);
-        verdict
+        verdict.map_err(|fault| self.recover(&fault))
     }
 
     fn try_commit(&mut self, group: &mut Group) -> Result<(), Fault> {
