@@ -110,8 +110,9 @@ impl App {
         let journal: Arc<dyn Journal> = self.journal.clone();
         let mut tasks = self.spawn(listeners, &shutdown);
         let ended = tokio::select! {
+            biased;
             () = shutdown.cancelled() => None,
-            part = tasks.ended() => Some(part),
+            part = tasks.ended() => (!shutdown.is_cancelled()).then_some(part),
         };
         let stop = Instant::now() + STOP;
         info!("stopping: no new connections, finishing what is under way");
@@ -238,5 +239,26 @@ impl Parts {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_ends_by_itself_is_named_even_if_it_panicked() {
+        let mut parts = Parts::default();
+        parts.spawn("deliveries", async { panic!("as a bug would") });
+        assert_eq!(parts.ended().await, "deliveries");
+        assert!(parts.names.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_hangs_is_abandoned() {
+        let mut parts = Parts::default();
+        parts.spawn("requests", std::future::pending());
+        parts.spawn("deliveries", async {});
+        parts.drain(Instant::now()).await;
     }
 }

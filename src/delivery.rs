@@ -147,7 +147,9 @@ impl Retry {
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let longest = self.max.as_secs_f64();
         let wait = (self.first.as_secs_f64() * self.factor.powi(exponent)).min(longest);
-        Duration::from_secs_f64((wait * (0.8 + 0.4 * jitter)).min(longest))
+        let wait = (wait * (0.8 + 0.4 * jitter)).min(longest);
+        // What no `Duration` can hold is longer than the longest.
+        Duration::try_from_secs_f64(wait).unwrap_or(self.max)
     }
 }
 
@@ -178,5 +180,14 @@ mod tests {
         assert_eq!(seconds(50, 0.5), 3600.0);
         assert!((seconds(1, 0.0) - 4.0).abs() < 1e-9 && seconds(1, 0.99) < 6.0);
         assert!(seconds(u32::MAX, 0.99) <= 3600.0);
+        for (first, factor) in [
+            (Duration::MAX, 3.0),
+            (Duration::ZERO, f64::INFINITY),
+            (Duration::MAX, -1.0),
+            (Duration::MAX, f64::NAN),
+        ] {
+            let retry = Retry { first, factor, max: Duration::MAX, ..retry };
+            assert!((1..5).all(|attempt| retry.wait(attempt, 0.99) <= Duration::MAX));
+        }
     }
 }

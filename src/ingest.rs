@@ -12,7 +12,7 @@ mod body;
 mod count;
 mod refusal;
 
-use crate::journal::{Appended, Entry, Journal, Routing};
+use crate::journal::{Appended, Entry, Journal, JournalError, Routing};
 use crate::rules::Serving;
 use crate::source::{Accepted, Incoming, Received, Source, Sources};
 use answer::Answer;
@@ -98,9 +98,18 @@ impl Hooks {
         if self.rules.borrow().is_none() { Err(NotReady::NoGeneration) } else { Ok(()) }
     }
 
-    fn committed(&self, good: bool) {
-        *self.failed_at.lock().expect("no one panics while holding it") =
-            if good { None } else { Some(Instant::now()) };
+    /// Remembers how a commit went, and says so when that changes: while a disk is full, every
+    /// request would say it.
+    fn committed(&self, failure: Option<&JournalError>) {
+        let mut failed_at = self.failed_at.lock().expect("no one panics while holding it");
+        match (failure, failed_at.is_some()) {
+            (Some(error), false) => {
+                tracing::error!(%error, "events are not kept now; their senders are told to retry");
+            }
+            (None, true) => tracing::info!("events are kept again"),
+            _ => {}
+        }
+        *failed_at = failure.map(|_| Instant::now());
     }
 }
 
@@ -209,7 +218,7 @@ impl Hooks {
         let matched = routing.as_ref().map(|routing| !routing.rules.is_empty());
         let dedupe_since = now.saturating_sub(source.dedupe_within()).unwrap_or(Timestamp::MIN);
         let appended = self.journal.append(Entry { received, received_at: now, dedupe_since, routing }).await;
-        self.committed(appended.is_ok());
+        self.committed(appended.as_ref().err());
         match appended {
             Ok(Appended::New(id)) => {
                 count::kept(source, matched);
@@ -219,10 +228,7 @@ impl Hooks {
                 count::duplicate(source);
                 Ok(Answer::Duplicate(id))
             }
-            Err(error) => {
-                tracing::error!(source = source.name(), %error, "an event was not kept; its sender is told to retry");
-                Err(Refusal::Journal)
-            }
+            Err(_) => Err(Refusal::Journal),
         }
     }
 

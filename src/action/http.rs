@@ -69,7 +69,7 @@ fn build(params: &Params, context: &Context) -> Result<Arc<dyn Action>, Vec<Conf
     check_headers(params, &mut errors);
     check_auth(params, &mut errors);
     check_forwarded(params, &mut errors);
-    let bodies: Vec<_> = BODIES.into_iter().filter(|name| params.get(name).is_some()).collect();
+    let bodies: Vec<_> = BODIES.into_iter().filter(|name| params.has(name)).collect();
     if let [first, second, ..] = *bodies {
         errors.push(
             ConfigError::key(

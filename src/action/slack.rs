@@ -63,7 +63,7 @@ const HOPELESS: [&str; 15] = [
 fn build(params: &Params, context: &Context) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
     let mut errors = Vec::new();
     check_url(params, &mut errors);
-    if CONTENTS.iter().all(|name| params.get(name).is_none()) {
+    if CONTENTS.iter().all(|name| !params.has(name)) {
         let error = ConfigError::at("", "a Slack message without content");
         errors.push(error.with_help("give it `text`, `blocks` or both"));
     }

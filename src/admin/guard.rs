@@ -43,9 +43,10 @@ impl Guard {
         }
         match &self.token {
             Some(token) => {
-                let given = text(header::AUTHORIZATION)
-                    .and_then(|value| value.strip_prefix("Bearer "))
-                    .unwrap_or_default();
+                let (scheme, given) =
+                    text(header::AUTHORIZATION).and_then(|value| value.split_once(' ')).unwrap_or_default();
+                // The scheme in any case: RFC 9110 section 11.1.
+                let given = if scheme.eq_ignore_ascii_case("bearer") { given } else { "" };
                 if same(given, token.expose()) { Ok(()) } else { Err(Refused::Token) }
             }
             None if is_loopback(host) => Ok(()),
@@ -86,7 +87,9 @@ mod tests {
     #[test]
     fn with_a_token_the_token_decides() {
         let host = ("host", "hooks.example");
-        assert_eq!(check(Some("t0ken"), &[host, ("authorization", "Bearer t0ken")]), Ok(()));
+        for good in ["Bearer t0ken", "bearer t0ken"] {
+            assert_eq!(check(Some("t0ken"), &[host, ("authorization", good)]), Ok(()), "{good}");
+        }
         for wrong in ["Bearer t0ke", "Bearer t0kenn", "t0ken", "Basic t0ken", "Bearer "] {
             assert_eq!(
                 check(Some("t0ken"), &[host, ("authorization", wrong)]),

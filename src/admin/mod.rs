@@ -71,7 +71,7 @@ impl Admin {
         }
         let guard = Guard { token: self.current.config.borrow().admin.token.clone() };
         if let Err(refused) = guard.check(headers) {
-            return error(refused.status(), &refused.to_string());
+            return turned_away(refused);
         }
         match (path, reads, method == Method::POST) {
             ("/api/status", true, _) => self.status().await,
@@ -172,6 +172,14 @@ fn json(status: StatusCode, body: &Json) -> Response<String> {
 
 fn error(status: StatusCode, message: &str) -> Response<String> {
     json(status, &Json::object([("status", "error".into()), ("message", message.into())]))
+}
+
+fn turned_away(refused: guard::Refused) -> Response<String> {
+    let mut response = error(refused.status(), &refused.to_string());
+    if refused.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    }
+    response
 }
 
 fn not_allowed(allowed: &'static str) -> Response<String> {

@@ -3,6 +3,7 @@
 mod check;
 mod deliveries;
 mod events;
+mod explain;
 mod kinds;
 mod logging;
 mod output;
@@ -29,15 +30,16 @@ use std::process::ExitCode;
 #[command(name = "hookyard", version, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
-    common: Common,
-    #[command(flatten)]
     serve: serve::ServeArgs,
+    #[command(flatten)]
+    common: Common,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Common {
     /// The configuration [default: the nearest hookyard.yaml, else built-in]
     #[arg(long, global = true, value_name = "FILE")]
@@ -63,15 +65,17 @@ enum Command {
     Test(test::TestArgs),
     /// Say which rules match events; touches nothing
     Route(route::RouteArgs),
+    /// Say why an event matched what it matched: then, and by the rules of now
+    Explain(explain::ExplainArgs),
     /// List what YAML can name: verifiers, operators, actions
     Kinds(kinds::KindsArgs),
     /// Print the headers that sign a body
     Sign(sign::SignArgs),
     /// Sign an event and send it to a running server
     Send(send::SendArgs),
-    /// List events, or show one with all that was made of it
+    /// List events, the newest first, or show one with all that was made of it
     Events(events::EventsArgs),
-    /// List deliveries
+    /// List deliveries, the newest first, and where each stands
     Deliveries(deliveries::DeliveriesArgs),
 }
 
@@ -92,6 +96,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => check::run(common, &args),
         Some(Command::Test(args)) => test::run(common, &args),
         Some(Command::Route(args)) => route::run(common, &args),
+        Some(Command::Explain(args)) => explain::run(common, &args),
         Some(Command::Kinds(args)) => kinds::run(common, &args),
         Some(Command::Sign(args)) => sign::run(common, &args),
         Some(Command::Send(args)) => send::run(common, &args, cli.serve.listen),

@@ -62,7 +62,7 @@ pub(super) fn dry_settings(config: &Config, real_environment: bool) -> Settings 
 
 /// Reads a rule directory.
 pub(super) fn tree(dir: &Path) -> anyhow::Result<Tree> {
-    rules::read_tree(dir).with_context(|| format!("{}", dir.display()))
+    Ok(rules::read_tree(dir)?)
 }
 
 /// The rules of a directory for a dry run, or their diagnostics on standard error.

@@ -180,11 +180,7 @@ fn count(leased: &Leased, outcome: &Outcome, made: Option<&Made>) {
 
 /// Commits an outcome, however long that takes: meanwhile nothing is leased.
 async fn settle<P>(shared: &Shared<P>, settlement: Settlement) {
-    let settling = Counted::new(&shared.settling);
-    // Asks for the next delivery now: the answer comes with the commit.
-    shared.journal.work().notify_one();
     let Err(error) = shared.journal.settle(settlement.clone()).await else { return };
-    drop(settling);
     let _held = Counted::new(&shared.held);
     tracing::error!(delivery = %settlement.id, %error, "an outcome cannot be committed: it is held, and nothing is leased");
     let mut wait = HOLD_FIRST;

@@ -68,8 +68,6 @@ struct Shared<P> {
     clock: Clock,
     /// Outcomes that could not be committed yet: while there is one, nothing is leased.
     held: AtomicUsize,
-    /// Attempts that have ended and whose outcome is being committed: they take up no room.
-    settling: AtomicUsize,
 }
 
 impl<P: Plan> Dispatcher<P> {
@@ -90,13 +88,7 @@ impl<P: Plan> Dispatcher<P> {
         limits: watch::Receiver<Limits>,
         clock: Clock,
     ) -> Self {
-        let shared = Arc::new(Shared {
-            journal,
-            rules,
-            clock,
-            held: AtomicUsize::new(0),
-            settling: AtomicUsize::new(0),
-        });
+        let shared = Arc::new(Shared { journal, rules, clock, held: AtomicUsize::new(0) });
         Self { shared, limits, attempts: JoinSet::new(), leased: HashMap::new(), drain: DRAIN }
     }
 
@@ -133,7 +125,7 @@ impl<P: Plan> Dispatcher<P> {
     /// Starts what is due and has room; says how long nothing else will be due by itself.
     async fn start_due(&mut self) -> Option<Duration> {
         let limits = *self.limits.borrow();
-        let room = self.room(limits.concurrency);
+        let room = limits.concurrency.saturating_sub(self.attempts.len());
         let rules = self.shared.rules.borrow().clone()?;
         if room == 0 || self.shared.held.load(Ordering::SeqCst) > 0 {
             return None;
@@ -149,13 +141,6 @@ impl<P: Plan> Dispatcher<P> {
                 Some(JOURNAL_PAUSE)
             }
         }
-    }
-
-    /// How many attempts may begin. The next are leased while the outcomes of the last are being
-    /// committed, of which there may be as many again.
-    fn room(&self, concurrency: usize) -> usize {
-        let settling = self.shared.settling.load(Ordering::SeqCst).min(concurrency);
-        (concurrency + settling).saturating_sub(self.attempts.len())
     }
 
     async fn lease(&self, overall: usize, per_lane: usize, now: Timestamp) -> Result<Lease, JournalError> {

@@ -320,6 +320,45 @@ async fn a_generation_that_came_during_the_attempt_heals_too() {
 }
 
 #[tokio::test]
+async fn a_healing_that_cannot_be_committed_is_repeated() {
+    let (settled, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI64::new(0)));
+    let hook: CommitHook = {
+        let (settled, failed) = (settled.clone(), failed.clone());
+        // The next commit is the blocked outcome's, the one behind it the healing's.
+        Arc::new(move || match settled.load(Ordering::SeqCst) && failed.fetch_add(1, Ordering::SeqCst) == 1 {
+            true => Err("input/output error".into()),
+            false => Ok(()),
+        })
+    };
+    let mut bench = Bench::with(Options { before_commit: Some(hook), ..Options::default() });
+    bench.start(Limits::default());
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = gate.clone();
+    let action = bench.action(move || {
+        let gate = waiting.clone();
+        Box::pin(async move {
+            gate.acquire().await.expect("the gate stays").forget();
+            Err(ActionError::Blocked("a bug in the script".into()))
+        })
+    });
+    bench.serve(Rules::new(vec![("r", action)]));
+    bench.append(entry(1, 0, &["r/a"])).await;
+    bench.next_seen().await;
+    bench.serve_answer(ok);
+    settled.store(true, Ordering::SeqCst);
+    gate.add_permits(1);
+    bench.until(State::Delivered).await;
+    assert!(failed.load(Ordering::SeqCst) > 2, "the healing was committed at the second try");
+}
+
+#[test]
+fn no_sleep_is_long_because_the_clock_may_be_set() {
+    assert_eq!(until(at(NOW + 5), at(NOW)), Duration::from_millis(5));
+    assert_eq!(until(at(NOW), at(NOW + 5)), Duration::ZERO);
+    assert_eq!(until(at(NOW + 3_600_000), at(NOW)), LONGEST_SLEEP);
+}
+
+#[tokio::test]
 async fn effects_become_deliveries_of_their_own() {
     let mut bench = Bench::new();
     bench.start(Limits::default());

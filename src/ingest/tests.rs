@@ -104,6 +104,9 @@ impl History for Memory {
     async fn newest_generation(&self) -> Result<Option<Generation>, JournalError> {
         unreachable!("{UNUSED}")
     }
+    async fn generation(&self, _: u64) -> Result<Option<Generation>, JournalError> {
+        unreachable!("{UNUSED}")
+    }
 }
 
 struct Server {

@@ -203,6 +203,8 @@ pub trait History: Send + Sync {
     async fn counts(&self) -> Result<Counts, JournalError>;
     /// The newest generation.
     async fn newest_generation(&self) -> Result<Option<Generation>, JournalError>;
+    /// The generation of this number, if its files are still kept.
+    async fn generation(&self, number: u64) -> Result<Option<Generation>, JournalError>;
 }
 
 /// Which events; the newest first. Empty fields do not filter.

@@ -20,17 +20,20 @@ pub(super) struct Candidate {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// What is wrong with the inputs before anything is compiled. `asked` is whether a person wants
-/// this look: then an empty directory is taken at its word.
+/// What there is to compile. `asked` is whether a person wants this look: then an empty directory
+/// is taken at its word.
 ///
 /// A directory that vanished or is empty never replaces a set that is not (an unmounted volume, a
 /// checkout half way). At a first start it is no generation.
-pub(super) fn refuse(inputs: &Inputs, asked: bool) -> Result<(), Vec<Diagnostic>> {
-    if let Err(diagnostics) = &inputs.config {
-        return Err((**diagnostics).clone());
-    }
+///
+/// # Errors
+/// What is wrong with the configuration, or with the directory as a whole.
+pub(super) fn readable(inputs: &Inputs, asked: bool) -> Result<(Config, Tree, Referenced), Vec<Diagnostic>> {
+    let config = inputs.config.as_ref().map_err(|diagnostics| (**diagnostics).clone())?;
     let missing = match &inputs.tree {
-        Ok(tree) if !tree.is_empty() || asked => return Ok(()),
+        Ok(tree) if !tree.is_empty() || asked => {
+            return Ok((config.clone(), tree.clone(), inputs.referenced.clone()));
+        }
         Ok(_) => "has no rules in it: put a .yaml file there".to_owned(),
         Err(error) => error.clone(),
     };

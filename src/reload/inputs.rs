@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn references_to_files_are_found_by_their_spelling() {
-        let text = "url: ${file: a/b }\nauth: {bearer: \"x ${file:t}\"} # ${file:\n${FILE} ${file:}";
+        let text = "url: ${file: a/b }\nauth: {bearer: \"x ${file:t}\"} \n${FILE} ${file:} ${file:";
         assert_eq!(paths(text), ["a/b", "t"]);
     }
 }

@@ -162,7 +162,7 @@ impl Reloader {
             return Arc::clone(&self.verdict.borrow());
         }
         self.seen = Some(Arc::clone(&inputs));
-        let verdict = match self.candidate(Inputs::clone(&inputs), asked).await {
+        let verdict = match self.candidate(&inputs, asked).await {
             Ok(candidate) => self.swap(candidate).await,
             Err(diagnostics) => Err(diagnostics),
         };
@@ -175,12 +175,9 @@ impl Reloader {
         }
     }
 
-    async fn candidate(&self, inputs: Inputs, asked: bool) -> Result<Candidate, Vec<Diagnostic>> {
-        candidate::refuse(&inputs, asked)?;
-        let (Ok(config), Ok(tree)) = (inputs.config, inputs.tree) else {
-            unreachable!("what could not be read was refused")
-        };
-        self.compile(config, tree, inputs.referenced).await
+    async fn candidate(&self, inputs: &Inputs, asked: bool) -> Result<Candidate, Vec<Diagnostic>> {
+        let (config, tree, referenced) = candidate::readable(inputs, asked)?;
+        self.compile(config, tree, referenced).await
     }
 
     async fn compile(

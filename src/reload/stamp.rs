@@ -69,8 +69,8 @@ mod tests {
         fs::create_dir_all(at("rules/team")).unwrap();
         fs::write(at("rules/team/a.yaml"), "rules: []").unwrap();
         fs::write(at("hookyard.yaml"), "").unwrap();
-        let config = Config::load(&Location::find(Some(at("hookyard.yaml")), home.path())).unwrap();
-        let config = Config { rules: at("rules"), ..config };
+        let location = Location { file: Some(at("hookyard.yaml")), ..Location::default() };
+        let config = Config::load(&location).map_err(|problems| format!("{problems:?}")).unwrap();
         let first = Stamp::of(&config, []);
         fs::write(at("rules/.a.yaml.swp"), "x").unwrap();
         assert_eq!(Stamp::of(&config, []), first);

@@ -12,6 +12,8 @@ use crate::registry::ConfigError;
 use crate::script;
 use crate::template::Params;
 use crate::yaml::{Entry, Node, Value};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An action as written.
 pub(super) struct RawAction<'a> {
+    node: &'a Node,
     pub name: Option<(&'a str, Span)>,
     pub kind: &'a str,
     pub kind_span: Span,
@@ -34,7 +37,7 @@ pub(super) struct RawAction<'a> {
 
 impl<'a> RawAction<'a> {
     /// Reads an item of `actions`.
-    pub fn read(node: &'a Node, report: &mut Report) -> Option<Self> {
+    pub fn read(node: &'a Node, report: &mut Report<'_>) -> Option<Self> {
         if let Value::String(text) = &node.value {
             let help = format!("write `- {text}: {{}}`");
             report.error_with(node.span, format!("an action is a map, not the text `{text}`"), Some(help));
@@ -43,6 +46,7 @@ impl<'a> RawAction<'a> {
         let entries = report.map(node, "an action")?;
         let kind = kind_entry(node, entries, report)?;
         let mut action = Self {
+            node,
             name: None,
             kind: &kind.key,
             kind_span: kind.key_span,
@@ -75,7 +79,7 @@ impl<'a> RawAction<'a> {
 }
 
 /// The one entry that is no option: the kind.
-fn kind_entry<'a>(node: &Node, entries: &'a [Entry], report: &mut Report) -> Option<&'a Entry> {
+fn kind_entry<'a>(node: &Node, entries: &'a [Entry], report: &mut Report<'_>) -> Option<&'a Entry> {
     let candidates = || entries.iter().filter(|entry| !OPTIONS.contains(&entry.key.as_str()));
     let mut known = candidates().filter(|entry| is_kind(&entry.key));
     let Some(kind) = known.next() else {
@@ -111,7 +115,7 @@ fn is_kind(name: &str) -> bool {
 }
 
 /// Reports actions of one rule that cannot be told apart.
-pub(super) fn check_names(actions: &[RawAction<'_>], rule: &str, report: &mut Report) {
+pub(super) fn check_names(actions: &[RawAction<'_>], rule: &str, report: &mut Report<'_>) {
     for (index, action) in actions.iter().enumerate() {
         let name = action.effective_name();
         if actions[..index].iter().all(|other| other.effective_name() != name) {
@@ -128,6 +132,36 @@ pub(super) fn check_names(actions: &[RawAction<'_>], rule: &str, report: &mut Re
     }
 }
 
+/// Actions that were compiled without a word, by what they were made from: thousands of rules
+/// often do the same.
+#[derive(Default)]
+pub(super) struct SharedActions(HashMap<[u8; 32], Arc<Planned>>);
+
+impl SharedActions {
+    /// The action, made if it is the first of its sort. `outer` and `timeout` are what its rule
+    /// says.
+    pub fn get(
+        &mut self,
+        raw: &RawAction<'_>,
+        outer: RetryPart,
+        timeout: Option<Duration>,
+        report: &mut Report<'_>,
+        make: impl FnOnce(&mut Report<'_>) -> Option<Planned>,
+    ) -> Option<Arc<Planned>> {
+        let made_from = format!("{} {outer:?} {timeout:?}", raw.node.to_json());
+        let key = Sha256::digest(made_from).into();
+        if let Some(planned) = self.0.get(&key) {
+            return Some(Arc::clone(planned));
+        }
+        let before = report.count();
+        let planned = Arc::new(make(report)?);
+        if report.count() == before {
+            self.0.insert(key, Arc::clone(&planned));
+        }
+        Some(planned)
+    }
+}
+
 impl Compiler<'_> {
     /// Compiles an action. `outer` and `timeout` are what its rule says. `None` if that cannot be
     /// done, with the reasons reported.
@@ -136,7 +170,7 @@ impl Compiler<'_> {
         raw: &RawAction<'_>,
         outer: RetryPart,
         timeout: Option<Duration>,
-        report: &mut Report,
+        report: &mut Report<'_>,
     ) -> Option<Planned> {
         let when = raw.when.map(|node| self.condition(node, report));
         let retry = raw.retry.over(outer).finish(report);
@@ -156,7 +190,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn build(&self, raw: &RawAction<'_>, report: &mut Report) -> Option<(Params, Arc<dyn Action>)> {
+    fn build(&self, raw: &RawAction<'_>, report: &mut Report<'_>) -> Option<(Params, Arc<dyn Action>)> {
         // Without all of `vars`, every path into it would be reported as wrong.
         if !self.vars_whole {
             return None;
@@ -174,7 +208,7 @@ impl Compiler<'_> {
     }
 
     /// What stands behind the kind, in its long form.
-    fn parameters(&self, raw: &RawAction<'_>, report: &mut Report) -> Option<Json> {
+    fn parameters(&self, raw: &RawAction<'_>, report: &mut Report<'_>) -> Option<Json> {
         match raw.value.to_json() {
             Json::Null => Some(Json::Object(crate::json::Object::new())),
             Json::String(file) if raw.kind == SCRIPT => Some(Json::object([("file", Json::String(file))])),

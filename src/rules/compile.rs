@@ -1,16 +1,18 @@
 //! Compiling what was read: patterns, conditions and actions of each rule, into a rule set.
 
-use super::digest::Shared;
-use super::file::{RawFile, RawRule};
-use super::load::Settings;
-use super::report::Report;
+use super::action::SharedActions;
+use super::digest::{OfFile, Shared};
+use super::file::{self, RawFile, RawRule};
 use super::index::Index;
+use super::load::Settings;
+use super::matching::Walls;
+use super::report::Report;
 use super::{FileScope, Off, Rule, RuleSet, action, matching};
 use crate::pattern::Pattern;
 use crate::script::{Condition, Scripts};
 use crate::template::Vars;
 use crate::yaml::{self, Entry, Node};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Everything the rules of one load are compiled with.
@@ -28,50 +30,92 @@ pub(super) struct Compiler<'a> {
     pub shared: Shared,
 }
 
-impl Compiler<'_> {
-    pub fn rule_set(&self, files: &mut [RawFile<'_>]) -> RuleSet {
-        let (mut rules, mut off, mut scopes) = (Vec::new(), Vec::new(), Vec::new());
-        for file in files {
-            matching::check_reachable(&file.rules, &mut file.report);
-            let pattern = file.matching.and_then(|node| self.pattern(node, &mut file.report));
-            let first = rules.len();
-            let raw_rules = std::mem::take(&mut file.rules);
-            for raw in &raw_rules {
-                let rule = self.rule(file, raw);
-                match self.why_off(raw, &mut file.report) {
-                    Some(why) => {
-                        let rule = raw.name.map_or("", |(name, _)| name).to_owned();
-                        off.push(Off { rule, file: Arc::clone(&file.report.file), why });
-                    }
-                    None => {
-                        rules.extend(rule.inspect(|rule| self.check_references(rule, raw, &mut file.report)))
-                    }
-                }
-            }
-            scopes.push(FileScope { pattern, rules: first..rules.len() });
+/// What has been compiled so far.
+#[derive(Default)]
+struct Set {
+    rules: Vec<Rule>,
+    off: Vec<Off>,
+    files: Vec<FileScope>,
+    /// The names of all rules, on or off, and the files they stand in.
+    names: HashMap<Box<str>, Arc<str>>,
+    actions: SharedActions,
+}
+
+/// What the rules of one file are compiled with.
+struct Scope {
+    digest: OfFile,
+    walls: Walls,
+}
+
+impl Set {
+    /// Reports a rule name that another rule of any file has.
+    fn check_name(&mut self, rule: &RawRule<'_>, report: &mut Report<'_>) {
+        let Some((name, span)) = rule.name else { return };
+        if let Some(first) = self.names.get(name) {
+            let message = format!("there is a rule `{name}` already, in {first}");
+            report.error_with(span, message, Some("names are unique over all files"));
+        } else {
+            self.names.insert(name.into(), Arc::clone(&report.file));
         }
+    }
+}
+
+impl Compiler<'_> {
+    /// Compiles the rules of all files, one after the other: no more than one is unpacked.
+    pub fn rule_set(&self, files: &mut [RawFile<'_>]) -> RuleSet {
+        let mut set = Set::default();
+        for file in files {
+            let pattern = file.matching.and_then(|node| self.pattern(node, &mut file.report));
+            let first = set.rules.len();
+            let mut scope = Scope { digest: self.shared.of_file(file), walls: Walls::default() };
+            set.rules.reserve(file.rules.len());
+            for packed in std::mem::take(&mut file.rules) {
+                self.add(&packed.unpack(), file, &mut scope, &mut set);
+            }
+            set.files.push(FileScope { pattern, rules: first..set.rules.len() });
+        }
+        let Set { rules, off, files, .. } = set;
+        let names = rules.iter().enumerate().map(|(index, rule): (_, &Rule)| (rule.name.clone(), index));
         RuleSet {
-            by_name: rules
-                .iter()
-                .enumerate()
-                .map(|(index, rule): (_, &Rule)| (rule.name.clone(), index))
-                .collect(),
-            index: Index::new(&rules, &scopes),
+            by_name: names.collect(),
+            index: Index::new(&rules, &files),
             rules,
             off,
+            files,
             vars: Arc::clone(&self.vars),
             resolver: Arc::clone(&self.settings.resolver),
-            files: scopes,
             scripts: Arc::clone(&self.scripts),
             context: self.settings.context.clone(),
         }
     }
 
+    /// Reads and compiles a rule, and puts it where it belongs: with those that are on, or not.
+    fn add(&self, node: &Node, file: &mut RawFile<'_>, scope: &mut Scope, set: &mut Set) {
+        let Some(raw) = file::rule(node, &mut file.report) else { return };
+        set.check_name(&raw, &mut file.report);
+        scope.walls.check(&raw, &mut file.report);
+        let rule = self.rule(file, &raw, &scope.digest, &mut set.actions);
+        match self.why_off(&raw, &mut file.report) {
+            Some(why) => {
+                let rule = raw.name.map_or("", |(name, _)| name).to_owned();
+                set.off.push(Off { rule, file: Arc::clone(&file.report.file), why });
+            }
+            None => {
+                set.rules.extend(rule.inspect(|rule| self.check_references(rule, &raw, &mut file.report)))
+            }
+        }
+    }
+
     /// Compiles a rule, whether it is on or not. `None` if that cannot be done; the reasons are
     /// reported.
-    fn rule(&self, file: &mut RawFile<'_>, raw: &RawRule<'_>) -> Option<Rule> {
+    fn rule(
+        &self,
+        file: &mut RawFile<'_>,
+        raw: &RawRule<'_>,
+        of_file: &OfFile,
+        shared: &mut SharedActions,
+    ) -> Option<Rule> {
         let uses_scripts = raw.actions.iter().any(|action| action.kind == super::SCRIPT);
-        let digest = self.shared.rule(file, raw, uses_scripts);
         let (retry, timeout) = (raw.retry.over(file.retry), raw.timeout.or(file.timeout));
         let report = &mut file.report;
         if raw.matching.is_none() && file.matching.is_none() && !raw.has_misspelt("match") {
@@ -82,14 +126,20 @@ impl Compiler<'_> {
         action::check_names(&raw.actions, &raw.title(), report);
         let pattern = raw.matching.map(|node| self.pattern(node, report));
         let when = raw.when.map(|node| self.condition(node, report));
-        let actions: Vec<_> =
-            raw.actions.iter().map(|action| self.action(action, retry, timeout, report)).collect();
+        let actions: Vec<_> = raw
+            .actions
+            .iter()
+            .map(|action| {
+                shared
+                    .get(action, retry, timeout, report, |report| self.action(action, retry, timeout, report))
+            })
+            .collect();
         let sees_own = raw.matching.into_iter().chain(file.matching).any(matching::names_own_source);
         Some(Rule {
             name: raw.name?.0.to_owned(),
             file: Arc::clone(&report.file),
-            description: raw.description.map(str::to_owned),
-            digest,
+            description: raw.description.map(Into::into),
+            digest: of_file.rule(raw, uses_scripts),
             actions: actions.into_iter().collect::<Option<_>>()?,
             pattern: pattern.map_or(Some(None), |pattern| pattern.map(Some))?,
             when: when.unwrap_or(Some(None))?,
@@ -100,12 +150,13 @@ impl Compiler<'_> {
         })
     }
 
-    fn pattern(&self, node: &Node, report: &mut Report) -> Option<Pattern> {
+    fn pattern(&self, node: &Node, report: &mut Report<'_>) -> Option<Pattern> {
         matching::check_sources(node, &self.settings.sources, report);
         match Pattern::compile(node) {
             Ok((pattern, warnings)) => {
                 warnings.into_iter().for_each(|warning| report.problem(warning));
-                Some(pattern)
+                // Growing leaves spare room, which a copy has not: a third of the memory.
+                Some(pattern.clone())
             }
             Err(errors) => {
                 errors.into_iter().for_each(|error| report.problem(error));
@@ -115,7 +166,7 @@ impl Compiler<'_> {
     }
 
     /// Compiles a `when`; the inner option is never `None`, so that it fits one that may be absent.
-    pub(super) fn condition(&self, node: &Node, report: &mut Report) -> Option<Option<Condition>> {
+    pub(super) fn condition(&self, node: &Node, report: &mut Report<'_>) -> Option<Option<Condition>> {
         let yaml::Value::String(expression) = &node.value else { return None };
         let compiled = self.scripts.condition(expression);
         compiled.map(Some).map_err(|error| report.condition(node, expression, error)).ok()

@@ -21,15 +21,32 @@ impl Shared {
         Self { vars: digest([vars]), scripts: digest(texts.chain([limits.as_str()])) }
     }
 
-    /// The digest of one rule. Comments and layout do not count, nor do the file's other rules.
-    pub fn rule(&self, file: &RawFile<'_>, rule: &RawRule<'_>, uses_scripts: bool) -> [u8; 32] {
-        let text = |node: Option<&Node>| node.map(|node| node.to_json().to_string()).unwrap_or_default();
-        let of_file = |key| text(file.node.get(key));
-        let own = [text(Some(rule.node)), of_file("match"), of_file("retry"), of_file("timeout")];
-        let scripts = if uses_scripts { hex::encode(self.scripts) } else { String::new() };
-        let shared = [hex::encode(self.vars), scripts];
-        digest(own.iter().chain(&shared).map(String::as_str))
+    /// What the rules of one file share.
+    pub fn of_file(&self, file: &RawFile<'_>) -> OfFile {
+        let keys = ["match", "retry", "timeout"].map(|key| text(file.node.get(key)));
+        OfFile { keys, vars: hex::encode(self.vars), scripts: hex::encode(self.scripts) }
     }
+}
+
+/// The texts that go into the digests of all rules of a file.
+pub(super) struct OfFile {
+    keys: [String; 3],
+    vars: String,
+    scripts: String,
+}
+
+impl OfFile {
+    /// The digest of one rule. Comments and layout do not count, nor do the file's other rules.
+    pub fn rule(&self, rule: &RawRule<'_>, uses_scripts: bool) -> [u8; 32] {
+        let own = text(Some(rule.node));
+        let scripts = if uses_scripts { self.scripts.as_str() } else { "" };
+        let keys = self.keys.iter().map(String::as_str);
+        digest([own.as_str()].into_iter().chain(keys).chain([self.vars.as_str(), scripts]))
+    }
+}
+
+fn text(node: Option<&Node>) -> String {
+    node.map(|node| node.to_json().to_string()).unwrap_or_default()
 }
 
 /// Each part with its length, so that what moves from one to the next is a change.

@@ -6,7 +6,7 @@ use super::options::{self, RetryPart};
 use super::report::Report;
 use crate::delivery::is_name;
 use crate::diagnostic::{Span, did_you_mean};
-use crate::yaml::{Entry, Node};
+use crate::yaml::{Entry, Node, Packed};
 use std::time::Duration;
 
 const FILE_KEYS: &[&str] = &["vars", "match", "retry", "timeout", "rules", "tests"];
@@ -26,14 +26,15 @@ const RULE_KEYS: &[&str] = &[
 
 /// A rules file. What is wrong with its shape is in its report already.
 pub(super) struct RawFile<'a> {
-    pub report: Report,
+    pub report: Report<'a>,
     pub node: &'a Node,
     /// The entry as a whole: its key and where that stands are wanted too.
     pub vars: Option<&'a Entry>,
     pub matching: Option<&'a Node>,
     pub retry: RetryPart,
     pub timeout: Option<Duration>,
-    pub rules: Vec<RawRule<'a>>,
+    /// Its rules, to be read one by one.
+    pub rules: Vec<Packed>,
     pub tests: Vec<RuleTest>,
 }
 
@@ -53,8 +54,8 @@ pub(super) struct RawRule<'a> {
     pub fallback: bool,
 }
 
-/// Reads the shape of a file.
-pub(super) fn read(node: &Node, report: Report) -> RawFile<'_> {
+/// Reads the shape of a file but for its rules.
+pub(super) fn read<'a>(node: &'a Node, rules: Vec<Packed>, report: Report<'a>) -> RawFile<'a> {
     let mut file = RawFile {
         report,
         node,
@@ -62,7 +63,7 @@ pub(super) fn read(node: &Node, report: Report) -> RawFile<'_> {
         matching: None,
         retry: RetryPart::default(),
         timeout: None,
-        rules: Vec::new(),
+        rules,
         tests: Vec::new(),
     };
     let report = &mut file.report;
@@ -73,10 +74,7 @@ pub(super) fn read(node: &Node, report: Report) -> RawFile<'_> {
             "match" => file.matching = Some(value),
             "retry" => file.retry = RetryPart::read(value, report),
             "timeout" => file.timeout = options::positive(value, "`timeout`", report),
-            "rules" => {
-                let rules = report.list(value, "`rules`").iter();
-                file.rules = rules.filter_map(|node| rule(node, report)).collect();
-            }
+            "rules" => _ = report.list(value, "`rules`"),
             "tests" => {
                 let tests = report.list(value, "`tests`").iter();
                 file.tests = tests.filter_map(|node| RuleTest::read(node, report)).collect();
@@ -87,7 +85,8 @@ pub(super) fn read(node: &Node, report: Report) -> RawFile<'_> {
     file
 }
 
-fn rule<'a>(node: &'a Node, report: &mut Report) -> Option<RawRule<'a>> {
+/// Reads the shape of a rule.
+pub(super) fn rule<'a>(node: &'a Node, report: &mut Report<'_>) -> Option<RawRule<'a>> {
     let entries = report.map(node, "a rule")?;
     let mut rule = RawRule {
         node,
@@ -144,7 +143,7 @@ impl RawRule<'_> {
 }
 
 /// A name of a rule or an action.
-pub(super) fn name<'a>(node: &'a Node, what: &str, report: &mut Report) -> Option<(&'a str, Span)> {
+pub(super) fn name<'a>(node: &'a Node, what: &str, report: &mut Report<'_>) -> Option<(&'a str, Span)> {
     let text = report.text(node, what)?;
     if is_name(text) {
         return Some((text, node.span));
@@ -160,12 +159,12 @@ fn slug(text: &str) -> String {
     text.to_lowercase().chars().map(keep).collect()
 }
 
-fn requires<'a>(node: &'a Node, report: &mut Report) -> Vec<(&'a str, Span)> {
+fn requires<'a>(node: &'a Node, report: &mut Report<'_>) -> Vec<(&'a str, Span)> {
     let items = report.list(node, "`requires`");
     items.iter().filter_map(|item| variable(item, report)).collect()
 }
 
-fn variable<'a>(node: &'a Node, report: &mut Report) -> Option<(&'a str, Span)> {
+fn variable<'a>(node: &'a Node, report: &mut Report<'_>) -> Option<(&'a str, Span)> {
     let text = report.text(node, "an item of `requires`")?;
     let is_variable = |text: &str| {
         text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -180,7 +179,7 @@ fn variable<'a>(node: &'a Node, report: &mut Report) -> Option<(&'a str, Span)> 
     None
 }
 
-fn actions<'a>(node: &'a Node, report: &mut Report) -> Vec<RawAction<'a>> {
+fn actions<'a>(node: &'a Node, report: &mut Report<'_>) -> Vec<RawAction<'a>> {
     let items = report.list(node, "`actions`");
     if items.is_empty() {
         report.error(node.span, "`actions` is empty: a rule does at least one thing, such as `- log: {}`");

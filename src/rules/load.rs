@@ -2,7 +2,7 @@
 
 use super::compile::Compiler;
 use super::digest::Shared;
-use super::file::{self, RawFile};
+use super::file;
 use super::report::Report;
 use super::tree::{self, Tree};
 use super::{RuleSet, vars};
@@ -10,8 +10,8 @@ use crate::action::Context;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::script::{Limits, Scripts};
 use crate::secret::Resolve;
-use crate::yaml::{self, Node};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::yaml::{self, Node, Packed};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What loading needs to know besides the files.
@@ -39,11 +39,12 @@ pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
     let mut diagnostics = Vec::new();
     let yaml_files = texts(tree, tree::is_rules, &mut diagnostics);
     let script_files = texts(tree, tree::is_script, &mut diagnostics);
+    let script_files =
+        script_files.iter().map(|(path, text)| ((*path).to_owned(), Arc::from(*text))).collect();
     let unread = !diagnostics.is_empty();
-    let (nodes, reports) = parse(&yaml_files, &mut diagnostics);
+    let (nodes, rest) = parse(&yaml_files, &mut diagnostics);
     let mut files: Vec<_> =
-        nodes.iter().zip(reports).map(|(node, report)| file::read(node, report)).collect();
-    check_rule_names(&mut files);
+        nodes.iter().zip(rest).map(|(node, (rows, report))| file::read(node, rows, report)).collect();
 
     let (merged, vars) = vars::compile(&mut files);
     let vars_whole = vars.is_some() && !unread && nodes.len() == yaml_files.len();
@@ -74,15 +75,15 @@ fn errors(diagnostics: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
 }
 
 /// The texts of the files of one sort; those that are not UTF-8 are reported.
-pub(super) fn texts(
-    tree: &Tree,
+pub(super) fn texts<'t>(
+    tree: &'t Tree,
     is_wanted: fn(&str) -> bool,
     diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeMap<String, Arc<str>> {
+) -> BTreeMap<&'t str, &'t str> {
     let mut texts = BTreeMap::new();
     for (path, content) in tree.iter().filter(|(path, _)| is_wanted(path)) {
         match std::str::from_utf8(content) {
-            Ok(text) => drop(texts.insert(path.clone(), Arc::from(text))),
+            Ok(text) => _ = texts.insert(path.as_str(), text),
             Err(error) => {
                 let line = content[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
                 let message = format!("the file is not UTF-8 text (line {line})");
@@ -93,35 +94,21 @@ pub(super) fn texts(
     texts
 }
 
-pub(super) fn parse(
-    files: &BTreeMap<String, Arc<str>>,
+/// The files' nodes; and of each its rules and its report.
+pub(super) fn parse<'t>(
+    files: &BTreeMap<&'t str, &'t str>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> (Vec<Node>, Vec<Report>) {
-    let (mut nodes, mut reports) = (Vec::new(), Vec::new());
+) -> (Vec<Node>, Vec<(Vec<Packed>, Report<'t>)>) {
+    let (mut nodes, mut rest) = (Vec::new(), Vec::new());
     for (path, text) in files {
-        let file: Arc<str> = Arc::from(path.as_str());
-        match yaml::parse(&file, text) {
-            Ok(node) => {
+        let file: Arc<str> = Arc::from(*path);
+        match yaml::parse_rows(&file, text, "rules") {
+            Ok((node, rows)) => {
                 nodes.push(node);
-                reports.push(Report::new(file, Arc::clone(text)));
+                rest.push((rows, Report::new(file, text)));
             }
             Err(found) => diagnostics.extend(found),
         }
     }
-    (nodes, reports)
-}
-
-/// Reports a rule name that another rule of any file has.
-fn check_rule_names(files: &mut [RawFile<'_>]) {
-    let mut seen: HashMap<&str, Arc<str>> = HashMap::new();
-    for file in files {
-        for (name, span) in file.rules.iter().filter_map(|rule| rule.name) {
-            if let Some(first) = seen.get(name) {
-                let message = format!("there is a rule `{name}` already, in {first}");
-                file.report.error_with(span, message, Some("names are unique over all files"));
-            } else {
-                seen.insert(name, Arc::clone(&file.report.file));
-            }
-        }
-    }
+    (nodes, rest)
 }

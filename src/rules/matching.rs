@@ -4,7 +4,7 @@ use super::file::RawRule;
 use super::report::{Report, suggestion};
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// The source of hookyard's own events. Its name needs no configuration.
 pub(super) const OWN_SOURCE: &str = "hookyard";
@@ -41,7 +41,7 @@ pub(super) fn names_own_source(node: &Node) -> bool {
 }
 
 /// Reports sources that are not configured.
-pub(super) fn check_sources(node: &Node, sources: &BTreeSet<String>, report: &mut Report) {
+pub(super) fn check_sources(node: &Node, sources: &BTreeSet<String>, report: &mut Report<'_>) {
     for (source, span) in literal_sources(node) {
         if source != OWN_SOURCE && !sources.contains(source) {
             let help = suggestion(source, sources.iter().map(String::as_str));
@@ -50,29 +50,57 @@ pub(super) fn check_sources(node: &Node, sources: &BTreeSet<String>, report: &mu
     }
 }
 
-/// Reports rules that no event can reach, because an earlier rule of the file stops all of theirs.
-/// Only what is certain: the same pattern, or `any`, in a rule that always applies.
-pub(super) fn check_reachable(rules: &[RawRule<'_>], report: &mut Report) {
-    for (index, rule) in rules.iter().enumerate() {
-        let Some(wall) = rules[..index].iter().find(|earlier| hides(earlier, rule)) else { continue };
-        let Some((_, span)) = rule.name else { continue };
-        let message = format!("no event reaches {}: {} stops all of them", rule.title(), wall.title());
-        report.error_with(span, message, Some("put it before that rule, or narrow that rule's `match`"));
+/// The rules of a file that stop all of their events: later ones with the same pattern are never
+/// reached, nor is any behind one for every event. Only what is certain: a rule that always
+/// applies.
+#[derive(Default)]
+pub(super) struct Walls {
+    count: usize,
+    /// By whether it is a fallback: the first without a pattern of its own, or with `any`.
+    every: [Option<Wall>; 2],
+    /// By that and the pattern's text.
+    same: HashMap<(bool, Option<String>), Wall>,
+}
+
+/// Which it is of the walls, and what sentences call it.
+#[derive(Clone)]
+struct Wall(usize, String);
+
+impl Walls {
+    /// Reports a rule that no event can reach; the rules come in order.
+    pub fn check(&mut self, rule: &RawRule<'_>, report: &mut Report<'_>) {
+        if !rule.enabled {
+            return;
+        }
+        let always = rule.stop && rule.when.is_none() && rule.requires.is_empty();
+        if !always && self.count == 0 {
+            return;
+        }
+        let pattern = rule.matching.map(|node| node.to_json().to_string());
+        if let (Some(Wall(_, wall)), Some((_, span))) = (self.before(rule, pattern.as_ref()), rule.name) {
+            let message = format!("no event reaches {}: {wall} stops all of them", rule.title());
+            report.error_with(span, message, Some("put it before that rule, or narrow that rule's `match`"));
+        }
+        if always {
+            self.add(rule, pattern);
+        }
     }
-}
 
-fn hides(earlier: &RawRule<'_>, later: &RawRule<'_>) -> bool {
-    let always = earlier.stop && earlier.enabled && earlier.when.is_none() && earlier.requires.is_empty();
-    // Fallbacks are tried after the others, wherever they stand.
-    let in_order = !earlier.fallback || later.fallback;
-    always && in_order && later.enabled && covers(earlier.matching, later.matching)
-}
+    /// The first that hides a rule. Fallbacks are tried after the others, wherever they stand.
+    fn before(&self, rule: &RawRule<'_>, pattern: Option<&String>) -> Option<&Wall> {
+        let kinds = [false, true].into_iter().filter(|fallback| rule.fallback || !fallback);
+        let sees_own = rule.matching.is_some_and(names_own_source);
+        let every = |fallback: bool| self.every[usize::from(fallback)].as_ref().filter(|_| !sees_own);
+        let same = |fallback| self.same.get(&(fallback, pattern.cloned()));
+        kinds.flat_map(|kind| every(kind).into_iter().chain(same(kind))).min_by_key(|wall| wall.0)
+    }
 
-fn covers(earlier: Option<&Node>, later: Option<&Node>) -> bool {
-    match (earlier, later) {
-        (None, None) => true,
-        (Some(earlier), Some(later)) if earlier.to_json() == later.to_json() => true,
-        (None, Some(later)) => !names_own_source(later),
-        (Some(earlier), later) => is_any(earlier) && !later.is_some_and(names_own_source),
+    fn add(&mut self, rule: &RawRule<'_>, pattern: Option<String>) {
+        let wall = Wall(self.count, rule.title());
+        self.count += 1;
+        if rule.matching.is_none_or(is_any) {
+            self.every[usize::from(rule.fallback)].get_or_insert_with(|| wall.clone());
+        }
+        self.same.entry((rule.fallback, pattern)).or_insert(wall);
     }
 }

@@ -16,6 +16,7 @@ mod options;
 mod references;
 mod report;
 mod route;
+pub mod trace;
 mod tree;
 mod vars;
 
@@ -65,10 +66,11 @@ pub struct Rule {
     pub name: String,
     /// The file it stands in, relative to the rule directory.
     pub file: Arc<str>,
-    pub description: Option<String>,
+    pub description: Option<Box<str>>,
     /// Changes whenever the rule, its file's keys, `vars` or a script changes: what heals.
     pub digest: [u8; 32],
-    pub actions: Vec<Planned>,
+    /// Equal actions are one, shared by their rules.
+    pub actions: Box<[Arc<Planned>]>,
     /// `None`: only what the file's pattern says.
     pattern: Option<Pattern>,
     when: Option<Condition>,

@@ -23,7 +23,7 @@ pub(super) struct RetryPart {
 
 impl RetryPart {
     /// Reads `retry: {first, factor, max, for}`.
-    pub fn read(node: &Node, report: &mut Report) -> Self {
+    pub fn read(node: &Node, report: &mut Report<'_>) -> Self {
         let mut part = Self { span: Some(node.span), ..Self::default() };
         for entry in report.entries(node, "`retry`") {
             let value = &entry.node;
@@ -51,7 +51,7 @@ impl RetryPart {
     }
 
     /// The schedule, with the defaults for what no level says.
-    pub fn finish(self, report: &mut Report) -> Retry {
+    pub fn finish(self, report: &mut Report<'_>) -> Retry {
         let default = Retry::default();
         let max = self.max.unwrap_or(default.max);
         let retry = Retry {
@@ -72,7 +72,7 @@ impl RetryPart {
 }
 
 /// A time that is not zero.
-pub(super) fn positive(node: &Node, what: &str, report: &mut Report) -> Option<Duration> {
+pub(super) fn positive(node: &Node, what: &str, report: &mut Report<'_>) -> Option<Duration> {
     let duration = duration(node, what, report)?;
     if duration.is_zero() {
         report.error(node.span, format!("{what} is longer than nothing: write a time such as `5s`"));
@@ -82,7 +82,7 @@ pub(super) fn positive(node: &Node, what: &str, report: &mut Report) -> Option<D
 }
 
 /// A time with its unit: `5s`, `1h 30m`.
-pub(super) fn duration(node: &Node, what: &str, report: &mut Report) -> Option<Duration> {
+pub(super) fn duration(node: &Node, what: &str, report: &mut Report<'_>) -> Option<Duration> {
     let text = match &node.value {
         Value::String(text) => text,
         Value::Number(number) => {
@@ -112,7 +112,7 @@ pub(super) fn duration(node: &Node, what: &str, report: &mut Report) -> Option<D
     }
 }
 
-fn factor(node: &Node, report: &mut Report) -> Option<f64> {
+fn factor(node: &Node, report: &mut Report<'_>) -> Option<f64> {
     match &node.value {
         Value::Number(number) if (1.0..=1000.0).contains(&number.as_f64()) => Some(number.as_f64()),
         Value::Number(number) => {

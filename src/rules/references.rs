@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 impl Compiler<'_> {
     /// Why a rule is not in force, with a note where it is for want of a variable.
-    pub(super) fn why_off(&self, raw: &RawRule<'_>, report: &mut Report) -> Option<String> {
+    pub(super) fn why_off(&self, raw: &RawRule<'_>, report: &mut Report<'_>) -> Option<String> {
         if !raw.enabled {
             return Some("it says `enabled: false`".to_owned());
         }
@@ -35,7 +35,7 @@ impl Compiler<'_> {
     }
 
     /// Reports references without a value that the actions of a rule use.
-    pub(super) fn check_references(&self, rule: &Rule, raw: &RawRule<'_>, report: &mut Report) {
+    pub(super) fn check_references(&self, rule: &Rule, raw: &RawRule<'_>, report: &mut Report<'_>) {
         for (planned, action) in rule.actions.iter().zip(&raw.actions) {
             for reference in planned.params.references(&self.vars) {
                 if let Err(error) = self.settings.resolver.resolve(&reference) {
@@ -51,7 +51,7 @@ impl Compiler<'_> {
         error: &Unresolved,
         action: &Node,
         raw: &RawRule<'_>,
-        report: &mut Report,
+        report: &mut Report<'_>,
     ) {
         let placeholder = self.settings.resolver.placeholders();
         let mut diagnostic = if placeholder { Diagnostic::warning } else { Diagnostic::error }(
@@ -68,7 +68,7 @@ impl Compiler<'_> {
         if let (Reference::Env { name, .. }, Unresolved::Unset(_)) = (reference, error) {
             diagnostic.help = Some(format!("set it, or write `requires: [{name}]` in the rule"));
         }
-        report.add(diagnostic.with_span(node.span, &report.text));
+        report.add_at(node.span, diagnostic);
     }
 }
 

@@ -4,22 +4,41 @@ use crate::diagnostic::{Diagnostic, Problem, Span, did_you_mean};
 use crate::registry::ConfigError;
 use crate::script::ConditionError;
 use crate::yaml::{Entry, Node, Value};
+use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A file and the problems found in it so far.
-pub(super) struct Report {
+pub(super) struct Report<'t> {
     pub file: Arc<str>,
-    pub text: Arc<str>,
+    text: &'t str,
+    /// The text as diagnostics share it: copied for the first.
+    source: OnceCell<Arc<str>>,
     found: Vec<Diagnostic>,
 }
 
-impl Report {
-    pub fn new(file: Arc<str>, text: Arc<str>) -> Self {
-        Self { file, text, found: Vec::new() }
+impl<'t> Report<'t> {
+    pub fn new(file: Arc<str>, text: &'t str) -> Self {
+        Self { file, text, source: OnceCell::new(), found: Vec::new() }
     }
 
+    fn source(&self) -> &Arc<str> {
+        self.source.get_or_init(|| self.text.into())
+    }
+
+    /// What several rules of a file have in common is reported once.
     pub fn into_diagnostics(self) -> Vec<Diagnostic> {
-        self.found
+        let mut seen = HashSet::new();
+        let place = |found: &Diagnostic| found.span.map(|span| (span.start, span.end));
+        let key = |found: &Diagnostic| {
+            (place(found), found.severity.name(), found.message.clone(), found.help.clone())
+        };
+        self.found.into_iter().filter(|found| seen.insert(key(found))).collect()
+    }
+
+    /// How many problems there are so far.
+    pub fn count(&self) -> usize {
+        self.found.len()
     }
 
     pub fn error(&mut self, span: Span, message: impl Into<String>) {
@@ -29,24 +48,22 @@ impl Report {
     pub fn error_with(&mut self, span: Span, message: impl Into<String>, help: Option<impl Into<String>>) {
         let mut diagnostic = Diagnostic::error(Arc::clone(&self.file), message);
         diagnostic.help = help.map(Into::into);
-        self.add(diagnostic.with_span(span, &self.text));
+        self.add_at(span, diagnostic);
     }
 
     pub fn warning(&mut self, span: Span, message: impl Into<String>) {
         let diagnostic = Diagnostic::warning(Arc::clone(&self.file), message);
-        self.add(diagnostic.with_span(span, &self.text));
+        self.add_at(span, diagnostic);
     }
 
     /// A problem of this file that another module found.
     pub fn problem(&mut self, problem: Problem) {
-        self.add(problem.in_file(&self.file, &self.text));
+        self.found.push(problem.in_file(&self.file, self.source()));
     }
 
-    /// What several rules of a file have in common is reported once.
-    pub fn add(&mut self, diagnostic: Diagnostic) {
-        if !self.found.contains(&diagnostic) {
-            self.found.push(diagnostic);
-        }
+    /// A diagnostic of this file that has no place yet.
+    pub fn add_at(&mut self, span: Span, diagnostic: Diagnostic) {
+        self.found.push(diagnostic.with_span(span, self.source()));
     }
 
     /// An error about something in the configuration `node`.
@@ -171,7 +188,7 @@ mod tests {
     use super::*;
 
     fn place(text: &str, value: &str, line: usize, column: usize) -> (u32, u32) {
-        let report = Report::new("a.yaml".into(), text.into());
+        let report = Report::new("a.yaml".into(), text);
         let start = u32::try_from(text.find(": ").expect("a key") + 2).unwrap();
         let scalar = Span { line: 1, column: start + 1, start, end: start };
         let span = report.place_inside(scalar, value, line, column);

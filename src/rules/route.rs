@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use std::time::Duration;
 
 /// A rule that an event matched.
-struct Matched {
-    index: usize,
+pub(super) struct Matched {
+    pub index: usize,
     /// Why its `when` could not be evaluated.
-    error: Option<String>,
+    pub error: Option<String>,
 }
 
 /// What was found of the rules that match.
@@ -72,7 +72,7 @@ impl RuleSet {
         Ok(holds(found.when.as_ref(), event)? && holds(planned.when.as_ref(), event)?)
     }
 
-    fn matched(&self, event: &Event) -> Vec<Matched> {
+    pub(super) fn matched(&self, event: &Event) -> Vec<Matched> {
         let candidates = self.index.candidates(event.document());
         let mut found = Found::default();
         self.pass(event, &candidates, false, &mut found);

@@ -12,6 +12,9 @@ use std::time::Duration;
 
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
+/// A name is part of the delivery's id, which is sent as a header.
+const MAX_NAME_BYTES: usize = 64;
+
 /// Registers every kind of the table, and `script`, under its own name.
 pub(super) fn register(engine: &mut Engine, kinds: &'static [ActionKind]) {
     for name in kinds.iter().map(|kind| kind.name).chain([KIND.name]) {
@@ -101,9 +104,11 @@ fn name(run: &mut Run, kind: &str, given: Option<Dynamic>) -> Result<String, Ref
             given.read_lock::<ImmutableString>().map_or_else(|| given.to_string(), |text| text.to_string())
         }
     };
-    if !is_name(&name) {
+    if !is_name(&name) || name.len() > MAX_NAME_BYTES {
+        let shown: String = name.chars().take(MAX_NAME_BYTES).collect();
         return Err(Refusal::Mistake(format!(
-            "{name:?} cannot name an effect: a name is lower-case letters, digits, `_` and `-`"
+            "{shown:?} cannot name an effect: a name is at most {MAX_NAME_BYTES} lower-case letters, digits, \
+             `_` and `-`"
         )));
     }
     if run.effects.iter().any(|effect| effect.name == name) {

@@ -100,6 +100,15 @@ impl Params {
         }
     }
 
+    /// Whether this is a map that has the parameter `name`.
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Data(data) => data.get(name).is_some(),
+            Self::Map(members) => members.iter().any(|(key, _)| key == name),
+            _ => false,
+        }
+    }
+
     /// The literal value, if nothing has to be filled in.
     pub fn literal(&self) -> Option<Json> {
         match self {

@@ -340,6 +340,16 @@ fn hosts_are_those_the_author_wrote() {
 }
 
 #[test]
+fn a_secret_that_is_gone_is_named_and_what_it_was_for() {
+    let stored = try_render("url", "{{ vars.slack.marketing }}").unwrap().filled.to_stored();
+    assert!(!stored.to_string().contains("https://hooks"), "{stored}");
+    let params = Params::from_stored(&stored).unwrap();
+    let (event, vars, environment) = (event(), vars(), Environment::default());
+    let error = params.render(Scope { event: &event, vars: &vars, resolver: &environment }).unwrap_err();
+    assert_eq!(error.to_string(), "/url: the environment variable HOOK is not set");
+}
+
+#[test]
 fn stored_parameters_come_back_with_their_secrets() {
     let rendered = try_render("json", "{{ {'a/b': [vars.key, payload.cost]} }}").unwrap();
     let stored = rendered.filled.to_stored().to_string();
@@ -349,4 +359,23 @@ fn stored_parameters_come_back_with_their_secrets() {
     let again = back.render(Scope { event: &event, vars: &vars, resolver: &environment }).unwrap();
     assert_eq!(again.plain, rendered.plain);
     assert!(Params::from_stored(&Json::Null).is_none());
+}
+
+/// Each would take gigabytes at once if the template engine let it.
+#[test]
+fn no_expression_makes_something_huge_in_one_step() {
+    for expression in [
+        "'x' * 4000000000",
+        "[1] * 4000000000",
+        "'x' | indent(4000000000)",
+        "payload.list | batch(4000000000, 1) | list",
+        "payload.list | slice(4000000000, 1) | list",
+        "'%4000000000d' | format(1)",
+        "2 ** 4000000000",
+        "range(4000000000) | list",
+        "('x' * 90000) | replace('x', 'x' * 90000)",
+    ] {
+        let error = render_error("json", &format!("{{{{ {expression} }}}}"));
+        assert!(error.contains(expression), "{expression}: {error}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::copy::{MAX_COPIED_BYTES, copy, depth};
 use super::position::{self, Cursor};
-use super::{Entry, MAX_DEPTH, Node, Value, hint, scalar};
+use super::{Entry, MAX_DEPTH, Node, Packed, Value, hint, scalar};
 use crate::diagnostic::{Problem, Span};
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use std::collections::HashMap;
@@ -10,15 +10,15 @@ use std::collections::HashMap;
 /// After so many problems the rest of a text is not read: it is most likely no YAML at all.
 const MAX_PROBLEMS: usize = 100;
 
-/// The node of a whole text.
+/// The node of a whole text; the items of the list under the top-level key `rows` apart.
 ///
 /// # Errors
 /// All that is wrong up to the first syntax error.
-pub(super) fn build(text: &str) -> Result<Node, Vec<Problem>> {
+pub(super) fn build(text: &str, rows: Option<&str>) -> Result<(Node, Vec<Packed>), Vec<Problem>> {
     if let Some(problem) = unreadable(text) {
         return Err(vec![problem]);
     }
-    let mut builder = Builder::new(text);
+    let mut builder = Builder::new(text, rows);
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => {
@@ -61,6 +61,8 @@ struct Builder<'a> {
     cursor: Cursor<'a>,
     frames: Vec<Frame>,
     root: Option<Node>,
+    rows_key: Option<&'a str>,
+    rows: Vec<Packed>,
     anchors: HashMap<usize, Node>,
     copied_bytes: usize,
     problems: Vec<Problem>,
@@ -71,12 +73,14 @@ const GO_ON: Flow = Flow::Continue(());
 const STOP: Flow = Flow::Break(());
 
 impl<'a> Builder<'a> {
-    fn new(text: &'a str) -> Self {
+    fn new(text: &'a str, rows_key: Option<&'a str>) -> Self {
         Self {
             text,
             cursor: Cursor::new(text),
             frames: Vec::new(),
             root: None,
+            rows_key,
+            rows: Vec::new(),
             anchors: HashMap::new(),
             copied_bytes: 0,
             problems: Vec::new(),
@@ -214,6 +218,10 @@ impl<'a> Builder<'a> {
                 None => return self.too_much_copied(node.span),
             }
         }
+        if self.expects_row() {
+            self.rows.push(Packed::new(&node));
+            return GO_ON;
+        }
         match self.frames.last_mut() {
             None => self.root = Some(node),
             Some(Frame::List { items, .. }) => items.push(node),
@@ -225,11 +233,27 @@ impl<'a> Builder<'a> {
         GO_ON
     }
 
+    /// Not where an anchor may have to copy the list.
+    fn expects_row(&self) -> bool {
+        let [Frame::Map { anchor: 0, key: Some((key, _)), .. }, Frame::List { anchor: 0, .. }] =
+            &*self.frames
+        else {
+            return false;
+        };
+        self.rows_key == Some(key)
+    }
+
     fn expects_key(&self) -> bool {
         matches!(self.frames.last(), Some(Frame::Map { key: None, .. }))
     }
 
     fn refuse_equal_keys(&mut self, entries: &[Entry]) {
+        let few = entries.len() <= 8;
+        if few
+            && entries.iter().enumerate().all(|(at, entry)| entries[..at].iter().all(|e| e.key != entry.key))
+        {
+            return;
+        }
         let mut order = entries.iter().collect::<Vec<_>>();
         order.sort_by(|a, b| a.key.cmp(&b.key).then(a.key_span.start.cmp(&b.key_span.start)));
         for pair in order.windows(2).filter(|pair| pair[0].key == pair[1].key).take(MAX_PROBLEMS) {
@@ -264,14 +288,15 @@ impl<'a> Builder<'a> {
         self.problems.push(Problem::error(span, message).with_help(help));
     }
 
-    fn finish(mut self) -> Result<Node, Vec<Problem>> {
+    fn finish(mut self) -> Result<(Node, Vec<Packed>), Vec<Problem>> {
         for frame in std::mem::take(&mut self.frames) {
             if let Frame::Map { entries, .. } = frame {
                 self.refuse_equal_keys(&entries);
             }
         }
         if self.problems.is_empty() {
-            return Ok(self.root.unwrap_or(Node { span: Span::default(), value: Value::Null }));
+            let root = self.root.unwrap_or(Node { span: Span::default(), value: Value::Null });
+            return Ok((root, self.rows));
         }
         self.problems.sort_by_key(|problem| problem.span.start);
         Err(self.problems)

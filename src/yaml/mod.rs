@@ -7,14 +7,17 @@
 mod build;
 mod copy;
 mod hint;
+mod packed;
 mod position;
 mod scalar;
 #[cfg(test)]
 mod tests;
 
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Problem, Span};
 use crate::json::{Json, Number, Object};
 use std::sync::Arc;
+
+pub use packed::Packed;
 
 /// How deeply lists and maps may be nested; deeper ones would use up the stack of whatever walks
 /// the nodes.
@@ -53,8 +56,30 @@ pub struct Entry {
 /// Everything that is wrong, at least one: all equal keys, merges, tags and keys that are no
 /// text up to the first syntax error, in the order in which they stand.
 pub fn parse(file: &Arc<str>, text: &Arc<str>) -> Result<Node, Vec<Diagnostic>> {
-    build::build(text)
-        .map_err(|problems| problems.into_iter().map(|problem| problem.in_file(file, text)).collect())
+    let built = build::build(text, None);
+    built.map(|(node, _)| node).map_err(|problems| in_file(problems, file, text))
+}
+
+/// As [`parse`], but the items of the list under the top-level key `rows` are packed, and missing
+/// in that list: a file of a hundred thousand items takes no more memory than its text.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_rows(file: &Arc<str>, text: &str, rows: &str) -> Result<(Node, Vec<Packed>), Vec<Diagnostic>> {
+    let (mut node, mut packed) =
+        build::build(text, Some(rows)).map_err(|problems| in_file(problems, file, &text.into()))?;
+    // Where an anchor is involved the list is whole.
+    if let Value::Map(entries) = &mut node.value
+        && let Some(entry) = entries.iter_mut().find(|entry| entry.key == rows)
+        && let Value::List(items) = &mut entry.node.value
+    {
+        packed.extend(items.drain(..).map(|item| Packed::new(&item)));
+    }
+    Ok((node, packed))
+}
+
+fn in_file(problems: Vec<Problem>, file: &Arc<str>, text: &Arc<str>) -> Vec<Diagnostic> {
+    problems.into_iter().map(|problem| problem.in_file(file, text)).collect()
 }
 
 impl Node {

@@ -2,6 +2,8 @@
 
 use crate::support::{Home, event, eventually};
 use serde_json::{Value, json};
+use std::io::Write;
+use std::process::Stdio;
 
 const RULES: &str = "
 rules:
@@ -167,4 +169,159 @@ fn reading_a_journal_that_is_not_there_says_so() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("hookyard.db"), "{}", text(&output.stderr));
     assert!(!home.path("data").exists(), "reading makes nothing");
+}
+
+#[test]
+fn explain_tells_then_and_now_rule_by_rule() {
+    let home = Home::with_rules(
+        "
+rules:
+  - {name: first, match: {status: finished}, stop: true, actions: [{log: {}}]}
+  - {name: second, match: {metadata: {team: [{prefix: mark}]}}, actions: [{log: {}}]}
+  - {name: third, match: {payload: {metadata: {task_id: t-1}, cost: [{numeric: ['>', 10]}]}}, actions: [{log: {}}]}
+  - {name: stray, match: any, fallback: true, actions: [{log: {}}]}
+",
+    );
+    let server = home.start();
+    let mut update = event("t-1", "finished", json!({"team": "marketing"}));
+    update["payload"]["cost"] = json!("12");
+    let id = server.accept(&update);
+    home.save("rules/rules.yaml", "rules: [{name: first, match: {status: idle}, actions: [{log: {}}]}]");
+    server.wait_for_generation(1);
+
+    let shown = home.ok(&["explain", &id]);
+    for line in [
+        "then: generation 1 matched first",
+        "second  would match, but `first` before it matched and stops",
+        "stray  is a fallback, and `first` matched",
+        "✗ status is string \"finished\"; wanted: \"idle\"",
+    ] {
+        assert!(shown.contains(line), "{line} is not in\n{shown}");
+    }
+    let record: Value =
+        serde_json::from_str(&home.ok(&["explain", "last", "first", "--json"])).expect("JSON");
+    assert_eq!(record["then"]["matched"], json!(["first"]));
+    assert_eq!(record["now"][0]["matched"], json!(false));
+
+    home.write("event.json", r#"{"status": "idle", "payload": {"status": "idle"}}"#);
+    assert!(home.ok(&["explain", "event.json"]).contains("✓ first  matches"));
+    home.write("body.json", r#"{"type": "x", "payload": {"status": "idle"}}"#);
+    assert!(home.ok(&["explain", "body.json", "--source", "browser-use"]).contains("✓ first  matches"));
+    let output = home.run(&["explain", "last", "nobody"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("nobody"), "{output:?}");
+}
+
+#[test]
+fn explain_points_at_what_was_meant() {
+    let home = Home::with_rules(
+        "rules: [{name: costly, match: {payload: {metadata: {task_id: t-1}, cost: [{numeric: ['>', 10]}]}}, actions: [{log: {}}]}]",
+    );
+    home.write("event.json", r#"{"payload": {"task_id": "t-1", "cost": "12", "metadata": {}}}"#);
+    let shown = home.ok(&["explain", "event.json"]);
+    assert!(shown.contains("did you mean payload.task_id?"), "{shown}");
+    assert!(shown.contains("found string \"12\", numeric wants a number"), "{shown}");
+}
+
+#[test]
+fn an_event_is_shown_in_the_order_of_its_document() {
+    let home = Home::with_rules(RULES);
+    let server = home.start();
+    server.accept(&event("t-1", "finished", json!({"team": "a"})));
+    for arguments in [&["events", "--json"][..], &["events", "last", "--json"], &["events", "last"]] {
+        let shown = home.ok(arguments).replace(": ", ":");
+        let places: Vec<_> =
+            ["\"id\":", "\"source\":", "\"type\":", "\"status\":", "\"metadata\":", "\"payload\":"]
+                .iter()
+                .map(|field| shown.find(field).unwrap_or_else(|| panic!("{field} is not in {shown}")))
+                .collect();
+        assert!(places.is_sorted(), "{arguments:?}: {shown}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let home = Home::with_rules(RULES);
+    for command in ["check", "test", "sign"] {
+        let mut child = home
+            .command(&[command])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it can be run");
+        drop(child.stdout.take());
+        child.stdin.take().expect("it is piped").write_all(b"{}").ok();
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(0), "{command}: {output:?}");
+        assert_eq!(text(&output.stderr), "", "{command}");
+    }
+}
+
+#[test]
+fn an_empty_rule_directory_is_a_problem() {
+    let home = Home::with_rules(RULES);
+    std::fs::create_dir(home.path("empty")).expect("a directory can be made");
+    let output = home.run(&["check", "empty"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("has no rules in it"), "{output:?}");
+}
+
+#[test]
+fn an_id_that_is_none_is_wrong_usage() {
+    let home = Home::with_rules(RULES);
+    let output = home.run(&["events", "nonsense"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(text(&output.stderr).contains("no event id"), "{output:?}");
+}
+
+#[test]
+fn flags_win_over_the_environment_before_and_behind_the_word_serve() {
+    let home = Home::with_rules(RULES);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("port 0 is free");
+    let taken = taken.local_addr().expect("a bound socket has an address").to_string();
+    for arguments in [["--listen", "127.0.0.1:0", "serve"], ["serve", "--listen", "127.0.0.1:0"]] {
+        let mut command = home.command(&arguments);
+        command.env("HOOKYARD_LISTEN", format!("{taken}0")).env("HOOKYARD_ADMIN_LISTEN", "");
+        let server = home.start_as(command);
+        assert!(server.hooks.ip().is_loopback());
+        assert!(server.stop().success());
+    }
+    let mut command = home.command(&["serve"]);
+    let refused = command.env("HOOKYARD_LISTEN", "nowhere").output().expect("it can be run");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("cannot listen on nowhere"), "{refused:?}");
+}
+
+#[test]
+fn send_goes_where_the_environment_says_the_server_listens() {
+    let home = Home::with_rules(RULES);
+    let server = home.start();
+    let mut command = home.command(&["send", "--json"]);
+    let output = command.env("HOOKYARD_LISTEN", server.hooks.to_string()).output().expect("it can be run");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&answer["status"], &answer["answer"]["status"]), (&json!(200), &json!("success")));
+}
+
+#[test]
+fn the_built_in_configuration_has_no_lines_to_point_at() {
+    let home = Home::with_rules(RULES);
+    std::fs::remove_file(home.path("hookyard.yaml")).expect("the file is there");
+    let output = home.command(&["check"]).env("BROWSER_USE_SECRET", "").output().expect("it can be run");
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text(&output.stderr);
+    assert!(shown.contains("the secret is empty") && !shown.contains("0:0"), "{shown}");
+}
+
+#[test]
+fn limits_under_which_nothing_passes_are_refused() {
+    let home = Home::with_rules(RULES);
+    for (more, key) in
+        [("limits: {body_timeout: 0s}", "limits.body_timeout"), ("keep: {size: 1KiB}", "keep.size")]
+    {
+        home.configure(&format!("{more}\n"));
+        let shown = text(&home.run(&["check"]).stderr);
+        assert!(shown.contains(key), "{shown}");
+    }
 }

@@ -163,6 +163,96 @@ fn a_new_secret_is_taken_without_a_restart() {
 }
 
 #[test]
+fn a_secret_is_changed_although_the_rules_are_broken() {
+    let home = Home::with_rules(&writing("a.txt"));
+    home.configure("sources: {browser-use: {preset: browser-use, secrets: ['${LATER}']}}\n");
+    let server = home.start();
+    eventually("the waiting source is named", || server.log().contains("browser-use waits").then_some(()));
+    home.save("rules/rules.yaml", "rules: [");
+    server.wait_for("the broken rules", |status| status["reload"]["ok"] == json!(false));
+    home.save(".env", &format!("LATER={}\n", crate::support::SECRET));
+    let status = server.wait_for("the secret", |status| status["sources"][0]["state"] == json!("receiving"));
+    assert_eq!(status["rules"], json!(["all"]));
+    server.accept(&event("t-1", "finished", json!({})));
+    eventually("the old rule acts", || home.lines("a.txt").first().cloned());
+    assert_eq!(server.status()["reload"]["ok"], json!(false), "the rules are still broken");
+}
+
+#[test]
+fn a_file_that_a_rule_refers_to_is_taken_when_it_comes() {
+    let home = Home::with_rules(&writing("a.txt"));
+    let server = home.start();
+    home.save(
+        "rules/rules.yaml",
+        "rules: [{name: new, match: any, actions: [{http: {url: 'http://127.0.0.1:9/', auth: {bearer: '${file:token}'}}}]}]",
+    );
+    server.wait_for("the missing file", |status| status["reload"]["ok"] == json!(false));
+    home.write("token", "t0ken");
+    server.wait_for("the file", |status| status["rules"] == json!(["new"]));
+}
+
+#[test]
+fn what_needs_a_restart_says_so() {
+    let home = Home::with_rules(&writing("a.txt"));
+    let server = home.start();
+    home.write("hookyard.yaml", "listen: 127.0.0.1:1\nadmin: {listen: '127.0.0.1:0'}\nfiles: other/\n");
+    let verdict = server.reload();
+    assert_eq!(verdict.status, 200, "{verdict:?}");
+    assert!(verdict.body.contains("listen has changed: it is used from the next start on"), "{verdict:?}");
+    assert!(verdict.body.contains("files has changed"), "{verdict:?}");
+    home.configure("");
+    let verdict = server.reload();
+    assert!(!verdict.body.contains("has changed"), "as it was at the start: {verdict:?}");
+}
+
+#[test]
+fn a_reload_does_not_take_the_token_off_an_open_admin_side() {
+    let home = Home::with_rules(&writing("a.txt"));
+    home.write("hookyard.yaml", "listen: 127.0.0.1:0\nadmin: {listen: '0.0.0.0:0', token: t0ken}\n");
+    let server = home.start();
+    let ask = |method: &str, path: &str, authorization: &str| {
+        let headers = [("authorization", authorization)];
+        crate::support::http::request(server.admin, method, path, &headers, b"").expect("an answer")
+    };
+    home.configure("");
+    let verdict = ask("POST", "/api/reload", "Bearer t0ken");
+    assert_eq!(verdict.status, 422, "{verdict:?}");
+    assert!(verdict.body.contains("admin.token"), "{verdict:?}");
+    assert_eq!(ask("GET", "/api/status", "").status, 401);
+}
+
+#[test]
+fn a_file_rewritten_in_place_is_never_served_half() {
+    let many = |version: usize| {
+        let rule = |number| {
+            format!("  - {{name: v{version}-{number}, match: any, actions: [{{log: {{level: debug}}}}]}}\n")
+        };
+        format!("rules:\n{}", (0..300).map(rule).collect::<String>())
+    };
+    let home = Home::with_rules(&many(0));
+    let server = home.start();
+    for version in 1..=40 {
+        home.write("rules/rules.yaml", &many(version));
+    }
+    server.wait_for("the last version", |status| status["rules"][0] == json!("v40-0"));
+    for served in server.log().lines().filter(|line| line.contains("is served:")) {
+        assert!(served.contains("300 rules"), "{served}");
+    }
+}
+
+#[test]
+fn the_secret_of_the_built_in_configuration_is_not_readable_from_rules() {
+    let home = Home::with_rules(
+        "rules: [{name: leak, match: any, actions: [{log: {message: '${BROWSER_USE_SECRET}'}}]}]",
+    );
+    home.configure("");
+    let output = home.run(&["check", "--env"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(why.contains("cannot be read from rules"), "{why}");
+}
+
+#[test]
 fn under_load_no_request_fails_and_each_event_has_one_generation() {
     let home = Home::with_rules(&marked(0));
     let server = home.start();

@@ -3,6 +3,8 @@
 use crate::support::{Home, Receiver, event, eventually, http, signed};
 use serde_json::json;
 use std::io::Write;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 const RULES: &str = "rules: [{name: all, match: any, actions: [{log: {}}]}]";
 
@@ -92,4 +94,89 @@ fn metrics_count_what_happens() {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
     assert!(metrics.contains("hookyard_refused_total{source=\"browser-use\""), "{metrics}");
+    assert!(metrics.contains("# HELP hookyard_received_total"), "they say what they mean: {metrics}");
+}
+
+#[test]
+fn a_stop_takes_ten_seconds_at_most_whatever_hangs() {
+    // It takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("port 0 is free");
+    let address = silent.local_addr().expect("a bound socket has an address");
+    let home = Home::with_rules(&format!(
+        "rules: [{{name: post, match: any, actions: [{{http: {{url: 'http://{address}/'}}}}]}}]"
+    ));
+    let server = home.start();
+    let id = server.accept(&event("t-1", "finished", json!({})));
+    silent.accept().expect("the attempt is under way");
+    let mut half = http::connect(server.hooks).expect("a connection");
+    half.write_all(b"POST /hooks/browser-use HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\n{")
+        .expect("half a request can be sent");
+    server.accept(&event("t-2", "finished", json!({})));
+    let start = Instant::now();
+    let status = server.stop();
+    assert!(status.success(), "{status}");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert_eq!(home.ok(&["deliveries", "--pending", "--event", &id, "--json"]).lines().count(), 1);
+}
+
+#[test]
+fn a_log_that_nobody_reads_ends_nothing() {
+    let home = Home::with_rules(RULES);
+    let server = home.start_unread();
+    for number in 0..3 {
+        let refused =
+            http::request(server.hooks, "POST", "/hooks/browser-use", &[], b"{}").expect("an answer");
+        assert_eq!(refused.status, 400, "{refused:?}");
+        server.accept(&event(&format!("t-{number}"), "finished", json!({})));
+    }
+    assert_eq!(server.reload().status, 200);
+    eventually("delivered", || (server.status()["journal"]["delivered"] == json!(3)).then_some(()));
+    assert!(server.stop().success());
+}
+
+#[test]
+fn a_journal_full_of_pending_work_refuses_more_until_it_may_grow() {
+    let home = Home::with_rules(
+        "rules: [{name: post, match: any, actions: [{http: {url: 'http://127.0.0.1:9/'}}]}]",
+    );
+    home.configure("keep: {size: 1MiB}\n");
+    let server = home.start();
+    let large =
+        |number: usize| event(&format!("t-{number}"), "finished", json!({"text": "x".repeat(100_000)}));
+    let mut numbers = 0..30;
+    let refused =
+        numbers.by_ref().map(|number| server.send(&large(number))).find(|answer| answer.status != 200);
+    let refused = refused.expect("it does not grow for ever");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    for address in [server.hooks, server.admin] {
+        let ready = http::request(address, "GET", "/readyz", &[], b"").expect("an answer");
+        assert_eq!(ready.status, 503, "both listeners tell it alike: {ready:?}");
+    }
+    home.configure("keep: {size: 100MiB}\n");
+    assert_eq!(server.reload().status, 200);
+    let mut numbers = 100..;
+    eventually("it takes more", || {
+        (server.send(&large(numbers.next().expect("without end"))).status == 200).then_some(())
+    });
+}
+
+#[test]
+fn health_is_read_and_nothing_else() {
+    let home = Home::with_rules(RULES);
+    let server = home.start();
+    let ask = |to, method: &str| http::request(to, method, "/healthz", &[], b"").expect("an answer").status;
+    assert_eq!(ask(server.hooks, "DELETE"), 404);
+    assert_eq!(ask(server.admin, "DELETE"), 405);
+}
+
+#[test]
+fn a_second_content_encoding_does_not_slip_through() {
+    let home = Home::with_rules(RULES);
+    let server = home.start();
+    let body = event("t-1", "finished", json!({})).to_string();
+    let mut headers = signed(&body);
+    headers.extend([("content-encoding", "identity".to_owned()), ("content-encoding", "gzip".to_owned())]);
+    let answer = crate::support::sender::post(server.hooks, &headers, body.as_bytes()).expect("an answer");
+    assert_eq!(answer.status, 415, "{answer:?}");
 }

@@ -65,7 +65,7 @@ fn build(params: &Params, context: &Context) -> Result<Arc<dyn Action>, Vec<Conf
             errors.push(ConfigError::at(token(name), message));
         }
     }
-    if params.get("json").is_some() && params.get("text").is_some() {
+    if params.has("json") && params.has("text") {
         let error = ConfigError::key("/text", "`json` and `text` are both there, and a line is one of them");
         errors.push(error.with_help("keep one, or none for the event document"));
     }

@@ -83,6 +83,12 @@ async fn what_cannot_be_written_is_an_error_that_names_it() {
     scratch.append("plain", "x", LARGE).await.unwrap();
     let error = scratch.append("plain/below", "y", LARGE).await.unwrap_err();
     assert!(error.to_string().contains("files/plain/below cannot be written"), "{error}");
+    std::fs::create_dir(scratch.path("directory")).unwrap();
+    assert!(scratch.append("directory", "y", LARGE).await.is_err());
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("loop", scratch.path("loop")).unwrap();
+    #[cfg(unix)]
+    assert!(scratch.append("loop", "y", LARGE).await.is_err());
     scratch.append("plain", "z", LARGE).await.unwrap();
     assert_eq!(scratch.content("plain"), "x\nz\n");
 }

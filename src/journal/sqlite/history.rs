@@ -101,7 +101,11 @@ impl History for SqliteHistory {
     }
 
     async fn newest_generation(&self) -> std::result::Result<Option<Generation>, JournalError> {
-        self.read(retain::newest_generation).await
+        self.read(|connection| retain::generation(connection, None)).await
+    }
+
+    async fn generation(&self, number: u64) -> std::result::Result<Option<Generation>, JournalError> {
+        self.read(move |connection| retain::generation(connection, Some(number))).await
     }
 }
 

@@ -186,4 +186,8 @@ impl History for SqliteJournal {
     async fn newest_generation(&self) -> Result<Option<Generation>, JournalError> {
         self.history.newest_generation().await
     }
+
+    async fn generation(&self, number: u64) -> Result<Option<Generation>, JournalError> {
+        self.history.generation(number).await
+    }
 }

@@ -130,11 +130,14 @@ fn sha256(content: &[u8]) -> [u8; 32] {
     Sha256::digest(content).into()
 }
 
-/// The newest generation with its files.
-pub fn newest_generation(connection: &Connection) -> rusqlite::Result<Option<Generation>> {
-    let sql = "SELECT number, loaded FROM generations ORDER BY number DESC LIMIT 1";
-    let newest = connection.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).optional()?;
-    let Some((number, loaded)) = newest else { return Ok(None) };
+/// A generation with its files; the newest, if no number is given.
+pub fn generation(connection: &Connection, number: Option<u64>) -> rusqlite::Result<Option<Generation>> {
+    let sql =
+        "SELECT number, loaded FROM generations WHERE ?1 IS NULL OR number = ?1 ORDER BY number DESC LIMIT 1";
+    let wanted = number.map(u64::cast_signed);
+    let found =
+        connection.query_row(sql, [wanted], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).optional()?;
+    let Some((number, loaded)) = found else { return Ok(None) };
     let sql = "SELECT path, content FROM generation_files JOIN contents USING (hash) WHERE number = ?1";
     let mut query = connection.prepare(sql)?;
     let files = query.query_map([number], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;

@@ -16,13 +16,13 @@ const EXPECT_KEYS: &[&str] = &["rule", "action", "effect", "params"];
 /// The tests of all files. What is wrong with them, [`crate::rules::load`] has reported.
 pub(super) fn all(tree: &Tree) -> Vec<RuleTest> {
     let mut reported = Vec::new();
-    let (nodes, reports) = load::parse(&load::texts(tree, tree::is_rules, &mut reported), &mut reported);
-    nodes.iter().zip(reports).flat_map(|(node, report)| file::read(node, report).tests).collect()
+    let (nodes, rest) = load::parse(&load::texts(tree, tree::is_rules, &mut reported), &mut reported);
+    nodes.iter().zip(rest).flat_map(|(node, (rows, report))| file::read(node, rows, report).tests).collect()
 }
 
 impl RuleTest {
     /// Reads an item of `tests`.
-    pub(in crate::rules) fn read(node: &Node, report: &mut Report) -> Option<Self> {
+    pub(in crate::rules) fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
         let (mut name, mut document, mut expect) = (None, None, None);
         for entry in report.map(node, "a test")? {
             let value = &entry.node;
@@ -58,7 +58,7 @@ fn is_null(node: &Node) -> bool {
 }
 
 /// The event document, with what a source would have filled in.
-fn read_event(node: &Node, report: &mut Report) -> Option<Object> {
+fn read_event(node: &Node, report: &mut Report<'_>) -> Option<Object> {
     for entry in report.map(node, "a test's `event`")? {
         if !FIELDS.contains(&entry.key.as_str()) {
             report.unknown_key(entry, "an event", FIELDS);
@@ -88,7 +88,7 @@ fn read_event(node: &Node, report: &mut Report) -> Option<Object> {
     Some(document)
 }
 
-fn read_expected(node: &Node, report: &mut Report) -> Option<Expected> {
+fn read_expected(node: &Node, report: &mut Report<'_>) -> Option<Expected> {
     let (mut rule, mut action, mut effect, mut params) = (None, None, None, Json::object::<String>([]));
     for entry in report.map(node, "an item of `expect`")? {
         let value = &entry.node;

@@ -50,7 +50,7 @@ impl Index {
     /// The rules that the event may match, in rule order, each once. Every rule that does match is
     /// among them.
     pub fn candidates(&self, document: &Object) -> Vec<u32> {
-        let mut found = Vec::new();
+        let mut found = Vec::with_capacity(8);
         self.paths.find(document, &mut found);
         let mut candidates = self.scanned.to_vec();
         if !found.is_empty() {

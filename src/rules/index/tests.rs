@@ -82,7 +82,7 @@ impl Tape<'_> {
                 lower: Some(Bound { number: self.number(), inclusive: self.once_in(2) }),
                 upper: None,
             }),
-            9 => Test::AnythingBut(AnythingBut::Values(self.some(2, Self::scalar))),
+            9 => Test::AnythingBut(AnythingBut::Values(self.some(2, Self::scalar).into_iter().collect())),
             10 => Test::Exists(self.once_in(2)),
             11 => Test::Quantified(Quantified::Not(self.alternatives(depth + 1))),
             12 => Test::Quantified(Quantified::Every(self.alternatives(depth + 1))),
@@ -123,7 +123,7 @@ impl Tape<'_> {
             file: "".into(),
             description: None,
             digest: [0; 32],
-            actions: Vec::new(),
+            actions: Box::default(),
             any: pattern == Pattern::Any,
             pattern: Some(pattern),
             when: None,
@@ -179,7 +179,8 @@ fn the_index_finds_what_a_plain_scan_finds() {
     let set = RefCell::new(rules("rules: []"));
     let verdicts = RefCell::new([0; 2]);
     let mut runner = TestRunner::new(Config { cases: 20_000, ..Config::default() });
-    let outcome = runner.run(&prop::collection::vec(any::<u8>(), 20..160), |bytes| {
+    let outcome = runner.run(&prop::collection::vec(any::<u64>(), 3..20), |words| {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let mut tape = Tape(&bytes);
         let document = tape.object(0);
         let set = &mut *set.borrow_mut();

@@ -1,11 +1,13 @@
 //! What the tests of loading, routing and expecting share.
 
 mod heal;
+mod many;
 mod problems;
 mod routing;
 mod running;
 mod shipped;
 mod switches;
+mod workload;
 
 use super::{Loaded, RuleSet, Settings, Tree, load};
 use crate::action::{Context, Egress};

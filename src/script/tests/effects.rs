@@ -30,6 +30,7 @@ fn what_is_wrong_with_a_call_is_said_at_its_line() {
         (r#"note(#{text: "refused"})"#, "is refused here (write another)"),
         (r#"note("text")"#, "takes a map"),
         (r#"note(#{text: "", name: "A b"})"#, "cannot name an effect"),
+        (r#"let n = ""; n.pad(65, "a"); note(#{text: "", name: n})"#, "at most 64"),
         (r#"note(#{text: ""}); note(#{text: "", name: "note-1"})"#, "already has an effect named `note-1`"),
         (r#"note(#{text: "", json: || 1})"#, "`note.json` is a function"),
         (r#"note(#{text: "", after: "soon"})"#, "`after` is a duration"),

@@ -82,6 +82,11 @@ impl Home {
     pub fn start_as(&self, command: Command) -> Server {
         Server::start(command)
     }
+
+    /// The same, with a log whose reader has gone.
+    pub fn start_unread(&self) -> Server {
+        Server::start_unread(self.command(&["serve"]))
+    }
 }
 
 /// A running server. Killed when dropped.
@@ -93,14 +98,10 @@ pub struct Server {
 }
 
 impl Server {
-    fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program can be started");
-        let log = Arc::new(Mutex::new(String::new()));
+    fn start(command: Command) -> Self {
+        let mut child = spawn(command);
         let errors = BufReader::new(child.stderr.take().expect("standard error is piped"));
+        let log = Arc::new(Mutex::new(String::new()));
         let keep = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in errors.lines().map_while(Result::ok) {
@@ -109,6 +110,16 @@ impl Server {
                 log.push('\n');
             }
         });
+        Self::receiving(child, log)
+    }
+
+    fn start_unread(command: Command) -> Self {
+        let mut child = spawn(command);
+        drop(child.stderr.take());
+        Self::receiving(child, Arc::default())
+    }
+
+    fn receiving(mut child: Child, log: Arc<Mutex<String>>) -> Self {
         let mut output = BufReader::new(child.stdout.take().expect("standard output is piped"));
         let mut address = |what: &str| {
             let mut line = String::new();
@@ -198,6 +209,10 @@ impl Server {
     pub fn wait(mut self) -> ExitStatus {
         self.child.wait().expect("a child can be waited for")
     }
+}
+
+fn spawn(mut command: Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program can be started")
 }
 
 impl Drop for Server {
