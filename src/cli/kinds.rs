@@ -28,7 +28,7 @@ struct Row {
 
 pub(super) fn run(common: &Common, args: &KindsArgs) -> anyhow::Result<Verdict> {
     if args.markdown {
-        print!("{}", pattern::reference());
+        output::line(pattern::reference().trim_end())?;
         return Ok(Verdict::Fine);
     }
     let rows = match &args.name {
@@ -36,9 +36,9 @@ pub(super) fn run(common: &Common, args: &KindsArgs) -> anyhow::Result<Verdict> 
         None => rows(),
     };
     if common.json {
-        output::json_lines(&rows.iter().map(to_json).collect::<Vec<_>>())?;
+        output::json_lines(rows.iter().map(to_json).collect::<Vec<_>>())?;
     } else if args.name.is_some() {
-        print!("{}", rows.iter().map(whole).collect::<Vec<_>>().join("\n"));
+        output::line(rows.iter().map(whole).collect::<Vec<_>>().join("\n").trim_end())?;
     } else {
         let cells = |row: &Row| [row.family, row.name, row.summary].map(str::to_owned).to_vec();
         output::table(&["FAMILY", "NAME", "WHAT IT IS"], &rows.iter().map(cells).collect::<Vec<_>>())?;
