@@ -33,6 +33,10 @@ pub enum Json {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Object(Vec<(Short, Json)>);
 
+/// Up to so many it is quicker to look at each key: most differ in length already, which is told
+/// without comparing bytes.
+const FEW_MEMBERS: usize = 16;
+
 /// A key that an object has twice.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key {0:?} occurs twice in one object")]
@@ -64,7 +68,11 @@ impl Object {
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&Json> {
-        self.position(key).ok().map(|at| &self.0[at].1)
+        if self.0.len() > FEW_MEMBERS {
+            return self.position(key).ok().map(|at| &self.0[at].1);
+        }
+        let member = self.0.iter().find(|(name, _)| name.as_bytes() == key.as_bytes());
+        member.map(|(_, value)| value)
     }
 
     /// The value of `key`, to change in place.
@@ -308,6 +316,18 @@ mod tests {
         assert_eq!(object.keys().collect::<Vec<_>>(), ["a", "b", "\u{ff01}", "\u{1f600}"]);
         let twins = Object::from_members(members(&["b", "a", "b"]));
         assert_eq!(twins, Err(DuplicateKey("b".into())));
+    }
+
+    #[test]
+    fn a_member_is_found_among_few_and_many() {
+        for count in [0usize, 1, 15, 16, 17, 40] {
+            let object: Object = (0..count).map(|number| (format!("k{number}"), number)).collect();
+            for number in 0..count {
+                assert_eq!(object.get(&format!("k{number}")), Some(&Json::from(number)));
+            }
+            assert_eq!(object.get("k"), None);
+            assert_eq!(object.get(&format!("k{count}")), None);
+        }
     }
 
     #[test]
