@@ -8,7 +8,9 @@
 mod canonical;
 mod number;
 mod parse;
+mod short;
 
+use short::Short;
 use std::fmt;
 
 pub use canonical::{CanonicalForm, write_canonical};
@@ -29,7 +31,11 @@ pub enum Json {
 /// The members of a JSON object: each key once, sorted by code point (which for UTF-8 is byte
 /// order), so that a lookup is a binary search and the canonical form needs no sorting.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Object(Vec<(String, Json)>);
+pub struct Object(Vec<(Short, Json)>);
+
+/// Up to so many it is quicker to look at each key: most differ in length already, which is told
+/// without comparing bytes.
+const FEW_MEMBERS: usize = 16;
 
 /// A key that an object has twice.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,11 +52,15 @@ impl Object {
     ///
     /// # Errors
     /// The first key (in sorted order) that occurs twice.
-    pub fn from_members(mut members: Vec<(String, Json)>) -> Result<Self, DuplicateKey> {
+    pub fn from_members(members: Vec<(String, Json)>) -> Result<Self, DuplicateKey> {
+        Self::from_keys(members.into_iter().map(|(key, value)| (key.into(), value)).collect())
+    }
+
+    fn from_keys(mut members: Vec<(Short, Json)>) -> Result<Self, DuplicateKey> {
         if !members.is_sorted_by(|a, b| a.0 < b.0) {
             members.sort_by(|a, b| a.0.cmp(&b.0));
             if let Some(twins) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-                return Err(DuplicateKey(twins[0].0.clone()));
+                return Err(DuplicateKey(twins[0].0.as_str().to_owned()));
             }
         }
         Ok(Self(members))
@@ -58,7 +68,11 @@ impl Object {
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&Json> {
-        self.position(key).ok().map(|at| &self.0[at].1)
+        if self.0.len() > FEW_MEMBERS {
+            return self.position(key).ok().map(|at| &self.0[at].1);
+        }
+        let member = self.0.iter().find(|(name, _)| name.as_bytes() == key.as_bytes());
+        member.map(|(_, value)| value)
     }
 
     /// The value of `key`, to change in place.
@@ -72,7 +86,7 @@ impl Object {
         match self.position(&key) {
             Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
             Err(at) => {
-                self.0.insert(at, (key, value));
+                self.0.insert(at, (key.into(), value));
                 None
             }
         }
@@ -104,16 +118,16 @@ impl Object {
     }
 
     fn position(&self, key: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(name, _)| name.as_str().cmp(key))
+        self.0.binary_search_by(|(name, _)| name.as_bytes().cmp(key.as_bytes()))
     }
 }
 
 impl IntoIterator for Object {
     type Item = (String, Json);
-    type IntoIter = std::vec::IntoIter<(String, Json)>;
+    type IntoIter = std::iter::Map<std::vec::IntoIter<(Short, Json)>, fn((Short, Json)) -> (String, Json)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.0.into_iter().map(|(key, value)| (key.into(), value))
     }
 }
 
@@ -302,6 +316,18 @@ mod tests {
         assert_eq!(object.keys().collect::<Vec<_>>(), ["a", "b", "\u{ff01}", "\u{1f600}"]);
         let twins = Object::from_members(members(&["b", "a", "b"]));
         assert_eq!(twins, Err(DuplicateKey("b".into())));
+    }
+
+    #[test]
+    fn a_member_is_found_among_few_and_many() {
+        for count in [0usize, 1, 15, 16, 17, 40] {
+            let object: Object = (0..count).map(|number| (format!("k{number}"), number)).collect();
+            for number in 0..count {
+                assert_eq!(object.get(&format!("k{number}")), Some(&Json::from(number)));
+            }
+            assert_eq!(object.get("k"), None);
+            assert_eq!(object.get(&format!("k{count}")), None);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A number that keeps its text and is compared by its exact value.
 
+use super::short::Short;
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
@@ -8,7 +9,7 @@ use std::hash::{Hash, Hasher};
 /// Equality and order are those of the exact decimal values: `1` = `1.0` = `10e-1`, and integers
 /// past 2^53 stay distinct.
 #[derive(Clone, Debug)]
-pub struct Number(Box<str>);
+pub struct Number(Short);
 
 impl Number {
     /// Takes a text that the parser has found to be a JSON number.
@@ -31,32 +32,32 @@ impl Number {
         }
         let mut out = Vec::new();
         super::canonical::write_float(value, &mut out);
-        Some(Self(String::from_utf8(out).expect("digits are ASCII").into()))
+        Some(Self(std::str::from_utf8(&out).expect("digits are ASCII").into()))
     }
 
     /// As it was written.
     pub fn text(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 
     /// Whether it is written as an integer: no fraction and no exponent.
     pub fn is_integer(&self) -> bool {
-        !self.0.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
+        !self.0.as_bytes().iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
     }
 
     /// The integer, if it is written as one and fits.
     pub fn as_i64(&self) -> Option<i64> {
-        self.0.parse().ok()
+        self.text().parse().ok()
     }
 
     /// The integer, if it is written as one, is not negative and fits.
     pub fn as_u64(&self) -> Option<u64> {
-        self.0.parse().ok()
+        self.text().parse().ok()
     }
 
     /// The nearest double (infinite for an integer past its range).
     pub fn as_f64(&self) -> f64 {
-        self.0.parse().expect("JSON's number grammar is a part of Rust's")
+        self.text().parse().expect("JSON's number grammar is a part of Rust's")
     }
 
     pub(super) fn to_serde(&self) -> serde_json::Value {
@@ -69,9 +70,9 @@ impl Number {
     /// Sign, significant digits without zeros at either end, and the power of ten of the first
     /// digit. Zero has no digits.
     fn decimal(&self) -> Decimal<'_> {
-        let (negative, text) = match self.0.strip_prefix('-') {
+        let (negative, text) = match self.text().strip_prefix('-') {
             Some(rest) => (true, rest),
-            None => (false, &*self.0),
+            None => (false, self.text()),
         };
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));

@@ -1,5 +1,6 @@
 //! The parser: strict JSON (RFC 8259) in UTF-8, each key once, every number kept as its text.
 
+use super::short::Short;
 use super::{DuplicateKey, Json, Number, Object};
 
 /// How deeply lists and objects may be nested. RFC 8259 section 9 lets a parser set a limit;
@@ -41,7 +42,7 @@ struct Parser<'a> {
     at: usize,
     /// Of the objects that are open, innermost last: each is moved into a vector of its own size
     /// when it closes.
-    members: Vec<(String, Json)>,
+    members: Vec<(Short, Json)>,
     /// The same of arrays.
     items: Vec<Json>,
 }
@@ -72,7 +73,7 @@ impl<'a> Parser<'a> {
                 if self.peek() != Some(b'"') {
                     return Err(self.error("a key in quotes is expected"));
                 }
-                let key = self.string()?;
+                let key = self.key()?;
                 self.skip_space();
                 if !self.eat(b':') {
                     return Err(self.error("`:` is expected"));
@@ -88,7 +89,7 @@ impl<'a> Parser<'a> {
         let spare = if depth == 1 { SPARE_MEMBERS } else { 0 };
         let mut members = Vec::with_capacity(self.members.len() - first + spare);
         members.extend(self.members.drain(first..));
-        let object = Object::from_members(members)
+        let object = Object::from_keys(members)
             .map_err(|error: DuplicateKey| ParseError { offset: start, reason: error.to_string() })?;
         Ok(Json::Object(object))
     }
@@ -133,13 +134,28 @@ impl<'a> Parser<'a> {
         Ok(false)
     }
 
+    fn key(&mut self) -> Result<Short, ParseError> {
+        match self.plain_string() {
+            Ok(key) => Ok(key.into()),
+            Err(run) => self.escaped_string(run).map(Short::from),
+        }
+    }
+
     fn string(&mut self) -> Result<String, ParseError> {
+        match self.plain_string() {
+            Ok(text) => Ok(text.to_owned()),
+            Err(run) => self.escaped_string(run),
+        }
+    }
+
+    /// A string that stands in the text as it is; else what comes before the first escape.
+    fn plain_string(&mut self) -> Result<&'a str, &'a str> {
         self.at += 1;
         let run = self.run();
-        if self.peek() == Some(b'"') {
-            self.at += 1;
-            return Ok(run.to_owned());
-        }
+        if self.eat(b'"') { Ok(run) } else { Err(run) }
+    }
+
+    fn escaped_string(&mut self, run: &str) -> Result<String, ParseError> {
         let mut out = run.to_owned();
         loop {
             match self.peek() {
