@@ -73,6 +73,7 @@ fn one_of(alternatives: &[Alternative], path: PathId) -> Option<Vec<Key>> {
 fn of_test(test: &Test, path: PathId) -> Option<Vec<Key>> {
     match test {
         Test::Exact(value) => Some(vec![exact(value, path)?]),
+        Test::Among(values) => values.iter().map(|value| exact(&value, path)).collect(),
         Test::Prefix(texts) if !texts.ignore_case => {
             Some(texts.any_of.iter().map(|text| prefix(text, path)).collect())
         }
