@@ -2,7 +2,7 @@
 
 use super::{Common, Verdict, output, setup};
 use crate::diagnostic::{self, Diagnostic, Severity};
-use crate::rules::{self, RuleSet, Tree};
+use crate::rules::{RuleSet, Tree};
 use anyhow::bail;
 use clap::Args;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<Verdict> 
     if tree.is_empty() {
         bail!("{} has no rules in it: put a .yaml file there", dir.display());
     }
-    let loaded = rules::load(&tree, &setup::dry_settings(&config, args.env));
+    let loaded = setup::load_tree(dir, &tree, &setup::dry_settings(&config, args.env));
     let summary = diagnostic::summary(&loaded.diagnostics);
     if common.json {
         output::json_lines(loaded.diagnostics.iter().map(Diagnostic::to_json))?;

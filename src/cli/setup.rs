@@ -5,7 +5,7 @@ use crate::action::Context;
 use crate::config::{Config, Location};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::reload;
-use crate::rules::{self, RuleSet, Settings, Tree};
+use crate::rules::{self, Loaded, RuleSet, Settings, Tree};
 use crate::secret::Placeholders;
 use anyhow::{Context as _, bail};
 use std::io::IsTerminal;
@@ -65,10 +65,19 @@ pub(super) fn tree(dir: &Path) -> anyhow::Result<Tree> {
     Ok(rules::read_tree(dir)?)
 }
 
+/// Loads rules; the diagnostics name their files as they are seen from here, for clicking on.
+pub(super) fn load_tree(dir: &Path, tree: &Tree, settings: &Settings) -> Loaded {
+    let mut loaded = rules::load(tree, settings);
+    for found in &mut loaded.diagnostics {
+        found.file = dir.join(&*found.file).display().to_string().into();
+    }
+    loaded
+}
+
 /// The rules of a directory for a dry run, or their diagnostics on standard error.
 pub(super) fn load(dir: &Path, settings: &Settings) -> anyhow::Result<(Tree, RuleSet)> {
     let tree = tree(dir)?;
-    let loaded = rules::load(&tree, settings);
+    let loaded = load_tree(dir, &tree, settings);
     match loaded.rules {
         Some(rules) => Ok((tree, rules)),
         None => {
