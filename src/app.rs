@@ -143,8 +143,7 @@ impl App {
             metrics: self.metrics.clone(),
             started_at: Timestamp::now(),
         });
-        let dispatcher =
-            Dispatcher::new(Arc::clone(&journal), current.serving.clone(), follow(&current, dispatch_limits));
+        let dispatcher = Dispatcher::new(journal, current.serving.clone(), follow(&current, dispatch_limits));
         let hooks = TowerToHyperService::new(warp::service(ingest::filter(hooks)));
         let admin = TowerToHyperService::new(warp::service(admin));
         let mut parts = Parts::default();
