@@ -92,7 +92,7 @@ impl App {
             .map_err(|error| AppError::Metrics(error.to_string()))?;
         ingest::describe_metrics();
         let journal = open_journal(config.journal.clone()).await?;
-        upkeep::limit_size(&journal, &config);
+        journal.limit_size(config.keep.size_bytes);
         // One file store over all generations: appends to one file are synced together.
         let files = Context::new(config.egress.clone(), config.files.clone());
         let context = move |config: &Config| files.with_egress(config.egress.clone());
@@ -143,8 +143,7 @@ impl App {
             metrics: self.metrics.clone(),
             started_at: Timestamp::now(),
         });
-        let dispatcher =
-            Dispatcher::new(Arc::clone(&journal), current.serving.clone(), follow(&current, dispatch_limits));
+        let dispatcher = Dispatcher::new(journal, current.serving.clone(), follow(&current, dispatch_limits));
         let hooks = TowerToHyperService::new(warp::service(ingest::filter(hooks)));
         let admin = TowerToHyperService::new(warp::service(admin));
         let mut parts = Parts::default();
@@ -152,8 +151,7 @@ impl App {
         parts.spawn("admin requests", server::serve(listeners.admin, admin, limits, shutdown.clone()));
         parts.spawn("deliveries", dispatcher.run(shutdown.clone()));
         parts.spawn("reloading", self.reloader.run(self.reloads, shutdown.clone()));
-        parts.spawn("removing old events", upkeep::trim(self.journal, current.clone(), shutdown.clone()));
-        parts.spawn("routing early events", upkeep::route_early(journal, current, shutdown.clone()));
+        parts.spawn("removing old events", upkeep::trim(self.journal, current, shutdown.clone()));
         parts.spawn("metrics", upkeep::metrics(self.metrics, shutdown.clone()));
         parts
     }

@@ -50,7 +50,7 @@ impl Work {
     }
 }
 
-/// A server under test, in a directory of its own.
+/// A server under test, in a directory of its own. Killed when dropped.
 pub struct Subject {
     pub address: SocketAddr,
     work: Work,
@@ -97,17 +97,14 @@ impl Subject {
     }
 
     /// Requests per second; with deliveries, until the last of them has arrived.
-    pub fn finish(mut self, accepted: &Accepted) -> f64 {
-        let rate = match self.work {
+    pub fn finish(self, accepted: &Accepted) -> f64 {
+        match self.work {
             Work::BareWarp | Work::NoneMatches => accepted.counted as f64 / accepted.seconds,
             Work::File | Work::Script => {
                 self.wait_for_lines(accepted.total);
                 accepted.total as f64 / accepted.started.elapsed().as_secs_f64()
             }
-        };
-        self.child.kill().expect("a running server can be killed");
-        self.child.wait().expect("a killed server ends");
-        rate
+        }
     }
 
     fn wait_for_lines(&self, wanted: u64) {
@@ -126,6 +123,14 @@ impl Subject {
             assert!(start.elapsed() < Duration::from_secs(300), "{} of {wanted} lines arrived", lines());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        // Also when the load has failed. It may have ended by itself; then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -21,7 +21,6 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use plan::{Plan, Step};
-pub use unrouted::route_unrouted;
 
 /// How long attempts under way may go on when hookyard stops; the rest is put back.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -29,7 +28,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 const JOURNAL_PAUSE: Duration = Duration::from_millis(500);
 /// The clock may be set, or stand still with the machine: a sleep would not notice.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-/// How often events that slipped in unrouted beside the first generation are looked for.
+/// How often events that slipped in unrouted beside the first rules are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 
 /// How much is done at once.

@@ -14,7 +14,7 @@ const BATCH: usize = 100;
 ///
 /// # Errors
 /// The journal's; what was routed until then stays.
-pub async fn route_unrouted<P: Plan>(
+pub(super) async fn route_unrouted<P: Plan>(
     journal: &dyn Journal,
     rules: &P,
     now: Timestamp,
@@ -32,12 +32,13 @@ pub async fn route_unrouted<P: Plan>(
     }
 }
 
-/// Looks for such events now and then: a request that found no rules may be kept as unrouted
-/// just after the first ones have come.
+/// Looks for such events when rules have come, and now and then: a request that found none may be
+/// kept as unrouted just after that.
 pub(super) async fn sweep<P: Plan>(shared: Arc<Shared<P>>, shutdown: CancellationToken) {
+    let mut rules = shared.rules.clone();
     loop {
-        let rules = shared.rules.borrow().clone();
-        if let Some(rules) = rules {
+        let serving = rules.borrow_and_update().clone();
+        if let Some(rules) = serving {
             match route_unrouted(&*shared.journal, &*rules, (shared.clock)()).await {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "routed events that came before the rules"),
@@ -46,6 +47,8 @@ pub(super) async fn sweep<P: Plan>(shared: Arc<Shared<P>>, shutdown: Cancellatio
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
+            // A closed channel means that they stay as they are.
+            Ok(()) = rules.changed() => {}
             () = sleep_for(Some(SWEEP)) => {}
         }
     }

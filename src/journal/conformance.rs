@@ -1,10 +1,14 @@
 //! What every journal does, whatever keeps it: run by each backend's tests.
 
+mod trimming;
+
 use super::*;
 use crate::delivery::Receipt;
 use crate::json::{self, Json};
 use crate::source::{Form, Verified};
 use crate::template::Params;
+
+pub(crate) use trimming::*;
 
 /// Where a test's journal is: opened again, it is the same one after a restart.
 pub(crate) trait Place {
@@ -311,27 +315,6 @@ pub(crate) async fn unrouted_events_are_routed_once(place: &dyn Place) {
     assert_eq!(journal.unrouted(9).await.unwrap().len(), 2);
     assert_eq!(journal.counts().await.unwrap().unrouted, 2);
     assert_eq!(journal.event(id_of(&events[0])).await.unwrap().unwrap().generation, Some(9));
-}
-
-pub(crate) async fn trimming_spares_what_is_still_needed(place: &dyn Place) {
-    let journal = place.open();
-    journal.append(entry(1, 0, &[])).await.unwrap();
-    journal.append(entry(2, 1, &["r/a"])).await.unwrap();
-    journal.append(unrouted(entry(3, 2, &[]))).await.unwrap();
-    journal.append(entry(4, 3, &[])).await.unwrap();
-    journal.append(entry(5, 10, &[])).await.unwrap();
-    let trim = |now, before, size_bytes| {
-        journal.trim(Trim { now: at(now), before: at(before), size_bytes, limit: 100 })
-    };
-    assert_eq!(trim(NOW + DAY_MS, NOW + 10, u64::MAX).await.unwrap(), 0, "a twin would be a duplicate");
-    assert_eq!(trim(NOW + 2 * DAY_MS, NOW + 10, u64::MAX).await.unwrap(), 2);
-    assert_eq!(trim(NOW + 2 * DAY_MS, NOW, 1).await.unwrap(), 1, "the journal is too large");
-    let leased = lease(&journal, NOW + DAY_MS, 9, 9).await.deliveries.pop().unwrap();
-    settle(&journal, &leased, delivered(), NOW + DAY_MS).await;
-    assert_eq!(trim(NOW + 2 * DAY_MS, NOW + 10, u64::MAX).await.unwrap(), 1);
-    let counts = journal.counts().await.unwrap();
-    assert_eq!((counts.events, counts.unrouted, counts.delivered), (1, 1, 0));
-    assert!(journal.attempts(&leased.id).await.unwrap().is_empty());
 }
 
 pub(crate) async fn generations_are_numbered_and_kept(place: &dyn Place) {

@@ -138,9 +138,9 @@ pub enum Heal {
     Rules(BTreeSet<String>),
 }
 
-/// Which events may go: those received before `before`, or all while the journal is larger than
-/// `size_bytes`. Never one that is unrouted, has an undelivered delivery, or whose twin would
-/// still be a duplicate at `now`.
+/// Which of the oldest events may go: those received before `before` whose twins are no
+/// duplicates any more at `now`; and while the journal is larger than `size_bytes`, any others
+/// (deduplication still knows those). Never one that is unrouted or has an undelivered delivery.
 #[derive(Clone, Copy, Debug)]
 pub struct Trim {
     pub now: Timestamp,
@@ -148,6 +148,9 @@ pub struct Trim {
     pub size_bytes: u64,
     /// At most this many at once: a small step does not hold up what is to be appended.
     pub limit: usize,
+    /// Begin with the oldest event again, not where the last call ended: what had to stay then may
+    /// go by now.
+    pub afresh: bool,
 }
 
 /// The record that both halves of hookyard write. All methods are durable when they return `Ok`
@@ -183,7 +186,7 @@ pub trait Journal: History {
         now: Timestamp,
     ) -> Result<u64, JournalError>;
 
-    /// Removes some of the oldest events; returns how many.
+    /// Removes some of the oldest events; returns how many. 0: there is nothing to remove.
     async fn trim(&self, trim: Trim) -> Result<usize, JournalError>;
 
     /// Is notified when deliveries may have become due.

@@ -1,5 +1,6 @@
 //! The journal as an operator meets it: one process, a corrupted file, a full disk.
 
+use crate::support::http::Answer;
 use crate::support::{Home, SECRET, event, eventually};
 use serde_json::json;
 use std::fs;
@@ -70,6 +71,34 @@ fn a_disk_that_takes_no_more_answers_503_and_goes_on_when_it_does() {
     let listed = home.ok(&["events", "--json"]);
     assert_eq!(listed.lines().count(), 2, "{listed}");
     assert!(listed.contains(&accepted));
+}
+
+#[test]
+fn a_full_journal_of_delivered_events_goes_on_and_still_knows_their_twins() {
+    let home = Home::with_rules(RULES);
+    home.configure("keep: {size: 4MiB}\n");
+    let server = home.start();
+    let first = event("t-0", "finished", json!({}));
+    let id = server.accept(&first);
+    // Some three times what may be kept.
+    let padding = "x".repeat(20_000);
+    for number in 1..300 {
+        server.accept(&event(&format!("t-{number}"), "finished", json!({"padding": padding})));
+    }
+    eventually("every line", || (home.lines("a.txt").len() == 300).then_some(()));
+    let is_twin = |answer: Answer| {
+        let answer = answer.json();
+        answer["id"] == json!(id) && answer["duplicate"] == json!(true)
+    };
+    assert!(is_twin(server.send(&first)));
+    assert!(server.stop().success());
+    let server = home.start();
+    assert!(is_twin(server.send(&first)), "also after a restart");
+    assert!(server.stop().success());
+    let listed = home.ok(&["events", "--json", "--limit", "1000"]);
+    assert!(!listed.contains(&id) && listed.lines().count() < 150, "{} are left", listed.lines().count());
+    let bytes = fs::metadata(home.path("data/hookyard.db")).expect("the journal is there").len();
+    assert!(bytes < 5 << 20, "freed pages are used again: {bytes}");
 }
 
 #[test]

@@ -82,10 +82,12 @@ impl Row {
     }
 }
 
-/// The next key in the event's millisecond, if one is left.
+/// The next key in the event's millisecond, if one is left: also behind those of removed events,
+/// whose prints still have them.
 fn free_seq(txn: &Txn<'_>, id: EventId) -> Result<Option<i64>, Fault> {
     let seqs = codec::seqs_of(id.0.timestamp_ms());
-    let sql = "SELECT max(seq) FROM events WHERE seq BETWEEN ?1 AND ?2";
+    let sql = "SELECT max(seq) FROM (SELECT max(seq) AS seq FROM events WHERE seq BETWEEN ?1 AND ?2 UNION ALL \
+               SELECT max(seq) FROM removed_prints WHERE seq BETWEEN ?1 AND ?2)";
     let newest: Option<i64> =
         txn.connection.prepare_cached(sql)?.query_row([seqs.start(), seqs.end()], |row| row.get(0))?;
     let next = newest.map_or(*seqs.start(), |newest| newest.saturating_add(1));

@@ -1,6 +1,6 @@
 //! Reading the record, on connections that cannot write.
 
-use super::{append, codec, open, retain, tally::Tally};
+use super::{append, codec, generations, open, tally::Tally};
 use crate::delivery::DeliveryId;
 use crate::event::EventId;
 use crate::journal::{
@@ -101,11 +101,11 @@ impl History for SqliteHistory {
     }
 
     async fn newest_generation(&self) -> std::result::Result<Option<Generation>, JournalError> {
-        self.read(|connection| retain::generation(connection, None)).await
+        self.read(|connection| generations::generation(connection, None)).await
     }
 
     async fn generation(&self, number: u64) -> std::result::Result<Option<Generation>, JournalError> {
-        self.read(move |connection| retain::generation(connection, Some(number))).await
+        self.read(move |connection| generations::generation(connection, Some(number))).await
     }
 }
 

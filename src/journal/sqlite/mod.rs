@@ -2,6 +2,7 @@
 
 mod append;
 mod codec;
+mod generations;
 mod handle;
 mod heal;
 mod history;
@@ -10,11 +11,11 @@ mod lanes;
 mod lease;
 mod open;
 mod prints;
-mod retain;
 mod settle;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod trim;
 mod txn;
 mod writer;
 
@@ -54,10 +55,16 @@ impl SqliteJournal {
         Ok(Arc::new(Self { writer, history }))
     }
 
-    /// From this size on (freed pages do not count) new events are refused with
-    /// [`JournalError::Unavailable`]; deliveries and [`Journal::trim`] go on. Unlimited at first.
+    /// How large the journal shall be; freed pages do not count. Past it, [`Self::too_large`] is
+    /// notified; a tenth past it, new events are refused with [`JournalError::Unavailable`], while
+    /// deliveries and [`Journal::trim`] go on. Unlimited at first.
     pub fn limit_size(&self, bytes: u64) {
-        self.writer.shared.size_limit_bytes.store(bytes, Ordering::Relaxed);
+        self.writer.shared.keep_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Is notified when an event came and the journal is to be trimmed.
+    pub fn too_large(&self) -> Arc<Notify> {
+        self.writer.shared.too_large.clone()
     }
 
     /// A stored delivery that cannot be read back will not be better later. Not waited for: a
@@ -143,11 +150,17 @@ impl Journal for SqliteJournal {
         now: Timestamp,
     ) -> Result<u64, JournalError> {
         let (files, now) = (files.clone(), now.as_millisecond());
-        self.writer.write(move |txn| retain::keep_generation(txn, &files, now)).await
+        self.writer.write(move |txn| generations::keep_generation(txn, &files, now)).await
     }
 
     async fn trim(&self, trim: Trim) -> Result<usize, JournalError> {
-        self.writer.write(move |txn| retain::trim(txn, &trim)).await
+        let mut step = trim::Step::first(&trim, &self.writer.shared);
+        loop {
+            step = self.writer.write(move |txn| step.run(txn, &trim)).await?;
+            if step.removed > 0 || step.is_last {
+                return Ok(step.removed);
+            }
+        }
     }
 
     fn work(&self) -> Arc<Notify> {

@@ -1,5 +1,5 @@
 //! Deduplication: the newest fingerprints in memory, older ones in a table, every hit confirmed
-//! by the whole digest in the event's row.
+//! by the whole digest in the event's row, or in what is left of it.
 //!
 //! An index over digests would be hit at a random page by each event, which costs more than the
 //! rest of a commit. So what is new is written as one blob a commit, and only what memory has no
@@ -97,7 +97,9 @@ impl Prints {
     fn set_aside(&mut self, connection: &Connection, print: i64, seq: i64) -> Result<()> {
         // Also true if the commit fails: then a lookup is made in vain.
         self.has_old = true;
-        let sql = "INSERT OR IGNORE INTO old_prints (print, seq) VALUES (?1, ?2)";
+        // Of what is gone for good, nothing would ever remove the row.
+        let sql = "INSERT OR IGNORE INTO old_prints (print, seq) SELECT ?1, ?2 WHERE EXISTS \
+                   (SELECT 1 FROM events WHERE seq = ?2 UNION ALL SELECT 1 FROM removed_prints WHERE seq = ?2)";
         connection.prepare_cached(sql)?.execute([print, seq]).map(drop)
     }
 
@@ -171,7 +173,8 @@ pub struct Written {
 }
 
 fn read(connection: &Connection, seq: i64) -> Result<Option<Print>> {
-    let sql = "SELECT id, fingerprint, received, dedupe_until FROM events WHERE seq = ?1";
+    let sql = "SELECT id, fingerprint, received, dedupe_until FROM events WHERE seq = ?1 UNION ALL \
+               SELECT id, fingerprint, received, dedupe_until FROM removed_prints WHERE seq = ?1";
     let print = |row: &rusqlite::Row<'_>| {
         let id = codec::event_id(row.get(0)?);
         Ok(Print { id, seq, fingerprint: row.get(1)?, received: row.get(2)?, until: row.get(3)? })

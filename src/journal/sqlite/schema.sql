@@ -31,6 +31,16 @@ CREATE TABLE old_prints (
   PRIMARY KEY (print, seq)
 ) STRICT, WITHOUT ROWID;
 
+-- What is left, while their window runs, of events that were removed because of the size.
+CREATE TABLE removed_prints (
+  seq          INTEGER PRIMARY KEY,
+  id           BLOB NOT NULL,
+  fingerprint  BLOB NOT NULL,
+  received     INTEGER NOT NULL,
+  dedupe_until INTEGER NOT NULL
+) STRICT;
+CREATE INDEX removed_prints_until ON removed_prints (dedupe_until);
+
 CREATE TABLE lanes (
   lane   INTEGER PRIMARY KEY,
   rule   TEXT NOT NULL,

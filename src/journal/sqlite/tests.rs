@@ -1,10 +1,12 @@
 //! The journal in SQLite against the common behaviour, and what is its own.
 
 mod faults;
+mod size;
 
 use super::*;
 use crate::journal::conformance::{NOW, Place, at, conformance, entry, id_of};
 use futures_util::FutureExt;
+use size::of_any_age;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +53,7 @@ conformance!(
     what_stays_blocked_is_leased_at_its_end,
     unrouted_events_are_routed_once,
     trimming_spares_what_is_still_needed,
+    what_the_size_removed_is_not_shown_and_its_twins_are_duplicates,
     generations_are_numbered_and_kept,
     events_are_listed_newest_first_and_filtered,
     a_closed_journal_refuses,
@@ -124,28 +127,9 @@ async fn a_full_disk_refuses_while_it_lasts_and_then_work_goes_on() {
     };
     assert!(error.to_string().contains("the disk is full"), "{error}");
     assert_eq!(journal.counts().await.unwrap().events, kept, "nothing was half kept");
-    let trim = Trim { now: at(NOW * 2), before: at(NOW * 2), size_bytes: u64::MAX, limit: 50 };
-    assert_eq!(journal.trim(trim).await.unwrap(), 50);
+    assert_eq!(journal.trim(of_any_age(50)).await.unwrap(), 50);
     let next = entry(kept, 1, &["r/a"]);
     assert_eq!(journal.append(next.clone()).await.unwrap(), Appended::New(id_of(&next)));
-}
-
-#[tokio::test]
-async fn a_journal_at_its_size_limit_refuses_events_and_still_settles() {
-    let dir = Dir::new();
-    let journal = dir.open_with(Options::default()).unwrap();
-    let first = entry(1, 0, &["r/a"]);
-    journal.append(first.clone()).await.unwrap();
-    journal.limit_size(1);
-    let error = journal.append(entry(2, 0, &[])).await.expect_err("it is full").to_string();
-    assert!(error.contains("size limit"), "{error}");
-    assert_eq!(journal.append(entry(1, 1, &[])).await.unwrap(), Appended::Duplicate(id_of(&first)));
-    let id = format!("{}/r/a", id_of(&first)).parse().unwrap();
-    let settlement = Settlement { id, outcome: Outcome::Skipped, attempt: None, now: at(NOW) };
-    journal.settle(settlement).await.unwrap();
-    assert_eq!(journal.counts().await.unwrap().pending, 0);
-    journal.limit_size(u64::MAX);
-    journal.append(entry(2, 0, &[])).await.unwrap();
 }
 
 #[tokio::test]
@@ -214,26 +198,6 @@ async fn fingerprints_that_begin_alike_are_told_apart() {
     assert_eq!(journal.append(second.clone()).await.unwrap(), Appended::New(id_of(&second)));
     assert_eq!(journal.append(first.clone()).await.unwrap(), Appended::Duplicate(id_of(&first)));
     assert_eq!(journal.append(second.clone()).await.unwrap(), Appended::Duplicate(id_of(&second)));
-}
-
-#[tokio::test]
-async fn trimming_passes_over_what_has_to_stay_in_bounded_steps() {
-    let dir = Dir::new();
-    let journal = dir.open();
-    for number in 0..40 {
-        let stays = number < 30;
-        journal
-            .append(entry(number, number.cast_signed(), if stays { &["r/a"] } else { &[] }))
-            .await
-            .unwrap();
-    }
-    let step =
-        || journal.trim(Trim { now: at(NOW * 2), before: at(NOW * 2), size_bytes: u64::MAX, limit: 2 });
-    let mut removed = Vec::new();
-    for _ in 0..9 {
-        removed.push(step().await.unwrap());
-    }
-    assert_eq!(removed, [0, 2, 2, 2, 2, 2, 0, 0, 0], "{removed:?}");
 }
 
 #[tokio::test]

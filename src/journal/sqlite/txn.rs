@@ -25,8 +25,9 @@ pub enum Fault {
 pub struct Shared {
     lanes: Mutex<Lanes>,
     pub work: Arc<Notify>,
-    /// Larger than that, the journal takes no more events.
-    pub size_limit_bytes: AtomicU64,
+    /// Larger than that, the journal is to be trimmed; a tenth past it, it takes no more events.
+    pub keep_bytes: AtomicU64,
+    pub too_large: Arc<Notify>,
     /// Key of the event at which the last step of trimming ended.
     pub trimmed_to: AtomicI64,
 }
@@ -36,7 +37,8 @@ impl Shared {
         Self {
             lanes: Mutex::default(),
             work: Arc::default(),
-            size_limit_bytes: AtomicU64::new(u64::MAX),
+            keep_bytes: AtomicU64::new(u64::MAX),
+            too_large: Arc::default(),
             trimmed_to: AtomicI64::new(i64::MIN),
         }
     }
@@ -110,16 +112,20 @@ impl<'a> Txn<'a> {
         Self { connection, prints, shared, options, tally, has_room: None, lanes, due, ended }
     }
 
-    /// Whether the journal is below its size limit. Asked once a group.
+    /// Whether the journal is below its size limit; says if it is to be trimmed. Asked once a group.
     pub fn has_room(&mut self) -> Result<bool, Fault> {
-        let limit = self.shared.size_limit_bytes.load(Ordering::Relaxed);
-        if limit == u64::MAX {
+        let keep = self.shared.keep_bytes.load(Ordering::Relaxed);
+        if keep == u64::MAX {
             return Ok(true);
         }
         if let Some(known) = self.has_room {
             return Ok(known);
         }
-        let has_room = super::retain::used_bytes(self.connection)? < limit;
+        let used = super::trim::used_bytes(self.connection)?;
+        if used > keep {
+            self.shared.too_large.notify_one();
+        }
+        let has_room = used < keep.saturating_add(keep / 10);
         self.has_room = Some(has_room);
         Ok(has_room)
     }

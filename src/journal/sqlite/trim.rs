@@ -1,0 +1,144 @@
+//! Which events go: by age behind their dedupe window, by size also inside of it.
+//!
+//! An event that goes inside its window leaves its print behind, so that its twin is a duplicate
+//! for as long as it would have been.
+
+use super::codec;
+use super::txn::{Fault, Shared, Txn};
+use crate::journal::Trim;
+use rusqlite::{Connection, params};
+use std::sync::atomic::Ordering;
+
+/// A step looks at this many times as many events as it may remove.
+const LOOK: usize = 8;
+/// After so many removals the size is looked at again, which costs as much as one of them.
+const SIZED_EVERY: usize = 16;
+
+/// A step of trimming: short, so that appends pass in between.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Key of the event at which it ended.
+    to: i64,
+    pub removed: usize,
+    /// Whether nothing that may go is left behind it.
+    pub is_last: bool,
+}
+
+impl Step {
+    /// Before the first one.
+    pub fn first(trim: &Trim, shared: &Shared) -> Self {
+        let to = if trim.afresh { i64::MIN } else { shared.trimmed_to.load(Ordering::Relaxed) };
+        Self { to, removed: 0, is_last: false }
+    }
+
+    /// The step behind this one: removes some events, and prints that are of no use any more.
+    pub fn run(self, txn: &mut Txn<'_>, trim: &Trim) -> Result<Self, Fault> {
+        let now = trim.now.as_millisecond();
+        let forgotten = forget_prints(txn.connection, now, trim.limit)?;
+        let is_too_large = used_bytes(txn.connection)? > trim.size_bytes;
+        let rows = candidates(txn.connection, self.to, trim, is_too_large)?;
+        let (mut removed, mut to) = (0, self.to);
+        for row in &rows {
+            if removed == trim.limit || (is_too_large && is_small_enough(txn.connection, removed, trim)?) {
+                break;
+            }
+            if row.is_settled && (is_too_large || row.dedupe_until < now) {
+                remove(txn, row, row.dedupe_until >= now)?;
+                removed += 1;
+            }
+            to = row.seq;
+        }
+        txn.shared.trimmed_to.store(to, Ordering::Relaxed);
+        let all_seen = rows.len() < look(trim) && rows.last().is_none_or(|row| row.seq == to);
+        Ok(Self { to, removed, is_last: all_seen && forgotten < trim.limit })
+    }
+}
+
+/// Whether so many removals were enough.
+fn is_small_enough(connection: &Connection, removed: usize, trim: &Trim) -> rusqlite::Result<bool> {
+    Ok(removed > 0 && removed.is_multiple_of(SIZED_EVERY) && used_bytes(connection)? <= trim.size_bytes)
+}
+
+/// Bytes of the database that hold something: freed pages are used again and do not count.
+pub fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let bytes = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
+    Ok(bytes.cast_unsigned())
+}
+
+/// An event old enough to go.
+struct Candidate {
+    seq: i64,
+    fingerprint: [u8; 32],
+    dedupe_until: i64,
+    /// Routed, and every delivery has ended.
+    is_settled: bool,
+}
+
+fn look(trim: &Trim) -> usize {
+    trim.limit.saturating_mul(LOOK)
+}
+
+/// The next of them: a limited number, so that a step's work is bounded however many old events
+/// have to stay.
+fn candidates(
+    connection: &Connection,
+    after: i64,
+    trim: &Trim,
+    of_any_age: bool,
+) -> rusqlite::Result<Vec<Candidate>> {
+    let sql = "SELECT seq, fingerprint, dedupe_until, generation IS NOT NULL AND NOT EXISTS \
+               (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.due IS NOT NULL) \
+               FROM events e WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3";
+    let before = if of_any_age { i64::MAX } else { codec::first_seq_at(trim.before) };
+    let look = i64::try_from(look(trim)).unwrap_or(i64::MAX);
+    let candidate = |row: &rusqlite::Row<'_>| {
+        let (seq, fingerprint, dedupe_until) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Candidate { seq, fingerprint, dedupe_until, is_settled: row.get(3)? })
+    };
+    connection.prepare_cached(sql)?.query_map([after, before, look], candidate)?.collect()
+}
+
+fn remove(txn: &mut Txn<'_>, event: &Candidate, keep_print: bool) -> Result<(), Fault> {
+    let sql = "SELECT state, count(*) FROM deliveries WHERE event = ?1 GROUP BY state";
+    let mut query = txn.connection.prepare_cached(sql)?;
+    let mut states = query.query([event.seq])?;
+    while let Some(row) = states.next()? {
+        txn.tally.add(codec::state(row.get(0)?), -row.get::<_, i64>(1)?);
+    }
+    if keep_print {
+        let sql = "INSERT INTO removed_prints (seq, id, fingerprint, received, dedupe_until) \
+                   SELECT seq, id, fingerprint, received, dedupe_until FROM events WHERE seq = ?1";
+        txn.connection.prepare_cached(sql)?.execute([event.seq])?;
+    } else {
+        forget_old_print(txn.connection, event.seq, &event.fingerprint)?;
+    }
+    for sql in [
+        "DELETE FROM attempts WHERE event = ?1",
+        "DELETE FROM deliveries WHERE event = ?1",
+        "DELETE FROM events WHERE seq = ?1",
+    ] {
+        txn.connection.prepare_cached(sql)?.execute([event.seq])?;
+    }
+    txn.tally.events -= 1;
+    Ok(())
+}
+
+/// Forgets prints of removed events whose window is over; returns how many.
+fn forget_prints(connection: &Connection, now: i64, limit: usize) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM removed_prints WHERE seq IN (SELECT seq FROM removed_prints \
+               WHERE dedupe_until < ?1 ORDER BY dedupe_until LIMIT ?2) RETURNING seq, fingerprint";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut query = connection.prepare_cached(sql)?;
+    let gone = query.query_map(params![now, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let gone: Vec<(i64, [u8; 32])> = gone.collect::<Result<_, _>>()?;
+    for (seq, fingerprint) in &gone {
+        forget_old_print(connection, *seq, fingerprint)?;
+    }
+    Ok(gone.len())
+}
+
+fn forget_old_print(connection: &Connection, seq: i64, fingerprint: &[u8; 32]) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM old_prints WHERE print = ?1 AND seq = ?2";
+    connection.prepare_cached(sql)?.execute([codec::print(fingerprint), seq]).map(drop)
+}
