@@ -119,7 +119,7 @@ fn print(stored: &StoredEvent, deliveries: &[Made]) -> Result<(), OutputError> {
     for (delivery, attempts) in deliveries {
         output::line(format_args!("\n{}  {}", delivery.id, delivery.state.name()))?;
         for attempt in attempts {
-            let took = humantime::format_duration(Duration::from_millis(attempt.duration.as_millis() as u64));
+            let took = format!("{:.1} ms", attempt.duration.as_secs_f64() * 1e3);
             let (number, at) = (attempt.number, time(attempt.started_at));
             let message = printable(&attempt.message);
             output::line(format_args!("  {number}. {at} {took}  {}  {message}", attempt.outcome))?;

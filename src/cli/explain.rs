@@ -1,19 +1,19 @@
 //! `hookyard explain EVENT [RULE]`: why an event matched what it matched, then and now.
 
-use super::output::{self, printable};
+mod report;
+
+use super::output;
 use super::{Common, Verdict, setup, sign};
 use crate::config::Config;
 use crate::event::{Event, EventId};
 use crate::journal::sqlite::SqliteHistory;
 use crate::journal::{EventFilter, History, StoredEvent};
 use crate::json::{self, Json};
-use crate::pattern::{Explanation, Finding, Leaf};
-use crate::rules::trace::{self, Traced};
-use crate::rules::{self, RuleSet};
+use crate::rules;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use jiff::Timestamp;
-use std::io::IsTerminal;
+use report::{Paint, Report};
 use std::path::Path;
 
 #[derive(Debug, Args)]
@@ -38,12 +38,20 @@ pub(super) fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Verdict
         Some(stored) => stored.event.clone(),
         None => from_file(&config, args)?,
     };
-    let (_, now) = setup::load(&config.rules, &settings)?;
+    let now = match (setup::load(&config.rules, &settings), &stored) {
+        (Ok((_, now)), _) => Some(now),
+        // What happened can be told all the same; what is wrong has been shown.
+        (Err(error), Some(_)) => {
+            eprintln!("error: {error:#}");
+            None
+        }
+        (Err(error), None) => return Err(error),
+    };
     let then = match stored.as_ref().and_then(|stored| stored.generation) {
         Some(number) => generation(&config, number)?.and_then(|tree| rules::load(&tree, &settings).rules),
         None => None,
     };
-    if let Some(rule) = &args.rule
+    if let (Some(rule), Some(now)) = (&args.rule, &now)
         && !now.rules.iter().any(|known| known.name == *rule)
     {
         bail!("there is no rule `{rule}` that is on in {}", config.rules.display());
@@ -52,15 +60,15 @@ pub(super) fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Verdict
         stored: stored.as_ref(),
         event: &event,
         then: then.as_ref(),
-        now: &now,
+        now: now.as_ref(),
         only: args.rule.as_deref(),
     };
     if common.json {
-        output::json_lines([&report.to_json()])?;
+        output::json_lines([report.to_json()])?;
     } else {
-        report.print();
+        output::line(report.text(&Paint::for_stdout()))?;
     }
-    Ok(Verdict::Fine)
+    Ok(if now.is_some() { Verdict::Fine } else { Verdict::Problems })
 }
 
 /// The event of the journal that is meant; `None` if a file is.
@@ -103,204 +111,5 @@ fn from_file(config: &Config, args: &ExplainArgs) -> anyhow::Result<Event> {
     match value {
         Json::Object(document) => Ok(Event::new(id, document)),
         other => bail!("{}: an event document is a map, this is a {}", args.event, other.kind()),
-    }
-}
-
-struct Report<'a> {
-    stored: Option<&'a StoredEvent>,
-    event: &'a Event,
-    /// The rules of the generation that routed it.
-    then: Option<&'a RuleSet>,
-    now: &'a RuleSet,
-    only: Option<&'a str>,
-}
-
-impl Report<'_> {
-    fn print(&self) {
-        let paint = Paint::for_stdout();
-        if let Some(stored) = self.stored {
-            self.print_then(stored, &paint);
-        }
-        println!("now:");
-        for traced in self.rules_now() {
-            print_rule(&traced, &paint);
-        }
-        for off in &self.now.off {
-            if self.only.is_none_or(|only| only == off.rule) {
-                println!("\n  {}  off: {}", paint.dim(&off.rule), off.why);
-            }
-        }
-    }
-
-    /// What happened when it came: the names are from the journal, the reasons from the files that
-    /// the journal keeps of that generation.
-    fn print_then(&self, stored: &StoredEvent, paint: &Paint) {
-        let Some(number) = stored.generation else {
-            return println!("then: it came while no rules were served, and waits for the first good ones\n");
-        };
-        let matched = if stored.rules.is_empty() { "no rule".to_owned() } else { stored.rules.join(", ") };
-        println!("then: generation {number} matched {}", paint.bold(&matched));
-        let Some(then) = self.then else {
-            return println!(
-                "  the files of that generation are not kept any more, so its reasons are unknown\n"
-            );
-        };
-        for traced in then
-            .trace(self.event)
-            .into_iter()
-            .filter(|traced| !traced.verdict.matched() && traced.pattern.holds)
-        {
-            println!("  {}  {}", traced.rule.name, reason(&traced));
-        }
-        println!();
-    }
-
-    fn rules_now(&self) -> impl Iterator<Item = Traced<'_>> {
-        self.now
-            .trace(self.event)
-            .into_iter()
-            .filter(|traced| self.only.is_none_or(|only| only == traced.rule.name))
-    }
-
-    fn to_json(&self) -> Json {
-        let then = self.stored.map(|stored| {
-            let held_back = self.then.map(|then| {
-                let traced = then.trace(self.event).into_iter();
-                let held = traced.filter(|traced| !traced.verdict.matched() && traced.pattern.holds);
-                Json::Array(
-                    held.map(|traced| {
-                        Json::object([
-                            ("rule", traced.rule.name.as_str().into()),
-                            ("why", reason(&traced).into()),
-                        ])
-                    })
-                    .collect(),
-                )
-            });
-            Json::object([
-                ("generation", stored.generation.into()),
-                ("matched", Json::Array(stored.rules.iter().map(|rule| rule.as_str().into()).collect())),
-                ("held_back", held_back.into()),
-            ])
-        });
-        Json::object([
-            ("event", self.event.id().to_string().into()),
-            ("then", then.into()),
-            ("now", Json::Array(self.rules_now().map(|traced| rule_json(&traced)).collect())),
-        ])
-    }
-}
-
-fn print_rule(traced: &Traced<'_>, paint: &Paint) {
-    let matched = traced.verdict.matched();
-    println!("\n  {} {}  {}", paint.mark(matched), paint.bold(&traced.rule.name), reason(traced));
-    print_findings(&traced.pattern, 2, paint);
-    match &traced.when {
-        None => {}
-        Some(Ok(holds)) => println!("    {} when: {holds}", paint.mark(*holds)),
-        Some(Err(error)) => println!("    {} when: {}", paint.mark(false), printable(error)),
-    }
-}
-
-fn print_findings(explanation: &Explanation<'_>, depth: usize, paint: &Paint) {
-    let pad = "  ".repeat(depth);
-    for finding in &explanation.findings {
-        match finding {
-            Finding::Leaf(leaf) => println!("{pad}{} {}", paint.mark(leaf.holds), leaf_text(leaf)),
-            Finding::Group(group) => {
-                println!("{pad}{} {}", paint.mark(group.holds), group.kind.name());
-                for branch in &group.branches {
-                    print_findings(branch, depth + 1, paint);
-                }
-            }
-        }
-    }
-}
-
-fn leaf_text(leaf: &Leaf<'_>) -> String {
-    let note = leaf.note.as_ref().map(|note| format!("  ({note})")).unwrap_or_default();
-    printable(&format!("{} is {}; wanted: {}{note}", leaf.path, found(leaf), leaf.wanted))
-}
-
-fn found(leaf: &Leaf<'_>) -> String {
-    leaf.actual.map_or_else(|| "absent".to_owned(), |value| format!("{} {value}", value.kind()))
-}
-
-/// One sentence about a rule.
-fn reason(traced: &Traced<'_>) -> String {
-    match &traced.verdict {
-        trace::Verdict::Matched => "matches".to_owned(),
-        trace::Verdict::MatchedWithError => {
-            "matches, but its `when` errs: its deliveries are blocked".to_owned()
-        }
-        trace::Verdict::NoMatch => "does not match".to_owned(),
-        trace::Verdict::WhenFalse => "its pattern holds, its `when` does not".to_owned(),
-        trace::Verdict::StoppedBy(rule) => format!("would match, but `{rule}` before it matched and stops"),
-        trace::Verdict::NotNeeded { because_of } => format!("is a fallback, and `{because_of}` matched"),
-        trace::Verdict::OwnEvent => {
-            "does not name `source: hookyard`, and so does not see hookyard's own events".to_owned()
-        }
-    }
-}
-
-fn rule_json(traced: &Traced<'_>) -> Json {
-    let when = traced.when.as_ref().map(|when| match when {
-        Ok(holds) => Json::object([("holds", (*holds).into())]),
-        Err(error) => Json::object([("error", error.as_str().into())]),
-    });
-    Json::object([
-        ("rule", traced.rule.name.as_str().into()),
-        ("file", (&*traced.rule.file).into()),
-        ("matched", traced.verdict.matched().into()),
-        ("why", reason(traced).into()),
-        ("nearness", json::Number::from_f64(traced.pattern.nearness()).map(Json::Number).into()),
-        ("pattern", findings_json(&traced.pattern)),
-        ("when", when.into()),
-    ])
-}
-
-fn findings_json(explanation: &Explanation<'_>) -> Json {
-    let shown = explanation.findings.iter().map(|finding| match finding {
-        Finding::Leaf(leaf) => Json::object([
-            ("path", leaf.path.to_string().into()),
-            ("actual", leaf.actual.cloned().into()),
-            ("present", leaf.actual.is_some().into()),
-            ("wanted", leaf.wanted.as_str().into()),
-            ("holds", leaf.holds.into()),
-            ("note", leaf.note.clone().into()),
-        ]),
-        Finding::Group(group) => Json::object([
-            ("group", group.kind.name().into()),
-            ("holds", group.holds.into()),
-            ("branches", Json::Array(group.branches.iter().map(findings_json).collect())),
-        ]),
-    });
-    Json::Array(shown.collect())
-}
-
-/// Colour on a terminal, none elsewhere.
-struct Paint {
-    on: bool,
-}
-
-impl Paint {
-    fn for_stdout() -> Self {
-        Self { on: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
-    }
-
-    fn with(&self, code: &str, text: &str) -> String {
-        if self.on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-
-    fn bold(&self, text: &str) -> String {
-        self.with("1", text)
-    }
-
-    fn dim(&self, text: &str) -> String {
-        self.with("2", text)
-    }
-
-    fn mark(&self, good: bool) -> String {
-        if good { self.with("32", "✓") } else { self.with("31", "✗") }
     }
 }

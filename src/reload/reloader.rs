@@ -7,7 +7,7 @@ use super::watcher::{Hint, LONGEST, QUIET, Watcher};
 use super::{Current, Request, Verdict, blocking};
 use crate::action::Context;
 use crate::config::{Config, Location};
-use crate::diagnostic::{self, Diagnostic};
+use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::journal::{Heal, Journal};
 use crate::rules::{RuleSet, Serving, Tree};
 use crate::source::Sources;
@@ -244,9 +244,7 @@ impl Reloader {
         let rules = if count == 1 { "rule" } else { "rules" };
         let summary = format!("generation {number} is served: {count} {rules}");
         info!("{summary}");
-        for warning in &diagnostics {
-            warn!("{warning}");
-        }
+        log(&diagnostics);
         Ok(self.publish(Verdict { at: now, ok: true, generation: Some(number), summary, diagnostics }))
     }
 
@@ -287,9 +285,7 @@ impl Reloader {
         let summary = format!("{}: {served}", diagnostic::summary(&diagnostics));
         if asked || last.ok || last.diagnostics != diagnostics {
             counter!("hookyard_reloads_total", "result" => "bad").increment(1);
-            for diagnostic in &diagnostics {
-                error!("{diagnostic}");
-            }
+            log(&diagnostics);
             error!("{summary}");
         }
         self.publish(Verdict { at: Timestamp::now(), ok: false, generation, summary, diagnostics })
@@ -323,6 +319,16 @@ impl Reloader {
         );
         warn!("{summary}");
         self.publish(Verdict { generation: Some(number), summary, ..(*last).clone() });
+    }
+}
+
+/// Each in the log at its own level.
+fn log(diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics {
+        match diagnostic.severity {
+            Severity::Error => error!("{diagnostic}"),
+            Severity::Warning => warn!("{diagnostic}"),
+        }
     }
 }
 

@@ -107,7 +107,7 @@ struct Compiler<'a> {
 impl Compiler<'_> {
     fn map(&mut self, object: &Object, schema: &[Param]) -> Params {
         for param in schema.iter().filter(|param| param.required && object.get(param.name).is_none()) {
-            self.errors.push(ConfigError::at("", format!("`{}` is missing: {}", param.name, param.summary)));
+            self.errors.push(ConfigError::at("", missing(param)));
         }
         let mut members = Vec::new();
         for (key, value) in object.iter() {
@@ -250,4 +250,12 @@ fn check_vars(name: &str, source: &str, vars: &Vars) -> Result<(), Problem> {
         path.0.push(step);
     }
     Ok(())
+}
+
+/// A summary is a sentence of the reference; here it goes on after a colon.
+fn missing(param: &Param) -> String {
+    let summary = param.summary.trim_end_matches('.');
+    let mut chars = summary.chars();
+    let first = chars.next().map(|char| char.to_lowercase().to_string()).unwrap_or_default();
+    format!("`{}` is missing: {first}{}", param.name, chars.as_str())
 }

@@ -33,7 +33,8 @@ fn check_says_what_is_wrong_and_where() {
     let output = home.run(&["check"]);
     assert_eq!(output.status.code(), Some(1));
     let shown = text(&output.stderr);
-    for part in ["rules/bad.yaml:2:11", "bad.yaml:3:5", "match", "bad.yaml:4:", "http", "mach: {status: finished}"]
+    for part in
+        ["rules/bad.yaml:2:11", "bad.yaml:3:5", "match", "bad.yaml:4:", "http", "mach: {status: finished}"]
     {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
