@@ -34,6 +34,8 @@ pub struct Reloader {
     /// What that looked like from outside, and the polls since then.
     stamp: Stamp,
     polls: u32,
+    /// Whether blocked deliveries could not be made due when they should have been.
+    heal_again: bool,
     /// The files behind what is served.
     tree: Option<Tree>,
     referenced: Referenced,
@@ -66,6 +68,7 @@ impl Reloader {
             seen: None,
             stamp: Stamp::default(),
             polls: 0,
+            heal_again: false,
             tree: None,
             referenced: Referenced::default(),
             serving,
@@ -101,6 +104,10 @@ impl Reloader {
                     None => return,
                 },
                 hint = watcher.changed() => {
+                    if self.heal_again {
+                        // All of them: one too many is attempted once more, nothing else.
+                        self.heal(Heal::All, Timestamp::now()).await;
+                    }
                     if hint == Hint::Event || self.looks_changed().await {
                         self.reload(false).await;
                     }
@@ -266,11 +273,13 @@ impl Reloader {
         gauge!("hookyard_generation").set(number as f64);
     }
 
-    async fn heal(&self, which: Heal, now: Timestamp) {
-        match self.journal.heal(which, now).await {
+    async fn heal(&mut self, which: Heal, now: Timestamp) {
+        let healed = self.journal.heal(which, now).await;
+        self.heal_again = healed.is_err();
+        match healed {
             Ok(0) => {}
             Ok(count) => info!("{count} blocked deliveries are due again"),
-            Err(error) => error!("blocked deliveries could not be made due: {error}"),
+            Err(error) => error!("blocked deliveries could not be made due, and will be soon: {error}"),
         }
     }
 
