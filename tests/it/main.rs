@@ -6,6 +6,7 @@ mod bad_input;
 mod cli;
 mod crash;
 mod delivery;
+mod docs;
 mod flow;
 mod floors;
 mod journal;
