@@ -38,7 +38,7 @@ pub enum AppError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Unguarded(#[from] admin::Unguarded),
-    #[error("cannot listen on {address}: {error}")]
+    #[error("cannot listen on {address}: {error} (--listen, --admin-listen or hookyard.yaml choose another)")]
     Listen { address: String, error: std::io::Error },
     #[error("metrics cannot be set up: {0}")]
     Metrics(String),

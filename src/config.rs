@@ -220,10 +220,15 @@ impl Config {
         let name: Arc<str> = location.name().into();
         let node = parse(&name, &text)?;
         let mut environment = location.environment()?;
-        let mut resolved = references::resolve(&node, &environment);
+        let mut resolved = references::resolve(&node, &environment, location.offline);
         if resolved.value.is_null() {
             // An empty file says what no file says.
             resolved.value = Json::Object(Object::new());
+        }
+        if resolved.value.as_object().is_none() {
+            let kind = resolved.value.kind();
+            let message = format!("the configuration is a map of keys such as `listen`, not a {kind}");
+            return Err(vec![place(ConfigError::at("", message), &node, &name, &text)]);
         }
         let mut errors = resolved.errors;
         environment.reserved = resolved.names;
@@ -307,7 +312,7 @@ fn place(error: ConfigError, node: &Node, name: &Arc<str>, text: &Arc<str>) -> D
 fn default_sources(environment: &mut Environment, errors: &mut Vec<ConfigError>) -> Sources {
     let text: Arc<str> = DEFAULT_SOURCES.into();
     let node = crate::yaml::parse(&"built-in".into(), &text).expect("the built-in sources are YAML");
-    let resolved = references::resolve(&node, environment);
+    let resolved = references::resolve(&node, environment, false);
     environment.reserved.extend(resolved.names);
     let configured = resolved.value.get("sources").and_then(Json::as_object);
     sources(configured.expect("the built-in sources are a map"), errors)
@@ -335,6 +340,14 @@ fn secrets(config: &Json) -> Vec<Option<Secret>> {
 }
 
 fn check(raw: &Raw, errors: &mut Vec<ConfigError>) {
+    for (pointer, listen) in [("/listen", &raw.listen), ("/admin/listen", &raw.admin.listen)] {
+        if listen.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+            let message = format!("`{listen}` is no address with a port");
+            errors.push(
+                ConfigError::at(pointer, message).with_help("write such as 127.0.0.1:8080 or [::]:8080"),
+            );
+        }
+    }
     let limits = &raw.limits;
     for (key, zero) in [
         ("body", limits.body_bytes == 0),

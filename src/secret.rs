@@ -150,6 +150,14 @@ pub trait Resolve: Send + Sync {
     /// [`Unresolved`] when there is no value.
     fn resolve(&self, reference: &Reference) -> Result<Secret, Unresolved>;
 
+    /// Whether there would be a value; asked when rules are loaded.
+    ///
+    /// # Errors
+    /// [`Unresolved`] when there is none.
+    fn check(&self, reference: &Reference) -> Result<(), Unresolved> {
+        self.resolve(reference).map(drop)
+    }
+
     /// Whether values are placeholders (in `check`, `test`, `route`, `explain`), so that an
     /// unresolved reference is a warning and not an error.
     fn placeholders(&self) -> bool {
@@ -209,6 +217,24 @@ pub struct Placeholders;
 impl Resolve for Placeholders {
     fn resolve(&self, reference: &Reference) -> Result<Secret, Unresolved> {
         Ok(Secret::new(reference.to_string()))
+    }
+
+    fn placeholders(&self) -> bool {
+        true
+    }
+}
+
+/// Placeholders for a dry run that tells, all the same, what is not set.
+#[derive(Clone, Debug)]
+pub struct DryRun(pub Environment);
+
+impl Resolve for DryRun {
+    fn resolve(&self, reference: &Reference) -> Result<Secret, Unresolved> {
+        Placeholders.resolve(reference)
+    }
+
+    fn check(&self, reference: &Reference) -> Result<(), Unresolved> {
+        self.0.check(reference)
     }
 
     fn placeholders(&self) -> bool {

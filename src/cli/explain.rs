@@ -32,7 +32,9 @@ pub(super) struct ExplainArgs {
 
 pub(super) fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Verdict> {
     let config = setup::config(&setup::location(common)?)?;
-    let settings = setup::dry_settings(&config, args.env);
+    let mut settings = setup::dry_settings(&config, args.env);
+    // A rule that is off where this runs is told as off, as the server does.
+    settings.assume_required = false;
     let stored = stored(&config, &args.event)?;
     let event = match &stored {
         Some(stored) => stored.event.clone(),

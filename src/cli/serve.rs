@@ -38,6 +38,7 @@ impl ServeArgs {
 pub(super) fn run(common: &Common, args: ServeArgs) -> anyhow::Result<Verdict> {
     logging::start();
     let mut location = setup::location(common)?;
+    location.offline = false;
     let overrides = &mut location.overrides;
     overrides.listen = args.listen.or(overrides.listen.take());
     overrides.admin_listen = args.admin_listen.or(overrides.admin_listen.take());

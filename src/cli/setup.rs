@@ -6,7 +6,7 @@ use crate::config::{Config, Location};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::reload;
 use crate::rules::{self, Loaded, RuleSet, Settings, Tree};
-use crate::secret::Placeholders;
+use crate::secret::DryRun;
 use anyhow::{Context as _, bail};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -19,6 +19,7 @@ pub(super) fn location(common: &Common) -> anyhow::Result<Location> {
         bail!("--config {}: there is no such file", file.display());
     }
     let mut location = Location::find(common.config.clone(), &here);
+    location.offline = true;
     location.overrides.rules.clone_from(&common.rules);
     location.overrides.journal.clone_from(&common.journal);
     // Values that are not text cannot be referred to from YAML, which is text.
@@ -55,7 +56,7 @@ pub(super) fn dry_settings(config: &Config, real_environment: bool) -> Settings 
     let mut settings = reload::settings(config, context);
     settings.assume_required = true;
     if !real_environment {
-        settings.resolver = Arc::new(Placeholders);
+        settings.resolver = Arc::new(DryRun(config.environment.clone()));
     }
     settings
 }

@@ -17,6 +17,8 @@ pub struct Location {
     /// `None`: the built-in configuration.
     pub file: Option<PathBuf>,
     pub overrides: Overrides,
+    /// Whether nothing is served by it: a check on another machine does not have the admin token.
+    pub offline: bool,
     /// The process's environment, read once at the start.
     pub environment: BTreeMap<String, String>,
 }

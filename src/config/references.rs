@@ -14,13 +14,20 @@ pub(super) struct Resolved {
     /// Files used.
     pub files: BTreeSet<String>,
     pub errors: Vec<ConfigError>,
+    offline: bool,
 }
 
 /// Resolves every reference. An unset one is an error, except in a source's `secrets`, where it
 /// becomes `null`: the source starts and waits for it.
-pub(super) fn resolve(node: &Node, environment: &Environment) -> Resolved {
-    let value = Json::Null;
-    let mut resolved = Resolved { value, names: BTreeSet::new(), files: BTreeSet::new(), errors: Vec::new() };
+/// While nothing is served (`offline`) the admin token may be unset too.
+pub(super) fn resolve(node: &Node, environment: &Environment, offline: bool) -> Resolved {
+    let mut resolved = Resolved {
+        value: Json::Null,
+        names: BTreeSet::new(),
+        files: BTreeSet::new(),
+        errors: Vec::new(),
+        offline,
+    };
     resolved.value = resolved.walk(node, "", environment);
     resolved
 }
@@ -79,6 +86,7 @@ impl Resolved {
         match environment.resolve(reference) {
             Ok(secret) => Some(secret.expose().to_owned()),
             Err(_) if is_source_secret(pointer) => None,
+            Err(_) if self.offline && pointer == "/admin/token" => None,
             Err(error) => {
                 let help = "set it, put it into .env beside this file, or write ${NAME:-default}";
                 self.errors.push(ConfigError::at(pointer, error.to_string()).with_help(help));

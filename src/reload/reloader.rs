@@ -220,8 +220,10 @@ impl Reloader {
         if config.fingerprint == self.config.borrow().fingerprint {
             return;
         }
-        let Some(tree) = self.tree.clone() else { return };
-        let Some(number) = self.serving.borrow().as_ref().map(|serving| serving.number) else { return };
+        let serving = self.serving.borrow().as_ref().map(|serving| serving.number);
+        let (Some(tree), Some(number)) = (self.tree.clone(), serving) else {
+            return self.follow_alone(config);
+        };
         let referenced = self.referenced.clone();
         match self.compile(config.clone(), tree, referenced).await {
             Ok(candidate) => {
@@ -229,9 +231,21 @@ impl Reloader {
                 info!("the configuration has changed, and is used with the rules of generation {number}");
             }
             Err(_) => {
-                warn!("the configuration has changed, but the rules that are served do not load with it")
+                warn!("the configuration has changed, but the rules that are served do not load with it");
+                self.follow_alone(config);
             }
         }
+    }
+
+    /// A secret that was taken away, a token or a limit hold whatever the rules are.
+    fn follow_alone(&self, config: &Config) {
+        if self.refuse_unguarded(config).is_err() {
+            return;
+        }
+        tell_sources(Some(&self.sources.borrow()), &config.sources);
+        self.sources.send_replace(Arc::clone(&config.sources));
+        self.config.send_replace(Arc::new(config.clone()));
+        info!("the configuration has changed: sources, limits and the admin side follow it");
     }
 
     async fn swap(&mut self, candidate: Candidate) -> Result<Arc<Verdict>, Vec<Diagnostic>> {
@@ -301,6 +315,7 @@ impl Reloader {
     }
 
     fn publish(&self, verdict: Verdict) -> Arc<Verdict> {
+        gauge!("hookyard_reload_ok").set(f64::from(u8::from(verdict.ok)));
         let verdict = Arc::new(verdict);
         self.verdict.send_replace(Arc::clone(&verdict));
         verdict

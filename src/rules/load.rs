@@ -82,6 +82,12 @@ pub(super) fn texts<'t>(
 ) -> BTreeMap<&'t str, &'t str> {
     let mut texts = BTreeMap::new();
     for (path, content) in tree.iter().filter(|(path, _)| is_wanted(path)) {
+        if content.trim_ascii().is_empty() && tree::is_rules(path) {
+            // An editor may be about to write it: what stood in it must not be gone for a moment.
+            let empty = Diagnostic::error(path.as_str(), "the file is empty");
+            diagnostics.push(empty.with_help("write `rules:` and a rule, or remove the file"));
+            continue;
+        }
         match std::str::from_utf8(content) {
             Ok(text) => _ = texts.insert(path.as_str(), text),
             Err(error) => {

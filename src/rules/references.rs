@@ -38,11 +38,20 @@ impl Compiler<'_> {
     pub(super) fn check_references(&self, rule: &Rule, raw: &RawRule<'_>, report: &mut Report<'_>) {
         for (planned, action) in rule.actions.iter().zip(&raw.actions) {
             for reference in planned.params.references(&self.vars) {
-                if let Err(error) = self.settings.resolver.resolve(&reference) {
+                if self.is_assumed(&reference, raw) {
+                    continue;
+                }
+                if let Err(error) = self.settings.resolver.check(&reference) {
                     self.unresolved(&reference, &error, action.value, raw, report);
                 }
             }
         }
+    }
+
+    /// Whether the rule would be off without it, which a dry run is not told about.
+    fn is_assumed(&self, reference: &Reference, raw: &RawRule<'_>) -> bool {
+        let required = |name: &str| raw.requires.iter().any(|(required, _)| *required == name);
+        self.settings.assume_required && matches!(reference, Reference::Env { name, .. } if required(name))
     }
 
     fn unresolved(

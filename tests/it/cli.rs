@@ -81,6 +81,25 @@ fn without_a_configuration_everything_has_a_default() {
 }
 
 #[test]
+fn check_warns_of_what_is_not_set_and_needs_no_admin_token() {
+    let home = Home::with_rules("rules: [{name: tell, match: any, actions: [{http: {url: '${CRM_URL}'}}]}]");
+    home.write("hookyard.yaml", "admin: {token: '${ADMIN_TOKEN}'}\n");
+    let output = home.run(&["check"]);
+    assert!(output.status.success(), "{output:?}");
+    let shown = text(&output.stderr);
+    assert!(shown.contains("warning") && shown.contains("CRM_URL"), "{shown}");
+    assert_eq!(home.run(&["check", "--env"]).status.code(), Some(1));
+    let output = home.run(&["serve"]);
+    assert!(text(&output.stderr).contains("ADMIN_TOKEN"), "{output:?}");
+
+    for (wrong, word) in [("- a\n", "map"), ("listen: 127.0.0.1\n", "port")] {
+        home.write("hookyard.yaml", wrong);
+        let shown = text(&home.run(&["check"]).stderr);
+        assert!(shown.contains(word), "{wrong}: {shown}");
+    }
+}
+
+#[test]
 fn test_runs_the_rules_own_tests() {
     let home = Home::with_rules(RULES);
     let good = home.ok(&["test"]);

@@ -253,6 +253,35 @@ fn the_secret_of_the_built_in_configuration_is_not_readable_from_rules() {
 }
 
 #[test]
+fn a_secret_that_is_taken_away_is_gone_whatever_the_rules_are() {
+    let home = Home::with_rules("rules: [");
+    home.configure("sources: {browser-use: {preset: browser-use, secrets: ['${LATER}']}}\n");
+    home.write(".env", &format!("LATER={}\n", crate::support::SECRET));
+    let server = home.start();
+    server.accept(&event("t-1", "finished", json!({})));
+    home.save(".env", "");
+    server.wait_for("the secret is gone", |status| status["sources"][0]["state"] != json!("receiving"));
+    assert_eq!(server.send(&event("t-2", "finished", json!({}))).status, 503);
+}
+
+#[test]
+fn a_file_that_is_empty_for_a_moment_takes_no_rule_away() {
+    let home = Home::with_rules(&writing("a.txt"));
+    home.write(
+        "rules/strays.yaml",
+        "rules: [{name: strays, match: any, fallback: true, actions: [{log: {}}]}]",
+    );
+    let server = home.start();
+    home.write("rules/rules.yaml", "");
+    let status = server.wait_for("the refusal", |status| status["reload"]["ok"] == json!(false));
+    assert_eq!(status["rules"], json!(["all", "strays"]));
+    home.write("rules/rules.yaml", &writing("b.txt"));
+    server.wait_for("the whole file", |status| status["reload"]["ok"] == json!(true));
+    server.accept(&event("t-1", "finished", json!({})));
+    eventually("the rule acts", || home.lines("b.txt").first().cloned());
+}
+
+#[test]
 fn under_load_no_request_fails_and_each_event_has_one_generation() {
     let home = Home::with_rules(&marked(0));
     let server = home.start();

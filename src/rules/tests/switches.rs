@@ -2,7 +2,7 @@
 
 use super::{lines, load, settings, tree, with_resolver};
 use crate::diagnostic::Severity;
-use crate::secret::{Reference, Resolve, Secret, Unresolved};
+use crate::secret::{DryRun, Environment};
 use std::sync::Arc;
 
 const SLACK: &str = "\
@@ -62,18 +62,12 @@ fn a_reference_in_vars_counts_where_a_rule_uses_that_entry() {
 
 #[test]
 fn with_placeholders_an_unset_reference_is_a_warning() {
-    struct Nothing;
-    impl Resolve for Nothing {
-        fn resolve(&self, reference: &Reference) -> Result<Secret, Unresolved> {
-            Err(Unresolved::Unset(reference.to_string()))
-        }
-        fn placeholders(&self) -> bool {
-            true
-        }
-    }
-    let mut settings = with_resolver(Arc::new(Nothing));
+    let mut settings = with_resolver(Arc::new(DryRun(Environment::default())));
     settings.assume_required = true;
-    let loaded = load(&tree(&[("a.yaml", SLACK)]), &settings);
+    let guarded = load(&tree(&[("a.yaml", SLACK)]), &settings);
+    assert_eq!(guarded.diagnostics.len(), 0, "what `requires` names is assumed: {:#?}", lines(&guarded));
+    let unguarded = SLACK.replace("requires:", "# requires:");
+    let loaded = load(&tree(&[("a.yaml", unguarded.as_str())]), &settings);
     assert_eq!(loaded.diagnostics.len(), 1, "{:#?}", lines(&loaded));
     assert_eq!(loaded.diagnostics[0].severity, Severity::Warning);
     assert!(loaded.rules.is_some_and(|rules| rules.rules.len() == 1));
