@@ -36,7 +36,8 @@ impl Briefs {
     pub fn add(&mut self, pattern: Option<&Pattern>) {
         if let Some(Pattern::All(parts)) = pattern {
             // Each part adds to it, whether or not one before it was said in full.
-            let whole = parts.iter().fold(true, |whole, part| self.fields(part) && whole);
+            let mut whole = true;
+            parts.iter().for_each(|part| whole &= self.fields(part));
             self.steps.extend((!whole).then_some(MORE));
         }
         self.ends.push(self.steps.len());
