@@ -22,6 +22,8 @@ pub const FIELDS: &[&str] = &[
     "hops",
 ];
 
+const PREFIX: &str = "evt_";
+
 /// `evt_` and a ULID: sorts by time of receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub Ulid);
@@ -31,11 +33,17 @@ impl EventId {
     pub fn new(now_ms: u64, random: u128) -> Self {
         Self(Ulid::from_parts(now_ms, random))
     }
+
+    /// As it is displayed; made in one go, since each event has it made.
+    fn text(self) -> String {
+        let mut digits = [0; ulid::ULID_LEN];
+        [PREFIX, self.0.array_to_str(&mut digits)].concat()
+    }
 }
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "evt_{}", self.0)
+        f.write_str(&self.text())
     }
 }
 
@@ -48,7 +56,7 @@ impl FromStr for EventId {
     type Err = NotAnEventId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let ulid = text.strip_prefix("evt_").and_then(|ulid| Ulid::from_string(ulid).ok());
+        let ulid = text.strip_prefix(PREFIX).and_then(|ulid| Ulid::from_string(ulid).ok());
         ulid.map(Self).ok_or_else(|| NotAnEventId(text.to_owned()))
     }
 }
@@ -65,7 +73,7 @@ pub struct Event {
 impl Event {
     /// The event of a document whose `id` this sets.
     pub fn new(id: EventId, mut document: Object) -> Self {
-        document.insert("id", id.to_string());
+        document.insert("id", id.text());
         Self { id, document: Arc::new(Json::Object(document)) }
     }
 

@@ -8,9 +8,7 @@
 mod canonical;
 mod number;
 mod parse;
-mod short;
 
-use short::Short;
 use std::fmt;
 
 pub use canonical::{CanonicalForm, write_canonical};
@@ -31,7 +29,7 @@ pub enum Json {
 /// The members of a JSON object: each key once, sorted by code point (which for UTF-8 is byte
 /// order), so that a lookup is a binary search and the canonical form needs no sorting.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Object(Vec<(Short, Json)>);
+pub struct Object(Vec<(Box<str>, Json)>);
 
 /// Up to so many it is quicker to look at each key: most differ in length already, which is told
 /// without comparing bytes.
@@ -56,11 +54,11 @@ impl Object {
         Self::from_keys(members.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
-    fn from_keys(mut members: Vec<(Short, Json)>) -> Result<Self, DuplicateKey> {
+    fn from_keys(mut members: Vec<(Box<str>, Json)>) -> Result<Self, DuplicateKey> {
         if !members.is_sorted_by(|a, b| a.0 < b.0) {
             members.sort_by(|a, b| a.0.cmp(&b.0));
             if let Some(twins) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-                return Err(DuplicateKey(twins[0].0.as_str().to_owned()));
+                return Err(DuplicateKey(twins[0].0.clone().into()));
             }
         }
         Ok(Self(members))
@@ -81,9 +79,9 @@ impl Object {
     }
 
     /// Sets `key`, and returns the value it had.
-    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Json>) -> Option<Json> {
-        let (key, value) = (key.into(), value.into());
-        match self.position(&key) {
+    pub fn insert(&mut self, key: impl AsRef<str> + Into<Box<str>>, value: impl Into<Json>) -> Option<Json> {
+        let value = value.into();
+        match self.position(key.as_ref()) {
             Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
             Err(at) => {
                 self.0.insert(at, (key.into(), value));
@@ -99,12 +97,12 @@ impl Object {
 
     /// The members in order of their keys.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Json)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
+        self.0.iter().map(|(key, value)| (&**key, value))
     }
 
     /// The keys in order.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.0.iter().map(|(key, _)| key.as_str())
+        self.0.iter().map(|(key, _)| &**key)
     }
 
     /// How many members there are.
@@ -124,7 +122,8 @@ impl Object {
 
 impl IntoIterator for Object {
     type Item = (String, Json);
-    type IntoIter = std::iter::Map<std::vec::IntoIter<(Short, Json)>, fn((Short, Json)) -> (String, Json)>;
+    type IntoIter =
+        std::iter::Map<std::vec::IntoIter<(Box<str>, Json)>, fn((Box<str>, Json)) -> (String, Json)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter().map(|(key, value)| (key.into(), value))
@@ -132,7 +131,7 @@ impl IntoIterator for Object {
 }
 
 /// Later members replace earlier ones of the same key, as in a map.
-impl<K: Into<String>, V: Into<Json>> FromIterator<(K, V)> for Object {
+impl<K: AsRef<str> + Into<Box<str>>, V: Into<Json>> FromIterator<(K, V)> for Object {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Self {
         let mut object = Self::new();
         for (key, value) in members {
@@ -144,7 +143,7 @@ impl<K: Into<String>, V: Into<Json>> FromIterator<(K, V)> for Object {
 
 impl Json {
     /// An object of these members.
-    pub fn object<K: Into<String>>(members: impl IntoIterator<Item = (K, Json)>) -> Self {
+    pub fn object<K: AsRef<str> + Into<Box<str>>>(members: impl IntoIterator<Item = (K, Json)>) -> Self {
         Self::Object(members.into_iter().collect())
     }
 

@@ -1,6 +1,5 @@
 //! A number that keeps its text and is compared by its exact value.
 
-use super::short::Short;
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
@@ -9,7 +8,7 @@ use std::hash::{Hash, Hasher};
 /// Equality and order are those of the exact decimal values: `1` = `1.0` = `10e-1`, and integers
 /// past 2^53 stay distinct.
 #[derive(Clone, Debug)]
-pub struct Number(Short);
+pub struct Number(Box<str>);
 
 impl Number {
     /// Takes a text that the parser has found to be a JSON number.
@@ -37,7 +36,7 @@ impl Number {
 
     /// As it was written.
     pub fn text(&self) -> &str {
-        self.0.as_str()
+        &self.0
     }
 
     /// Whether it is written as an integer: no fraction and no exponent.

@@ -1,6 +1,5 @@
 //! The parser: strict JSON (RFC 8259) in UTF-8, each key once, every number kept as its text.
 
-use super::short::Short;
 use super::{DuplicateKey, Json, Number, Object};
 
 /// How deeply lists and objects may be nested. RFC 8259 section 9 lets a parser set a limit;
@@ -26,48 +25,60 @@ pub struct ParseError {
 pub fn parse(bytes: &[u8]) -> Result<Json, ParseError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| ParseError { offset: error.valid_up_to(), reason: "invalid UTF-8".to_owned() })?;
-    let mut parser = Parser { text, bytes, at: 0, members: Vec::new(), items: Vec::new() };
-    parser.skip_space();
-    let value = parser.value(0)?;
-    parser.skip_space();
-    match parser.peek() {
-        None => Ok(value),
-        Some(_) => Err(parser.error("something follows the value")),
-    }
+    let mut parser = Parser { text, bytes, at: 0, failure: None };
+    parser.whole().map_err(|Failed| parser.failure.expect("it is set where `Failed` is made"))
 }
 
 struct Parser<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
-    /// Of the objects that are open, innermost last: each is moved into a vector of its own size
-    /// when it closes.
-    members: Vec<(Short, Json)>,
-    /// The same of arrays.
-    items: Vec<Json>,
+    /// Why it failed, once it has.
+    failure: Option<ParseError>,
 }
 
-/// Room at the top of a document for what is added to it: an event gets its id.
-const SPARE_MEMBERS: usize = 1;
+/// What a step of the parser yields.
+type Parsed<T> = Result<T, Failed>;
+
+/// The error is in the parser: what is returned fits into registers.
+struct Failed;
+
+const LONE_SURROGATE: &str = "a lone surrogate";
+
+/// Room at the top of a document: as many fields as an event has.
+const TOP_MEMBERS: usize = 12;
 
 impl<'a> Parser<'a> {
-    fn value(&mut self, depth: usize) -> Result<Json, ParseError> {
+    fn whole(&mut self) -> Parsed<Json> {
+        let mut value = Json::Null;
+        self.skip_space();
+        self.value(0, &mut value)?;
+        self.skip_space();
         match self.peek() {
-            Some(b'{') => self.object(depth + 1),
-            Some(b'[') => self.array(depth + 1),
-            Some(b'"') => self.string().map(Json::String),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Json::Bool(true)),
-            Some(b'f') => self.word("false", Json::Bool(false)),
-            Some(b'n') => self.word("null", Json::Null),
-            Some(_) => Err(self.error("a value is expected")),
-            None => Err(self.error("the text ends where a value is expected")),
+            None => Ok(value),
+            Some(_) => Err(self.error("something follows the value")),
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Json, ParseError> {
+    /// Reads a value into its place: moving it there from a `Result` costs more than making it.
+    fn value(&mut self, depth: usize, place: &mut Json) -> Parsed<()> {
+        *place = match self.peek() {
+            Some(b'{') => self.object(depth + 1).map(Json::Object)?,
+            Some(b'[') => self.array(depth + 1).map(Json::Array)?,
+            Some(b'"') => Json::String(self.string()?),
+            Some(b'-' | b'0'..=b'9') => Json::Number(self.number()?),
+            Some(b't') => self.word("true", Json::Bool(true))?,
+            Some(b'f') => self.word("false", Json::Bool(false))?,
+            Some(b'n') => self.word("null", Json::Null)?,
+            Some(_) => return Err(self.error("a value is expected")),
+            None => return Err(self.error("the text ends where a value is expected")),
+        };
+        Ok(())
+    }
+
+    fn object(&mut self, depth: usize) -> Parsed<Object> {
         let start = self.open(depth)?;
-        let first = self.members.len();
+        let mut members = Vec::with_capacity(if depth == 1 { TOP_MEMBERS } else { 0 });
         if !self.eat(b'}') {
             loop {
                 if self.peek() != Some(b'"') {
@@ -79,38 +90,34 @@ impl<'a> Parser<'a> {
                     return Err(self.error("`:` is expected"));
                 }
                 self.skip_space();
-                let value = self.value(depth)?;
-                self.members.push((key, value));
+                members.push((key, Json::Null));
+                let (_, place) = members.last_mut().expect("one was pushed");
+                self.value(depth, place)?;
                 if self.closes(b'}')? {
                     break;
                 }
             }
         }
-        let spare = if depth == 1 { SPARE_MEMBERS } else { 0 };
-        let mut members = Vec::with_capacity(self.members.len() - first + spare);
-        members.extend(self.members.drain(first..));
-        let object = Object::from_keys(members)
-            .map_err(|error: DuplicateKey| ParseError { offset: start, reason: error.to_string() })?;
-        Ok(Json::Object(object))
+        Object::from_keys(members).map_err(|error: DuplicateKey| self.refuse(start, error.to_string()))
     }
 
-    fn array(&mut self, depth: usize) -> Result<Json, ParseError> {
+    fn array(&mut self, depth: usize) -> Parsed<Vec<Json>> {
         self.open(depth)?;
-        let first = self.items.len();
+        let mut items = Vec::new();
         if !self.eat(b']') {
             loop {
-                let item = self.value(depth)?;
-                self.items.push(item);
+                items.push(Json::Null);
+                self.value(depth, items.last_mut().expect("one was pushed"))?;
                 if self.closes(b']')? {
                     break;
                 }
             }
         }
-        Ok(Json::Array(self.items.split_off(first)))
+        Ok(items)
     }
 
     /// Steps over the opening bracket and the space behind it; returns where the bracket was.
-    fn open(&mut self, depth: usize) -> Result<usize, ParseError> {
+    fn open(&mut self, depth: usize) -> Parsed<usize> {
         if depth > MAX_DEPTH {
             return Err(self.error(&format!("nested deeper than {MAX_DEPTH} levels")));
         }
@@ -122,7 +129,8 @@ impl<'a> Parser<'a> {
 
     /// Steps over what follows an element: `true` behind the closing bracket, `false` behind a
     /// comma and its space.
-    fn closes(&mut self, bracket: u8) -> Result<bool, ParseError> {
+    #[inline]
+    fn closes(&mut self, bracket: u8) -> Parsed<bool> {
         self.skip_space();
         if self.eat(bracket) {
             return Ok(true);
@@ -134,14 +142,14 @@ impl<'a> Parser<'a> {
         Ok(false)
     }
 
-    fn key(&mut self) -> Result<Short, ParseError> {
+    fn key(&mut self) -> Parsed<Box<str>> {
         match self.plain_string() {
             Ok(key) => Ok(key.into()),
-            Err(run) => self.escaped_string(run).map(Short::from),
+            Err(run) => self.escaped_string(run).map(String::into_boxed_str),
         }
     }
 
-    fn string(&mut self) -> Result<String, ParseError> {
+    fn string(&mut self) -> Parsed<String> {
         match self.plain_string() {
             Ok(text) => Ok(text.to_owned()),
             Err(run) => self.escaped_string(run),
@@ -155,7 +163,7 @@ impl<'a> Parser<'a> {
         if self.eat(b'"') { Ok(run) } else { Err(run) }
     }
 
-    fn escaped_string(&mut self, run: &str) -> Result<String, ParseError> {
+    fn escaped_string(&mut self, run: &str) -> Parsed<String> {
         let mut out = run.to_owned();
         loop {
             match self.peek() {
@@ -172,6 +180,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The characters up to the next quote, backslash or control character.
+    #[inline]
     fn run(&mut self) -> &'a str {
         let start = self.at;
         let (words, rest) = self.bytes[start..].as_chunks::<8>();
@@ -186,7 +195,7 @@ impl<'a> Parser<'a> {
         &self.text[start..self.at]
     }
 
-    fn escape(&mut self) -> Result<char, ParseError> {
+    fn escape(&mut self) -> Parsed<char> {
         let start = self.at;
         self.at += 2;
         let char = match self.bytes.get(start + 1) {
@@ -199,43 +208,47 @@ impl<'a> Parser<'a> {
             Some(b'r') => '\r',
             Some(b't') => '\t',
             Some(b'u') => return self.unicode_escape(start),
-            _ => return Err(ParseError { offset: start, reason: "an unknown escape".to_owned() }),
+            _ => return Err(self.refuse(start, "an unknown escape")),
         };
         Ok(char)
     }
 
-    fn unicode_escape(&mut self, start: usize) -> Result<char, ParseError> {
-        let lone = || ParseError { offset: start, reason: "a lone surrogate".to_owned() };
+    fn unicode_escape(&mut self, start: usize) -> Parsed<char> {
         let high = self.hex4(start)?;
-        if !(0xd800..0xe000).contains(&high) {
-            return char::from_u32(high).ok_or_else(lone);
-        }
-        if high >= 0xdc00 || !self.bytes[self.at..].starts_with(b"\\u") {
-            return Err(lone());
-        }
-        self.at += 2;
-        let low = self.hex4(start)?;
-        if !(0xdc00..0xe000).contains(&low) {
-            return Err(lone());
-        }
-        char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)).ok_or_else(lone)
+        let code = match high {
+            0xd800..0xdc00 => 0x10000 + ((high - 0xd800) << 10) + self.low_surrogate(start)?,
+            _ => high,
+        };
+        char::from_u32(code).ok_or_else(|| self.refuse(start, LONE_SURROGATE))
     }
 
-    fn hex4(&mut self, start: usize) -> Result<u32, ParseError> {
+    /// The lower ten bits of a pair, from its second half.
+    fn low_surrogate(&mut self, start: usize) -> Parsed<u32> {
+        if !self.bytes[self.at..].starts_with(b"\\u") {
+            return Err(self.refuse(start, LONE_SURROGATE));
+        }
+        self.at += 2;
+        match self.hex4(start)? {
+            low @ 0xdc00..0xe000 => Ok(low - 0xdc00),
+            _ => Err(self.refuse(start, LONE_SURROGATE)),
+        }
+    }
+
+    fn hex4(&mut self, start: usize) -> Parsed<u32> {
         let digits = self.bytes.get(self.at..self.at + 4).filter(|d| d.iter().all(u8::is_ascii_hexdigit));
         let Some(digits) = digits else {
-            return Err(ParseError { offset: start, reason: "`\\u` needs four hex digits".to_owned() });
+            return Err(self.refuse(start, "`\\u` needs four hex digits"));
         };
         self.at += 4;
         Ok(digits.iter().fold(0, |sum, digit| sum * 16 + (*digit as char).to_digit(16).unwrap_or(0)))
     }
 
-    fn number(&mut self) -> Result<Json, ParseError> {
+    fn number(&mut self) -> Parsed<Number> {
         let start = self.at;
         self.eat(b'-');
         if self.eat(b'0') {
             if matches!(self.peek(), Some(b'0'..=b'9')) {
-                return Err(ParseError { offset: start, reason: "a number with a leading zero".to_owned() });
+                return Err(self.refuse(start, "a number with a leading zero"));
             }
         } else {
             self.digits()?;
@@ -252,15 +265,12 @@ impl<'a> Parser<'a> {
         }
         let text = &self.text[start..self.at];
         if !integer && text.parse::<f64>().is_ok_and(f64::is_infinite) {
-            return Err(ParseError {
-                offset: start,
-                reason: format!("{text} is out of the range of a double"),
-            });
+            return Err(self.refuse(start, format!("{text} is out of the range of a double")));
         }
-        Ok(Json::Number(Number::from_checked(text)))
+        Ok(Number::from_checked(text))
     }
 
-    fn digits(&mut self) -> Result<(), ParseError> {
+    fn digits(&mut self) -> Parsed<()> {
         let count = self.bytes[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         if count == 0 {
             return Err(self.error("a digit is expected"));
@@ -269,7 +279,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn word(&mut self, word: &str, value: Json) -> Result<Json, ParseError> {
+    fn word(&mut self, word: &str, value: Json) -> Parsed<Json> {
         if !self.bytes[self.at..].starts_with(word.as_bytes()) {
             return Err(self.error("a value is expected"));
         }
@@ -287,14 +297,22 @@ impl<'a> Parser<'a> {
         found
     }
 
+    #[inline]
     fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
     }
 
-    fn error(&self, reason: &str) -> ParseError {
-        ParseError { offset: self.at, reason: reason.to_owned() }
+    #[cold]
+    fn error(&mut self, reason: &str) -> Failed {
+        self.refuse(self.at, reason)
+    }
+
+    #[cold]
+    fn refuse(&mut self, offset: usize, reason: impl Into<String>) -> Failed {
+        self.failure = Some(ParseError { offset, reason: reason.into() });
+        Failed
     }
 }
 

@@ -5,7 +5,6 @@ use super::{FileScope, Planned, RuleSet};
 use crate::delivery::DeliveryId;
 use crate::event::Event;
 use crate::journal::{NewDelivery, Routing};
-use crate::pattern::Pattern;
 use crate::script::Condition;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -107,7 +106,7 @@ impl RuleSet {
     ) -> impl Iterator<Item = (usize, &'a FileScope)> {
         let document = event.document();
         let own = event.source() == OWN_SOURCE;
-        let matches = |pattern: &Option<Pattern>| pattern.as_ref().is_none_or(|it| it.matches(document));
+        let opens = |file: &FileScope| file.pattern.as_ref().is_none_or(|it| it.matches(document));
         // Candidates of one file stand together: its pattern is tested once.
         let mut last: Option<(&FileScope, bool)> = None;
         candidates.iter().map(|index| *index as usize).filter_map(move |index| {
@@ -117,10 +116,10 @@ impl RuleSet {
             }
             let (file, open) = last.filter(|(file, _)| file.rules.contains(&index)).unwrap_or_else(|| {
                 let file = self.file_of(index);
-                (file, matches(&file.pattern))
+                (file, opens(file))
             });
             last = Some((file, open));
-            (open && matches(&rule.pattern)).then_some((index, file))
+            (open && self.index.matches(index, rule.pattern.as_ref(), document)).then_some((index, file))
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::Index;
 use super::access::{Key, Need, needs};
+use super::brief::Briefs;
 use super::hash::trace;
 use super::paths::Tree;
 use super::table::{Posting, Table};
@@ -51,11 +52,12 @@ impl Builder {
         self.entries.extend(keys.iter().map(|key| (key.hash, Posting { rule, also })));
     }
 
-    pub fn finish(self) -> Index {
+    pub fn finish(self, briefs: Briefs) -> Index {
         Index {
             paths: self.tree.pack(),
             table: Table::new(self.entries),
             scanned: self.scanned.into_boxed_slice(),
+            briefs,
         }
     }
 

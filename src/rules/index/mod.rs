@@ -5,13 +5,14 @@
 //! exact value, else the prefix, that the fewest rules share. A rule without one (its leaves are
 //! ranges, negations, suffixes) is a candidate for every event. Beside its access test a rule
 //! keeps the trace of a second one, which spares most candidates the full check. Candidates are
-//! only candidates: the pattern decides.
+//! only candidates: the pattern decides, or its brief where that tells.
 //!
 //! Events are walked along the paths that occur in the index and no others. What is found there
 //! is hashed and looked up in one flat table, so that a lookup touches a handful of cache lines.
 //! Hashes may collide; that costs one check in vain and no more.
 
 mod access;
+mod brief;
 mod build;
 mod hash;
 mod paths;
@@ -19,6 +20,8 @@ mod table;
 
 use super::{FileScope, Rule};
 use crate::json::Object;
+use crate::pattern::Pattern;
+use brief::Briefs;
 use paths::Paths;
 use table::Table;
 
@@ -30,6 +33,7 @@ pub(super) struct Index {
     table: Table,
     /// Rules without an access test, in rule order.
     scanned: Box<[u32]>,
+    briefs: Briefs,
 }
 
 impl Index {
@@ -44,7 +48,15 @@ impl Index {
             let number = u32::try_from(rule).expect("files are bounded to far fewer bytes");
             builder.add(number, file.pattern.iter().chain(&rules[rule].pattern));
         }
-        builder.finish()
+        let mut briefs = Briefs::default();
+        rules.iter().for_each(|rule| briefs.add(rule.pattern.as_ref()));
+        builder.finish(briefs.finish())
+    }
+
+    /// Whether a rule's own pattern (not its file's) matches.
+    pub fn matches(&self, rule: usize, pattern: Option<&Pattern>, document: &Object) -> bool {
+        let told = self.briefs.matches(rule, document);
+        told.unwrap_or_else(|| pattern.is_none_or(|pattern| pattern.matches(document)))
     }
 
     /// The rules that the event may match, in rule order, each once. Every rule that does match is
