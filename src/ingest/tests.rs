@@ -70,6 +70,7 @@ impl Journal for Memory {
     }
     async fn keep_generation(
         &self,
+        _: &str,
         _: &BTreeMap<String, Vec<u8>>,
         _: Timestamp,
     ) -> Result<u64, JournalError> {
@@ -101,7 +102,7 @@ impl History for Memory {
     async fn counts(&self) -> Result<Counts, JournalError> {
         unreachable!("{UNUSED}")
     }
-    async fn newest_generation(&self) -> Result<Option<Generation>, JournalError> {
+    async fn newest_generation(&self, _: &str) -> Result<Option<Generation>, JournalError> {
         unreachable!("{UNUSED}")
     }
     async fn generation(&self, _: u64) -> Result<Option<Generation>, JournalError> {

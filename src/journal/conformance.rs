@@ -320,16 +320,34 @@ pub(crate) async fn unrouted_events_are_routed_once(place: &dyn Place) {
 pub(crate) async fn generations_are_numbered_and_kept(place: &dyn Place) {
     let journal = place.open();
     let files = |text: &str| BTreeMap::from([("a.yaml".to_owned(), text.as_bytes().to_vec())]);
-    assert_eq!(journal.newest_generation().await.unwrap(), None);
-    let first = journal.keep_generation(&files("1"), at(NOW)).await.unwrap();
-    assert_eq!(journal.keep_generation(&files("1"), at(NOW + 1)).await.unwrap(), first);
-    assert_eq!(journal.keep_generation(&files("2"), at(NOW + 2)).await.unwrap(), first + 1);
+    assert_eq!(journal.newest_generation("/a").await.unwrap(), None);
+    let first = journal.keep_generation("/a", &files("1"), at(NOW)).await.unwrap();
+    assert_eq!(journal.keep_generation("/a", &files("1"), at(NOW + 1)).await.unwrap(), first);
+    assert_eq!(journal.keep_generation("/a", &files("2"), at(NOW + 2)).await.unwrap(), first + 1);
     for number in 0..60 {
-        journal.keep_generation(&files(&format!("{}", number % 3)), at(NOW + 3)).await.unwrap();
+        journal.keep_generation("/a", &files(&format!("{}", number % 3)), at(NOW + 3)).await.unwrap();
     }
     journal.close().await;
-    let newest = place.open().newest_generation().await.unwrap().expect("one is kept");
+    let newest = place.open().newest_generation("/a").await.unwrap().expect("one is kept");
     assert_eq!((newest.files, newest.number), (files("2"), first + 61));
+}
+
+pub(crate) async fn each_rule_directory_has_its_own_newest_generation(place: &dyn Place) {
+    let journal = place.open();
+    let files = |text: &str| BTreeMap::from([("a.yaml".to_owned(), text.as_bytes().to_vec())]);
+    let first = journal.keep_generation("/a", &files("1"), at(NOW)).await.unwrap();
+    assert_eq!(journal.newest_generation("/b").await.unwrap(), None);
+    assert_eq!(journal.keep_generation("/b", &files("1"), at(NOW + 1)).await.unwrap(), first + 1);
+    assert_eq!(journal.keep_generation("/a", &files("1"), at(NOW + 2)).await.unwrap(), first);
+    assert_eq!(journal.keep_generation("/b", &files("2"), at(NOW + 3)).await.unwrap(), first + 2);
+    journal.close().await;
+    let journal = place.open();
+    for (directory, number, text) in [("/a", first, "1"), ("/b", first + 2, "2")] {
+        let newest = journal.newest_generation(directory).await.unwrap().expect("one is kept");
+        assert_eq!((newest.number, newest.files), (number, files(text)), "{directory}");
+    }
+    let other = journal.generation(first + 1).await.unwrap().expect("it is found by its number alone");
+    assert_eq!(other.loaded_at, at(NOW + 1));
 }
 
 pub(crate) async fn events_are_listed_newest_first_and_filtered(place: &dyn Place) {

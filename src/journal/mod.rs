@@ -179,9 +179,11 @@ pub trait Journal: History {
     /// of them may be: asking again does the rest.
     async fn heal(&self, which: Heal, now: Timestamp) -> Result<usize, JournalError>;
 
-    /// Keeps the files of a good load; the newest generation again if they are the same.
+    /// Keeps the files of a good load from this rule directory; the directory's newest generation
+    /// again if they are the same.
     async fn keep_generation(
         &self,
+        directory: &str,
         files: &BTreeMap<String, Vec<u8>>,
         now: Timestamp,
     ) -> Result<u64, JournalError>;
@@ -204,8 +206,8 @@ pub trait History: Send + Sync {
     async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<StoredDelivery>, JournalError>;
     async fn attempts(&self, id: &DeliveryId) -> Result<Vec<AttemptRecord>, JournalError>;
     async fn counts(&self) -> Result<Counts, JournalError>;
-    /// The newest generation.
-    async fn newest_generation(&self) -> Result<Option<Generation>, JournalError>;
+    /// The newest generation of this rule directory.
+    async fn newest_generation(&self, directory: &str) -> Result<Option<Generation>, JournalError>;
     /// The generation of this number, if its files are still kept.
     async fn generation(&self, number: u64) -> Result<Option<Generation>, JournalError>;
 }

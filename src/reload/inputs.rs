@@ -7,7 +7,7 @@ use crate::rules::{self, Tree};
 use crate::secret::{self, Part, Reference};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Files that rules refer to (`${file:…}`), as a digest; `None` for one that cannot be read.
@@ -52,6 +52,15 @@ impl Inputs {
     }
 }
 
+/// The name under which generations of a rule directory are kept, the same however the path to it
+/// is written. A directory that is missing has the name it had as long as no link leads there.
+pub(super) fn name_of(rules: &Path) -> String {
+    let absolute = || std::path::absolute(rules).unwrap_or_else(|_| rules.to_owned());
+    // Only the components: a missing `rules/` is `rules`.
+    let name = rules.canonicalize().unwrap_or_else(|_| absolute().components().collect());
+    name.to_string_lossy().into_owned()
+}
+
 /// Touched but unchanged files are no change.
 impl PartialEq for Inputs {
     fn eq(&self, other: &Self) -> bool {
@@ -92,6 +101,20 @@ fn digest(path: &PathBuf) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_directory_has_one_name() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        std::fs::create_dir(home.join("rules")).unwrap();
+        std::os::unix::fs::symlink("rules", home.join("link")).unwrap();
+        let name = home.join("rules").to_str().unwrap().to_owned();
+        for path in ["rules", "rules/", "rules/../rules", "link"] {
+            assert_eq!(name_of(&home.join(path)), name, "{path}");
+        }
+        std::fs::remove_dir(home.join("rules")).unwrap();
+        assert_eq!(name_of(&home.join("rules/")), name, "also while it is missing");
+    }
 
     #[test]
     fn references_to_files_are_found_by_their_spelling() {

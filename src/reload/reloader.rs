@@ -1,7 +1,7 @@
 //! The one task that loads, swaps and watches.
 
 use super::candidate::{self, Candidate};
-use super::inputs::{Inputs, Referenced};
+use super::inputs::{self, Inputs, Referenced};
 use super::stamp::Stamp;
 use super::watcher::{Hint, LONGEST, QUIET, Watcher};
 use super::{Current, Request, Verdict, blocking};
@@ -46,8 +46,8 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Loads for the first time. With broken rules the newest good generation is served; with
-    /// none of those, nothing is, and events wait in the journal.
+    /// Loads for the first time. With broken rules the newest good generation of their directory is
+    /// served; with none of those, nothing is, and events wait in the journal.
     pub async fn start(
         location: Location,
         config: Config,
@@ -250,7 +250,8 @@ impl Reloader {
 
     async fn swap(&mut self, candidate: Candidate) -> Result<Arc<Verdict>, Vec<Diagnostic>> {
         let now = Timestamp::now();
-        let number = match self.journal.keep_generation(&candidate.tree, now).await {
+        let directory = inputs::name_of(&candidate.config.rules);
+        let number = match self.journal.keep_generation(&directory, &candidate.tree, now).await {
             Ok(number) => number,
             Err(error) => {
                 // Not seen: the next poll tries again.
@@ -321,8 +322,10 @@ impl Reloader {
         verdict
     }
 
+    /// Only of the same rule directory: another one's rules are not what was asked for.
     async fn serve_last_good(&mut self) {
-        let generation = match self.journal.newest_generation().await {
+        let directory = inputs::name_of(&self.config.borrow().rules);
+        let generation = match self.journal.newest_generation(&directory).await {
             Ok(Some(generation)) => generation,
             Ok(None) => return,
             Err(error) => return error!("the last good rules cannot be read: {error}"),

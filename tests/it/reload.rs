@@ -120,6 +120,28 @@ fn a_start_with_broken_rules_serves_the_last_good_ones() {
 }
 
 #[test]
+fn the_last_good_rules_are_those_of_the_same_directory() {
+    let home = Home::with_rules(&writing("a.txt"));
+    assert!(home.start().stop().success());
+    home.write("rules/rules.yaml", "rules: [");
+    home.write("other/rules.yaml", "rules: [");
+    let start = |rules| home.start_as(home.command(&["serve", "--rules", rules]));
+    let server = start("other");
+    let status = server.status();
+    assert_eq!((&status["generation"], &status["rules"]), (&json!(null), &json!([])), "{status}");
+    assert_eq!(server.get("/readyz").status, 503);
+    server.accept(&event("t-1", "finished", json!({})));
+    assert!(server.stop().success());
+
+    let server = start("other/../rules/");
+    assert_eq!(server.status()["rules"], json!(["all"]));
+    eventually("what waited is routed", || home.lines("a.txt").first().cloned());
+    assert!(server.stop().success());
+    fs::remove_dir_all(home.path("rules")).expect("the rules are there");
+    assert_eq!(home.start().status()["rules"], json!(["all"]), "also of a directory that is missing");
+}
+
+#[test]
 fn events_that_come_before_the_first_good_rules_wait_for_them() {
     for broken in [Some("rules: ["), None] {
         let home = Home::with_rules("");

@@ -7,17 +7,23 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// Keeps the files of a good load, each content once; the newest generation again if they are
-/// the same.
-pub fn keep_generation(txn: &mut Txn<'_>, files: &BTreeMap<String, Vec<u8>>, now: i64) -> Result<u64, Fault> {
+/// Keeps the files of a good load, each content once; the newest generation of the directory again
+/// if they are the same. The numbers of all directories are one sequence: events are routed by a
+/// number alone.
+pub fn keep_generation(
+    txn: &mut Txn<'_>,
+    directory: &str,
+    files: &BTreeMap<String, Vec<u8>>,
+    now: i64,
+) -> Result<u64, Fault> {
     let digest = digest(files);
-    let newest = newest(txn.connection)?;
+    let newest = newest(txn.connection, directory)?;
     if let Some((number, _)) = newest.filter(|(_, known)| *known == digest) {
         return Ok(number.cast_unsigned());
     }
-    let number = newest.map_or(1, |(number, _)| number + 1);
-    let sql = "INSERT INTO generations (number, loaded, digest) VALUES (?1, ?2, ?3)";
-    txn.connection.prepare_cached(sql)?.execute(params![number, now, digest])?;
+    let number = next_number(txn.connection)?;
+    let sql = "INSERT INTO generations (number, directory, loaded, digest) VALUES (?1, ?2, ?3, ?4)";
+    txn.connection.prepare_cached(sql)?.execute(params![number, directory, now, digest])?;
     for (path, content) in files {
         let hash = sha256(content);
         let sql = "INSERT OR IGNORE INTO contents (hash, content) VALUES (?1, ?2)";
@@ -29,9 +35,15 @@ pub fn keep_generation(txn: &mut Txn<'_>, files: &BTreeMap<String, Vec<u8>>, now
     Ok(number.cast_unsigned())
 }
 
-fn newest(connection: &Connection) -> rusqlite::Result<Option<(i64, [u8; 32])>> {
-    let sql = "SELECT number, digest FROM generations ORDER BY number DESC LIMIT 1";
-    connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+/// Number and digest of the newest generation of a directory.
+fn newest(connection: &Connection, directory: &str) -> rusqlite::Result<Option<(i64, [u8; 32])>> {
+    let sql = "SELECT number, digest FROM generations WHERE directory = ?1 ORDER BY number DESC LIMIT 1";
+    connection.query_row(sql, [directory], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+}
+
+fn next_number(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce(max(number), 0) + 1 FROM generations";
+    connection.query_row(sql, [], |row| row.get(0))
 }
 
 fn forget_generations(connection: &Connection, up_to: i64) -> rusqlite::Result<()> {
@@ -56,16 +68,23 @@ fn sha256(content: &[u8]) -> [u8; 32] {
     Sha256::digest(content).into()
 }
 
-/// A generation with its files; the newest, if no number is given.
-pub fn generation(connection: &Connection, number: Option<u64>) -> rusqlite::Result<Option<Generation>> {
-    let sql =
-        "SELECT number, loaded FROM generations WHERE ?1 IS NULL OR number = ?1 ORDER BY number DESC LIMIT 1";
-    let wanted = number.map(u64::cast_signed);
-    let found =
-        connection.query_row(sql, [wanted], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).optional()?;
-    let Some((number, loaded)) = found else { return Ok(None) };
+/// The newest generation of a directory, with its files.
+pub fn newest_generation(connection: &Connection, directory: &str) -> rusqlite::Result<Option<Generation>> {
+    match newest(connection, directory)? {
+        Some((number, _)) => generation(connection, number.cast_unsigned()),
+        None => Ok(None),
+    }
+}
+
+/// A generation with its files.
+pub fn generation(connection: &Connection, number: u64) -> rusqlite::Result<Option<Generation>> {
+    let key = number.cast_signed();
+    let sql = "SELECT loaded FROM generations WHERE number = ?1";
+    let Some(loaded) = connection.query_row(sql, [key], |row| row.get(0)).optional()? else {
+        return Ok(None);
+    };
     let sql = "SELECT path, content FROM generation_files JOIN contents USING (hash) WHERE number = ?1";
     let mut query = connection.prepare(sql)?;
-    let files = query.query_map([number], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    Ok(Some(Generation { number: number.cast_unsigned(), loaded_at: codec::time(loaded), files }))
+    let files = query.query_map([key], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    Ok(Some(Generation { number, loaded_at: codec::time(loaded), files }))
 }

@@ -100,12 +100,16 @@ impl History for SqliteHistory {
         .await
     }
 
-    async fn newest_generation(&self) -> std::result::Result<Option<Generation>, JournalError> {
-        self.read(|connection| generations::generation(connection, None)).await
+    async fn newest_generation(
+        &self,
+        directory: &str,
+    ) -> std::result::Result<Option<Generation>, JournalError> {
+        let directory = directory.to_owned();
+        self.read(move |connection| generations::newest_generation(connection, &directory)).await
     }
 
     async fn generation(&self, number: u64) -> std::result::Result<Option<Generation>, JournalError> {
-        self.read(move |connection| generations::generation(connection, Some(number))).await
+        self.read(move |connection| generations::generation(connection, number)).await
     }
 }
 

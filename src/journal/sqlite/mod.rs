@@ -146,11 +146,12 @@ impl Journal for SqliteJournal {
 
     async fn keep_generation(
         &self,
+        directory: &str,
         files: &BTreeMap<String, Vec<u8>>,
         now: Timestamp,
     ) -> Result<u64, JournalError> {
-        let (files, now) = (files.clone(), now.as_millisecond());
-        self.writer.write(move |txn| generations::keep_generation(txn, &files, now)).await
+        let (directory, files, now) = (directory.to_owned(), files.clone(), now.as_millisecond());
+        self.writer.write(move |txn| generations::keep_generation(txn, &directory, &files, now)).await
     }
 
     async fn trim(&self, trim: Trim) -> Result<usize, JournalError> {
@@ -196,8 +197,8 @@ impl History for SqliteJournal {
         self.history.counts().await
     }
 
-    async fn newest_generation(&self) -> Result<Option<Generation>, JournalError> {
-        self.history.newest_generation().await
+    async fn newest_generation(&self, directory: &str) -> Result<Option<Generation>, JournalError> {
+        self.history.newest_generation(directory).await
     }
 
     async fn generation(&self, number: u64) -> Result<Option<Generation>, JournalError> {

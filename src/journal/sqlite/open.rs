@@ -4,6 +4,7 @@ use crate::journal::JournalError;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,8 +60,8 @@ pub fn open(path: &Path, options: &Options) -> Result<(Connection, File), Journa
         made.map_err(|error| refuse(path, format!("{} cannot be made: {error}", directory.display())))?;
     }
     let lock = lock(path)?;
-    let connection = connect(path, options, OpenFlags::SQLITE_OPEN_CREATE);
-    let connection = connection.map_err(|error| unusable(path, &error))?;
+    create(path)?;
+    let connection = connect(path, options).map_err(|error| unusable(path, &error))?;
     refuse_read_only(&connection, path)?;
     prepare(&connection, path)?;
     Ok((connection, lock))
@@ -77,13 +78,27 @@ pub fn refuse_read_only(connection: &Connection, path: &Path) -> Result<(), Jour
     }
 }
 
-/// Opens the connection alone, of a journal that is there.
-pub fn connect_again(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
-    connect(path, options, OpenFlags::empty())
+/// Makes the file if it is not there. Payloads and headers are in it: only its owner may read it.
+/// SQLite gives the `-wal` and the `-shm` the mode of the database.
+fn create(path: &Path) -> Result<(), JournalError> {
+    if path.exists() {
+        return Ok(());
+    }
+    let made = private().open(path);
+    made.map(drop).map_err(|error| refuse(path, format!("it cannot be made: {error}")))
 }
 
-fn connect(path: &Path, options: &Options, flags: OpenFlags) -> rusqlite::Result<Connection> {
-    let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+/// Opens a file for writing. One that is not there is made for its owner alone; one that is keeps
+/// its mode, which may have been widened on purpose.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    options
+}
+
+/// Opens the connection alone, of a journal that is there.
+pub fn connect(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -129,7 +144,7 @@ fn lock_path(path: &Path) -> PathBuf {
 
 fn lock(path: &Path) -> Result<File, JournalError> {
     let lock_path = lock_path(path);
-    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
+    let opened = private().open(&lock_path);
     let file =
         opened.map_err(|error| refuse(path, format!("{} cannot be opened: {error}", lock_path.display())))?;
     file.try_lock().map(|()| file).map_err(|error| {

@@ -78,9 +78,10 @@ CREATE TABLE attempts (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE generations (
-  number INTEGER PRIMARY KEY,
-  loaded INTEGER NOT NULL,
-  digest BLOB NOT NULL
+  number    INTEGER PRIMARY KEY,
+  directory TEXT NOT NULL,           -- the rule directory it was loaded from
+  loaded    INTEGER NOT NULL,
+  digest    BLOB NOT NULL
 ) STRICT;
 CREATE TABLE generation_files (
   number INTEGER NOT NULL,

@@ -8,6 +8,8 @@ use crate::journal::conformance::{NOW, Place, at, conformance, entry, id_of};
 use futures_util::FutureExt;
 use size::of_any_age;
 use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, mpsc};
@@ -55,6 +57,7 @@ conformance!(
     trimming_spares_what_is_still_needed,
     what_the_size_removed_is_not_shown_and_its_twins_are_duplicates,
     generations_are_numbered_and_kept,
+    each_rule_directory_has_its_own_newest_generation,
     events_are_listed_newest_first_and_filtered,
     a_closed_journal_refuses,
     work_is_announced_after_the_commit,
@@ -246,6 +249,25 @@ async fn an_event_whose_millisecond_is_full_is_refused_alone() {
     let error = full.expect_err("it has no key");
     assert!(matches!(&error, JournalError::Unavailable(why) if why.contains("millisecond")), "{error}");
     assert_eq!(other.unwrap(), Appended::New(id_of(&entry(3, 1, &[]))), "the rest of its group is kept");
+}
+
+#[tokio::test]
+async fn a_new_journal_is_its_owners_alone_and_an_old_one_keeps_its_mode() {
+    let dir = Dir::new();
+    let mode = |suffix: &str| {
+        let file = format!("{}{suffix}", dir.path().display());
+        std::fs::metadata(&file).unwrap_or_else(|error| panic!("{file}: {error}")).permissions().mode()
+            & 0o777
+    };
+    let journal = dir.open();
+    journal.append(entry(1, 0, &["r/a"])).await.unwrap();
+    assert_eq!(["", "-wal", "-shm", ".lock"].map(mode), [0o600; 4]);
+    journal.close().await;
+    drop(journal);
+    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o640)).unwrap();
+    let journal = dir.open();
+    journal.append(entry(2, 0, &["r/a"])).await.unwrap();
+    assert_eq!(["", "-wal", "-shm", ".lock"].map(mode), [0o640, 0o640, 0o640, 0o600]);
 }
 
 #[tokio::test]

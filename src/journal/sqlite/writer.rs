@@ -176,7 +176,7 @@ impl Writer {
         if self.connection.is_some() {
             return Ok(());
         }
-        let connection = open::connect_again(&self.path, &self.options)?;
+        let connection = open::connect(&self.path, &self.options)?;
         (self.prints, self.tally) = (Prints::load(&connection)?, Tally::load(&connection)?);
         let mut lanes = self.shared.lanes();
         super::lease::load_lanes(&connection, &mut lanes)?;
