@@ -31,6 +31,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use compile::Template;
+pub(crate) use escape::slack_escape;
 pub(crate) use references::authority;
 pub use vars::Vars;
 
