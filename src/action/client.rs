@@ -118,7 +118,7 @@ impl Client {
     ) -> Result<(reqwest::Response, String), SendError> {
         let url = destination(&request.url)?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        let reach = self.egress.reach(&host, consent);
+        let reach = self.egress.reach(&url, consent);
         if let Some(address) = literal_address(&url) {
             // The resolver is never asked about these.
             self.egress.check(address, reach).map_err(SendError::Blocked)?;
@@ -354,11 +354,16 @@ mod tests {
         ] {
             let url = destination(url).expect(url);
             let address = literal_address(&url).unwrap_or_else(|| panic!("{url} is a literal address"));
-            let reach = egress.reach(url.host_str().unwrap_or_default(), &nobody);
+            let reach = egress.reach(&url, &nobody);
             assert!(egress.check(address, reach).is_err(), "{url}");
         }
-        let spelled = destination("HTTPS://CRM.Example./x").unwrap();
-        let consent = Consent::Hosts(Arc::new(["crm.example".to_owned()].into()));
-        assert_eq!(egress.reach(spelled.host_str().unwrap_or_default(), &consent), Reach::Consented);
+        let consent = Consent::Hosts(Arc::new(["crm.example:443".to_owned()].into()));
+        let reach = |url: &str| egress.reach(&destination(url).unwrap(), &consent);
+        for url in ["HTTPS://CRM.Example./x", "https://crm.example:443", "http://crm.example:443/"] {
+            assert_eq!(reach(url), Reach::Consented, "{url}");
+        }
+        for url in ["http://crm.example/x", "https://crm.example:8443/", "https://crm.example@x.example/"] {
+            assert_eq!(reach(url), Reach::Public, "{url}");
+        }
     }
 }

@@ -4,9 +4,11 @@
 //! (NAT64), RFC 3056 (6to4), RFC 4291 (mapped and compatible addresses).
 
 use super::Consent;
+use crate::template::authority;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use url::Url;
 
 /// `egress:` of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -45,24 +47,23 @@ impl TryFrom<String> for Allowed {
 /// How far the author's consent goes for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// The author chose the host: everything but what is refused always.
+    /// The author chose the host and port: everything but what is refused always.
     Consented,
     /// A script computed it: public addresses, and what `egress.allow` has.
     Public,
 }
 
 impl Egress {
-    /// What a request to `host` may reach.
-    pub(super) fn reach(&self, host: &str, consent: &Consent) -> Reach {
-        // A dot at the end says that a name is absolute: it is the same host.
-        let host = host.strip_suffix('.').unwrap_or(host);
-        let allowed =
-            || self.allow.iter().any(|allowed| matches!(allowed, Allowed::Host(name) if name == host));
-        match consent {
-            Consent::Author => Reach::Consented,
-            Consent::Hosts(hosts) if hosts.contains(host) || allowed() => Reach::Consented,
-            Consent::Hosts(_) => Reach::Public,
-        }
+    /// What a request to `url` may reach. The author consents to a host and port,
+    /// `egress.allow` to a host.
+    pub(super) fn reach(&self, url: &Url, consent: &Consent) -> Reach {
+        let consented = match consent {
+            Consent::Author => true,
+            Consent::Hosts(authorities) => {
+                authority(url).is_some_and(|authority| authorities.contains(&authority)) || self.has_host(url)
+            }
+        };
+        if consented { Reach::Consented } else { Reach::Public }
     }
 
     /// Says why `address` must not be reached.
@@ -76,9 +77,17 @@ impl Egress {
             return Ok(());
         }
         Err(format!(
-            "{address} is not a public address, and a script chose it: write the host into the action's \
-             parameters or `vars`, or add it to `egress.allow`"
+            "{address} is not a public address, and a script chose it: write its URL with host and port into \
+             the action's parameters or `vars`, or add the host to `egress.allow`"
         ))
+    }
+
+    /// Whether `egress.allow` names the host of `url`.
+    fn has_host(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        // A dot at the end says that a name is absolute: it is the same host.
+        let host = host.strip_suffix('.').unwrap_or(host);
+        self.allow.iter().any(|allowed| matches!(allowed, Allowed::Host(name) if name == host))
     }
 
     fn has(&self, forms: &[IpAddr]) -> bool {
@@ -234,8 +243,9 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<Egress>(text);
         let egress = read(r#"{"allow":["10.0.0.0/8","127.0.0.1","Internal.Example"]}"#).unwrap();
         assert_eq!(egress.allow[2], Allowed::Host("internal.example".to_owned()));
-        assert_eq!(egress.reach("internal.example", &Consent::Hosts(Default::default())), Reach::Consented);
-        assert_eq!(egress.reach("other.example", &Consent::Hosts(Default::default())), Reach::Public);
+        let reach = |url: &str| egress.reach(&url.parse().unwrap(), &Consent::Hosts(Default::default()));
+        assert_eq!(reach("http://internal.example.:8080/"), Reach::Consented);
+        assert_eq!(reach("http://other.example/"), Reach::Public);
         for text in [r#"{"allow":["10.0.0.0/99"]}"#, r#"{"allow":["a b"]}"#, r#"{"deny":[]}"#] {
             assert!(read(text).is_err(), "{text}");
         }

@@ -62,8 +62,9 @@ pub struct Attempt {
 pub enum Consent {
     /// The author wrote it: all but link-local and metadata addresses.
     Author,
-    /// A script computed it: public addresses, `egress.allow`, and these hosts that the author
-    /// wrote in the action's parameters or in `vars`.
+    /// A script computed it: public addresses, `egress.allow`, and these hosts with their ports
+    /// (`crm.example:443`) that the author wrote in the action's parameters or in `vars`. A host
+    /// alone would open all that listens there, hookyard's own admin side too.
     Hosts(Arc<BTreeSet<String>>),
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::EventId;
 use crate::json::{Json, Object, parse};
-use crate::secret::Environment;
+use crate::secret::{Environment, Placeholders};
 use crate::template::{Scope, Vars};
 use std::sync::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -315,8 +315,8 @@ async fn a_host_that_a_script_chose_is_guarded() {
         let context = Context::new(crate::registry::parse::<Egress>(&egress).unwrap(), "unused");
         let params = Json::object([("url", format!("http://{host}:{port}/").into())]);
         let (params, action) = build("http", &params, &context).unwrap();
-        let hosts = consented.iter().map(|host| (*host).to_owned()).collect();
-        let attempt = Attempt { consent: Consent::Hosts(Arc::new(hosts)), ..attempt(&params) };
+        let consented = consented.iter().map(|host| format!("{host}:{port}")).collect();
+        let attempt = Attempt { consent: Consent::Hosts(Arc::new(consented)), ..attempt(&params) };
         action.deliver(&attempt).await
     };
     for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0x7f.1", "0.0.0.0"] {
@@ -332,6 +332,30 @@ async fn a_host_that_a_script_chose_is_guarded() {
     assert!(send("localhost", &[], &["localhost"]).await.is_ok());
     let metadata = send("169.254.169.254", &["169.254.169.254"], &["0.0.0.0/0"]).await;
     assert!(matches!(metadata, Err(ActionError::Blocked(_))), "{metadata:?}");
+}
+
+/// What else listens there (hookyard's own admin side) is not the author's choice.
+#[tokio::test]
+async fn a_host_in_vars_is_open_to_scripts_at_its_port_only() {
+    let receiver = Receiver::answering(NO_CONTENT).await;
+    let port = receiver.address.port();
+    let vars = json(&format!(r#"{{"base":"http://127.0.0.1:{port}/x"}}"#));
+    let vars = Vars::compile(&vars).unwrap();
+    let consent = Consent::Hosts(Arc::new(vars.hosts(&Placeholders)));
+    let send = async |url: String| {
+        let context = Context::new(Egress::default(), "unused");
+        let (params, action) = build("http", &Json::object([("url", url.into())]), &context).unwrap();
+        action.deliver(&Attempt { consent: consent.clone(), ..attempt(&params) }).await
+    };
+    let sent = send(format!("http://127.0.0.1:{port}/other")).await;
+    assert!(sent.is_ok(), "{sent:?}");
+    for other in [format!(":{}", port ^ 1), String::new()] {
+        let refused = send(format!("http://127.0.0.1{other}/x")).await;
+        assert!(
+            matches!(&refused, Err(ActionError::Blocked(error)) if error.contains("egress.allow")),
+            "{other}: {refused:?}"
+        );
+    }
 }
 
 #[tokio::test]

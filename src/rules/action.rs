@@ -175,8 +175,8 @@ impl Compiler<'_> {
         let when = raw.when.map(|node| self.condition(node, report));
         let retry = raw.retry.over(outer).finish(report);
         let (params, action) = self.build(raw, report)?;
-        let mut hosts = params.hosts(&*self.settings.resolver);
-        hosts.extend(self.vars_hosts.iter().cloned());
+        let mut authorities = params.authorities(&*self.settings.resolver);
+        authorities.extend(self.vars_hosts.iter().cloned());
         Some(Planned {
             name: raw.effective_name().to_owned(),
             kind: raw.kind.to_owned(),
@@ -185,7 +185,7 @@ impl Compiler<'_> {
             retry,
             timeout: raw.timeout.or(timeout).unwrap_or(TIMEOUT),
             after: raw.after,
-            consent: Consent::Hosts(Arc::new(hosts)),
+            consent: Consent::Hosts(Arc::new(authorities)),
             when: when.unwrap_or(Some(None))?,
         })
     }

@@ -21,6 +21,7 @@ pub(super) struct Compiler<'a> {
     pub vars: Arc<Vars>,
     /// Whether `vars` is all that the author wrote.
     pub vars_whole: bool,
+    /// The hosts of the URLs in `vars`, each with its port.
     pub vars_hosts: BTreeSet<String>,
     /// Where `vars` stand, with the file.
     pub vars_nodes: Vec<(Arc<str>, &'a Entry)>,

@@ -5,7 +5,7 @@
 //! | `library` | all files: parsed, checked (`check`), folded, evaluated once into modules |
 //! | `engine` | the engines and every limit; `state`, `sizes`: what a run has spent and collected |
 //! | `run` | a run as a transaction, on a thread of `pool`; `condition`: `when` |
-//! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `compare` | the host functions |
+//! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `text`, `compare` | the host functions |
 //! | `convert` | JSON ⇄ Rhai values; `explain`, `absent`, `source`: errors as sentences with a place |
 
 mod absent;
@@ -29,6 +29,7 @@ mod source;
 mod state;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use crate::action::{Action, ActionKind, Context, KINDS};
 use crate::diagnostic::Diagnostic;

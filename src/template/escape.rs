@@ -33,7 +33,7 @@ impl Escape {
         match self {
             Self::None | Self::Path => text.to_owned(),
             Self::Url => utf8_percent_encode(text, COMPONENT).to_string(),
-            Self::Slack => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
+            Self::Slack => slack_escape(text),
         }
     }
 
@@ -58,6 +58,12 @@ impl Escape {
             other => other,
         }
     }
+}
+
+/// `text` so that Slack shows it as it is: the three characters that its documentation
+/// ("Formatting text for app surfaces") says to escape, and no others.
+pub(crate) fn slack_escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Where the part of a URL that names its host ends: at the first `/`, `?` or `#` behind `://`.

@@ -31,6 +31,8 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use compile::Template;
+pub(crate) use escape::slack_escape;
+pub(crate) use references::authority;
 pub use vars::Vars;
 
 /// The parameters of an action: a JSON structure in which a text may be a template (in YAML) and
@@ -129,11 +131,11 @@ impl Params {
         found
     }
 
-    /// Hosts of URLs that stand literally in here (for the consent of scripts' requests): lower
-    /// case, without port. A reference without a value adds none.
-    pub fn hosts(&self, resolver: &dyn Resolve) -> BTreeSet<String> {
+    /// Hosts with their ports, `crm.example:443`, of URLs that stand literally in here (for the
+    /// consent of scripts' requests): lower case. A reference without a value adds none.
+    pub fn authorities(&self, resolver: &dyn Resolve) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
-        references::hosts(self, resolver, &mut found);
+        references::authorities(self, resolver, &mut found);
         found
     }
 

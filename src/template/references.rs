@@ -1,4 +1,4 @@
-//! What parameters would use, found without filling them in: references and hosts.
+//! What parameters would use, found without filling them in: references and authorities.
 
 use super::compile::{Body, Segment, Template};
 use super::jinja::vars_steps;
@@ -72,26 +72,26 @@ fn below(name: &str, vars: &Vars, found: &mut BTreeSet<Reference>) {
     collect(&view.to_params(), vars, found);
 }
 
-/// The hosts of all texts that begin as URLs do.
-pub(super) fn hosts(params: &Params, resolver: &dyn Resolve, found: &mut BTreeSet<String>) {
+/// The authorities of all texts that begin as URLs do.
+pub(super) fn authorities(params: &Params, resolver: &dyn Resolve, found: &mut BTreeSet<String>) {
     match params {
-        Params::Data(data) => data_hosts(data, found),
-        Params::Secret(parts) => found.extend(host(&resolved(parts, resolver))),
-        Params::List(items) => items.iter().for_each(|item| hosts(item, resolver, found)),
-        Params::Map(members) => members.iter().for_each(|(_, value)| hosts(value, resolver, found)),
+        Params::Data(data) => data_authorities(data, found),
+        Params::Secret(parts) => found.extend(authority_in(&resolved(parts, resolver))),
+        Params::List(items) => items.iter().for_each(|item| authorities(item, resolver, found)),
+        Params::Map(members) => members.iter().for_each(|(_, value)| authorities(value, resolver, found)),
         Params::Template(template) => {
-            // A hole right behind `https://host` could go on with the host.
+            // A hole right behind `https://host` could go on with the host or the port.
             let begin = resolved(&prefix(template), resolver);
-            found.extend(super::escape::host_end(&begin).and_then(|_| host(&begin)));
+            found.extend(super::escape::host_end(&begin).and_then(|_| authority_in(&begin)));
         }
     }
 }
 
-fn data_hosts(data: &Json, found: &mut BTreeSet<String>) {
+fn data_authorities(data: &Json, found: &mut BTreeSet<String>) {
     match data {
-        Json::String(text) => found.extend(host(text)),
-        Json::Array(items) => items.iter().for_each(|item| data_hosts(item, found)),
-        Json::Object(object) => object.iter().for_each(|(_, value)| data_hosts(value, found)),
+        Json::String(text) => found.extend(authority_in(text)),
+        Json::Array(items) => items.iter().for_each(|item| data_authorities(item, found)),
+        Json::Object(object) => object.iter().for_each(|(_, value)| data_authorities(value, found)),
         _ => {}
     }
 }
@@ -115,12 +115,19 @@ fn resolved(parts: &[Part], resolver: &dyn Resolve) -> String {
     parts.iter().map(piece).collect::<Option<String>>().unwrap_or_default()
 }
 
-fn host(text: &str) -> Option<String> {
+fn authority_in(text: &str) -> Option<String> {
     let (scheme, _) = text.split_once("://")?;
     if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return None;
     }
-    let url = url::Url::parse(text).ok()?;
+    authority(&url::Url::parse(text).ok()?)
+}
+
+/// The host and port that a URL leads to, `crm.example:443`. Another port is another server,
+/// so what a script may reach is compared by both. The port is the scheme's if none is written;
+/// a dot at the end of a name only says that it is absolute.
+pub(crate) fn authority(url: &url::Url) -> Option<String> {
     let host = url.host_str()?;
-    Some(host.strip_suffix('.').unwrap_or(host).to_owned())
+    let port = url.port_or_known_default()?;
+    Some(format!("{}:{port}", host.strip_suffix('.').unwrap_or(host)))
 }

@@ -327,16 +327,22 @@ fn references_are_found_through_vars() {
 }
 
 #[test]
-fn hosts_are_those_the_author_wrote() {
+fn authorities_are_those_the_author_wrote() {
     let params =
         compile(r#"{"url":"http://10.0.0.1:8080/{{ status }}","json":["${HOOK}","x http://no.example"]}"#)
             .unwrap();
-    let hosts = params.hosts(&environment());
-    assert_eq!(hosts, ["10.0.0.1", "hooks.example"].map(str::to_owned).into());
-    assert!(vars().hosts(&environment()).contains("v.example"));
-    let spellings = compile(r#"{"json":["HTTP://ÄRZTE.example/","http://[::1]:80/","http://2130706433/"]}"#);
-    let hosts = spellings.unwrap().hosts(&environment());
-    assert_eq!(hosts, ["xn--rzte-koa.example", "[::1]", "127.0.0.1"].map(str::to_owned).into());
+    let found = params.authorities(&environment());
+    assert_eq!(found, ["10.0.0.1:8080", "hooks.example:443"].map(str::to_owned).into());
+    assert!(vars().hosts(&environment()).contains("v.example:443"));
+    let spellings = compile(
+        r#"{"json":["HTTP://ÄRZTE.example./","http://[::1]:80/","http://2130706433:9900/","https://u:p@a.example:80"]}"#,
+    );
+    let found = spellings.unwrap().authorities(&environment());
+    let wanted = ["xn--rzte-koa.example:80", "[::1]:80", "127.0.0.1:9900", "a.example:80"];
+    assert_eq!(found, wanted.map(str::to_owned).into());
+    // Had the hole more digits, it would be another port.
+    let open = compile(r#"{"json":"http://10.0.0.1:80{{ status }}/x"}"#).unwrap();
+    assert_eq!(open.authorities(&environment()), Default::default());
 }
 
 #[test]

@@ -38,9 +38,9 @@ impl Vars {
         Arc::clone(&self.0)
     }
 
-    /// Hosts of the URLs in it.
+    /// Hosts of the URLs in it, each with its port: [`Params::authorities`].
     pub fn hosts(&self, resolver: &dyn Resolve) -> BTreeSet<String> {
-        self.0.hosts(resolver)
+        self.0.authorities(resolver)
     }
 }
 

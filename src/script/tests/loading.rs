@@ -28,6 +28,8 @@ fn mistakes_are_found_with_their_place() {
             "fn on_event(event) { event.payload.spilt(\"a\") }",
             "there is no function `spilt` (did you mean `split`?)",
         ),
+        ("fn on_event(event) { slack_escap(\"<\") }", "(did you mean `slack_escape`?)"),
+        ("fn on_event(event) { slack_escape(\"<\", 1) }", "`slack_escape` takes 1 arguments, not 2"),
         (
             "fn on_event(event) { event.stauts }",
             "a.rhai:1:28: error: an event has no field `stauts` (did you mean `event.status`?)",

@@ -97,3 +97,16 @@ fn get_reads_what_may_be_absent() {
         assert_eq!(value(expression).to_string(), answer, "{expression}");
     }
 }
+
+#[test]
+fn what_goes_into_slack_text_can_be_escaped() {
+    for (expression, shown) in [
+        (r#"slack_escape("<!channel> a & b <@U1> \"'")"#, r#""&lt;!channel&gt; a &amp; b &lt;@U1&gt; \"'""#),
+        (r#"slack_escape("&lt;")"#, r#""&amp;lt;""#),
+        ("`*${event.payload.task_id.slack_escape()}*`", r#""*t-1*""#),
+    ] {
+        assert_eq!(value(expression).to_string(), shown, "{expression}");
+    }
+    let refused = blocked("let x = slack_escape(vars.secret);");
+    assert!(refused.contains("`slack_escape (secret)`") && !refused.contains("TOKEN"), "{refused}");
+}
