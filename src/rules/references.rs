@@ -21,7 +21,8 @@ impl Compiler<'_> {
         let mut unset = Vec::new();
         for (name, span) in &raw.requires {
             let reference = Reference::Env { name: (*name).to_owned(), default: None };
-            match self.settings.resolver.resolve(&reference) {
+            let resolver = &self.settings.resolver;
+            match resolver.check(&reference).and_then(|()| resolver.resolve(&reference)) {
                 Ok(value) if !value.expose().is_empty() => {}
                 Err(error @ Unresolved::Reserved(_)) => report.error(*span, error.to_string()),
                 _ => unset.push((*name, *span)),

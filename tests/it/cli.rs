@@ -233,6 +233,16 @@ rules:
 }
 
 #[test]
+fn explain_tells_a_rule_that_is_off_from_one_that_matches() {
+    let home = Home::with_rules(
+        "rules: [{name: tell, requires: [NOT_SET], match: any, actions: [{log: {message: '${NOT_SET}'}}]}]",
+    );
+    home.write("event.json", "{}");
+    let shown = home.ok(&["explain", "event.json"]);
+    assert!(shown.contains("tell  off: NOT_SET is not set"), "{shown}");
+}
+
+#[test]
 fn explain_points_at_what_was_meant() {
     let home = Home::with_rules(
         "rules: [{name: costly, match: {payload: {metadata: {task_id: t-1}, cost: [{numeric: ['>', 10]}]}}, actions: [{log: {}}]}]",
