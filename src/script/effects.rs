@@ -35,7 +35,10 @@ fn call(kind: &'static str, context: &NativeCallContext, argument: Dynamic) -> F
     added.map_err(|refusal| match refusal {
         Refusal::Mistake(message) => fault(message),
         // Outside of `with_run`, which `end` uses itself.
-        Refusal::Limit(message) => state::end(End::Limit(message), context.call_position()),
+        Refusal::Limit(message) => {
+            let (file, at) = (context.call_source().map(str::to_owned), context.call_position());
+            state::end(End::Limit(message, file, at), at)
+        }
     })
 }
 

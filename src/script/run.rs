@@ -90,10 +90,11 @@ fn settle(run: Run, result: Result<(), Box<EvalAltResult>>, event: &Event) -> Re
         Some(End::Drop(why)) => Ok(receipt(run, Some(&why))),
         Some(End::Retry { why, wait }) => Err(ActionError::Retry { error: why, after: wait }),
         Some(End::Fail(why)) => Err(ActionError::Refused(why)),
-        Some(End::Limit(message)) => Err(ActionError::Blocked(match place(result) {
-            Some(explained) => Explained { message, ..explained }.to_string(),
-            None => message,
-        })),
+        Some(End::Limit(message, file, position)) => {
+            let file = file.unwrap_or_else(|| run.file.clone()).into();
+            let explained = Explained { file, position, message, calls: Vec::new() };
+            Err(ActionError::Blocked(explained.to_string()))
+        }
         None => match (place(result), state::spent()) {
             (None, None) => Ok(receipt(run, None)),
             (Some(explained), _) => Err(ActionError::Blocked(explained.to_string())),
@@ -110,10 +111,10 @@ fn explain_run(error: EvalAltResult, run: &Run, event: &Event) -> Explained {
     let text = |file: &str| run.scripts.library.get(file).map(|script| &*script.source.text);
     let site = Site { event, text: &text };
     let mut explained = explain::explain(error, &run.file, &run.scripts.limits, Some(&site));
-    // The outermost call is the one of `on_event` itself, made from no file.
-    if let Some(last) = explained.calls.last_mut() {
-        last.2 = rhai::Position::NONE;
-    }
+    // The outermost call is the one of `on_event` itself, made from no file. An error that ends
+    // the run comes without calls, and with the place of that one.
+    let driver = explained.calls.last_mut().map_or(&mut explained.position, |last| &mut last.2);
+    *driver = rhai::Position::NONE;
     explained
 }
 

@@ -60,8 +60,9 @@ pub(super) enum End {
         wait: Option<Duration>,
     },
     Fail(String),
-    /// Too many or too large effects: the sentence.
-    Limit(String),
+    /// Too many or too large effects: the sentence, with the call's file, if that is known, and
+    /// place: Rhai puts another into errors that end a run.
+    Limit(String, Option<String>, Position),
 }
 
 /// One run: what it works for and what it has asked for so far.

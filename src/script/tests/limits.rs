@@ -123,3 +123,27 @@ fn many_runs_at_once_do_not_meet() {
         }
     });
 }
+
+#[test]
+fn a_limit_is_told_with_the_place_that_is_known_and_with_no_other() {
+    let stopped = |text: &str| {
+        let lib = "fn three() {\n  for i in 0..4 {\n    log(#{});\n  }\n}";
+        run_with(&loaded(&[("main.rhai", text), ("lib.rhai", lib)], LIMITS), &nothing())
+            .unwrap_err()
+            .to_string()
+    };
+    let effects = "the script asks for more effects than limits.script.effects (3)";
+    let own = stopped("fn on_event(event) {\n  for i in 0..4 {\n    log(#{});\n  }\n}");
+    assert_eq!(own, format!("main.rhai:3:5: {effects}"));
+    let imported =
+        stopped("import \"lib\" as lib;\nfn on_event(event) {\n  try { lib::three() } catch { }\n}");
+    assert_eq!(imported, format!("lib.rhai:3:5: {effects}"));
+    let steps = stopped("fn on_event(event) {\n  loop { }\n}");
+    assert_eq!(steps, "main.rhai: the script took more steps than limits.script.steps (100000)");
+    let inner = stopped("fn on_event(event) {\n  [1].map(|x| { loop { } })\n}");
+    assert!(inner.starts_with("main.rhai:2:7: the script took more steps"), "{inner}");
+}
+
+fn nothing() -> crate::template::Params {
+    crate::template::Params::Data(json("{}"))
+}
