@@ -10,6 +10,7 @@ mod units;
 use crate::action::Egress;
 use crate::diagnostic::Diagnostic;
 use crate::json::{Json, Object};
+use crate::kv;
 use crate::registry::{self, ConfigError};
 use crate::script;
 use crate::secret::{Environment, Secret};
@@ -116,6 +117,7 @@ pub struct Limits {
     #[serde(deserialize_with = "units::optional_duration")]
     pub script_time: Option<Duration>,
     pub script: ScriptLimits,
+    pub kv: KvLimits,
 }
 
 impl Default for Limits {
@@ -131,6 +133,7 @@ impl Default for Limits {
             lane_concurrency: 16,
             script_time: None,
             script: ScriptLimits::default(),
+            kv: KvLimits::default(),
         }
     }
 }
@@ -145,6 +148,34 @@ impl Limits {
             depth: limits.depth,
             size: usize::try_from(limits.size_bytes).unwrap_or(usize::MAX),
             effects: limits.effects,
+            kv: kv::Limits {
+                key_bytes: usize::try_from(self.kv.key_bytes).unwrap_or(usize::MAX),
+                value_bytes: usize::try_from(self.kv.value_bytes).unwrap_or(usize::MAX),
+                namespace_bytes: self.kv.namespace_bytes,
+            },
+        }
+    }
+}
+
+/// `limits.kv`: what scripts may keep.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KvLimits {
+    #[serde(rename = "key", deserialize_with = "units::bytes")]
+    pub key_bytes: u64,
+    #[serde(rename = "value", deserialize_with = "units::bytes")]
+    pub value_bytes: u64,
+    #[serde(rename = "namespace", deserialize_with = "units::bytes")]
+    pub namespace_bytes: u64,
+}
+
+impl Default for KvLimits {
+    fn default() -> Self {
+        let limits = kv::Limits::default();
+        Self {
+            key_bytes: limits.key_bytes as u64,
+            value_bytes: limits.value_bytes as u64,
+            namespace_bytes: limits.namespace_bytes,
         }
     }
 }

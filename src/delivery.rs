@@ -1,14 +1,13 @@
 //! The unit that is retried: its readable identity, what an attempt came to, and the schedule.
 
 use crate::event::EventId;
+use crate::json::Json;
+use crate::kv;
 use crate::template::Params;
 use jiff::Timestamp;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
-
-/// How long a chain of effects of effects may be.
-pub const MAX_HOPS: usize = 8;
 
 /// `evt_01J…/crm-sync/crm`: event / rule / action; an effect adds `/slack-1`, a replay `~2`
 /// behind the event. The same over all attempts; sent as `Idempotency-Key`.
@@ -97,6 +96,25 @@ pub struct Receipt {
     /// One line, no secrets: `204 No Content`.
     pub line: String,
     pub effects: Vec<Effect>,
+    /// What it read and wrote of the state of scripts.
+    pub changes: Option<kv::Changes>,
+    /// The events that it makes.
+    pub emitted: Vec<Emitted>,
+}
+
+impl Receipt {
+    /// Nothing but a line.
+    pub fn of(line: impl Into<String>) -> Self {
+        Self { line: line.into(), ..Self::default() }
+    }
+}
+
+/// An event to be derived from the one that was delivered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emitted {
+    /// Its `type`.
+    pub kind: String,
+    pub payload: Json,
 }
 
 /// What became of an attempt.

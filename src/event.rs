@@ -1,6 +1,7 @@
 //! One verified request as rules, templates, scripts, the journal and people see it.
 
 use crate::json::{Json, Object};
+use jiff::Timestamp;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -24,6 +25,15 @@ pub const FIELDS: &[&str] = &[
 
 const PREFIX: &str = "evt_";
 
+/// The source of the events that hookyard itself makes.
+pub const OWN_SOURCE: &str = "hookyard";
+
+/// What the types of hookyard's own events begin with; no rule and no script can emit them.
+pub const OWN_TYPES: &str = "hookyard.";
+
+/// How many times over events may be derived and effects have effects, so that a circle ends.
+pub const MAX_HOPS: usize = 8;
+
 /// `evt_` and a ULID: sorts by time of receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub Ulid);
@@ -46,6 +56,11 @@ impl fmt::Display for EventId {
         f.write_str(&self.text())
     }
 }
+
+/// An event that would be derived more than [`MAX_HOPS`] times over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("events are derived from events {MAX_HOPS} times over, and no further")]
+pub struct TooManyHops;
 
 /// A text that is no event id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +90,66 @@ impl Event {
     pub fn new(id: EventId, mut document: Object) -> Self {
         document.insert("id", id.text());
         Self { id, document: Arc::new(Json::Object(document)) }
+    }
+
+    /// An event that hookyard makes at `now`. Its `status` and `metadata` come from the payload, as
+    /// those of Browser Use Cloud do.
+    pub fn own(id: EventId, now: Timestamp, kind: &str, payload: Json) -> Self {
+        let now = format!("{now:.3}");
+        let mut document = Object::new();
+        document.insert("source", OWN_SOURCE);
+        document.insert("type", kind);
+        if let Some(status @ Json::String(_)) = payload.get("status") {
+            document.insert("status", status.clone());
+        }
+        let metadata = payload.get("metadata").and_then(Json::as_object);
+        document.insert("metadata", metadata.cloned().unwrap_or_default());
+        document.insert("timestamp", now.clone());
+        document.insert("received_at", now);
+        document.insert("headers", Object::new());
+        document.insert("payload", payload);
+        Self::new(id, document)
+    }
+
+    /// The same, derived from `self`, `steps` hops further on.
+    ///
+    /// # Errors
+    /// [`TooManyHops`].
+    pub fn derive(
+        &self,
+        id: EventId,
+        now: Timestamp,
+        kind: &str,
+        payload: Json,
+        steps: usize,
+    ) -> Result<Self, TooManyHops> {
+        let hops = self.hops().saturating_add(steps);
+        if hops > MAX_HOPS {
+            return Err(TooManyHops);
+        }
+        let mut document = Self::own(id, now, kind, payload).document().clone();
+        document.insert("parent", self.id.text());
+        document.insert("root", self.root().text());
+        document.insert("hops", Json::from(hops as u64));
+        Ok(Self::new(id, document))
+    }
+
+    /// How many times over it is derived: 0 for what a sender posted.
+    pub fn hops(&self) -> usize {
+        let hops = self.get("hops").and_then(Json::as_number).and_then(|hops| hops.as_i64());
+        hops.and_then(|hops| usize::try_from(hops).ok()).unwrap_or(0)
+    }
+
+    /// The event that a sender posted and that this one goes back to.
+    pub fn root(&self) -> EventId {
+        let root = self.get("root").and_then(Json::as_str);
+        root.and_then(|root| root.parse().ok()).unwrap_or(self.id)
+    }
+
+    /// Whether it is one of hookyard's own, of which nothing more is told.
+    pub fn is_own(&self) -> bool {
+        let is_own = |kind: &str| kind.starts_with(OWN_TYPES);
+        self.source() == OWN_SOURCE && self.get("type").and_then(Json::as_str).is_some_and(is_own)
     }
 
     pub fn id(&self) -> EventId {

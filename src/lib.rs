@@ -19,6 +19,7 @@ pub mod yaml;
 pub mod secret;
 // Floor 1: what a delivery is and what its parameters become.
 pub mod template;
+pub mod kv;
 pub mod delivery;
 // Floor 2: the families (operators, verifiers, actions) and the record.
 pub mod pattern;

@@ -96,8 +96,14 @@ pub fn delivered(leased: Leased) -> Settlement {
         outcome: "delivered".to_owned(),
         message: "written to all.txt".to_owned(),
     };
-    let receipt = Receipt { line: "written to all.txt".to_owned(), effects: Vec::new() };
-    Settlement { id: leased.id, outcome: Outcome::Delivered(receipt), attempt: Some(attempt), now }
+    let receipt = Receipt::of("written to all.txt");
+    Settlement {
+        id: leased.id,
+        outcome: Outcome::Delivered(receipt),
+        attempt: Some(attempt),
+        derived: Vec::new(),
+        now,
+    }
 }
 
 /// So many rules, by status and team.

@@ -65,7 +65,7 @@ impl Action for Log {
             "trace" => write!(trace),
             other => return Err(ActionError::Blocked(unknown_level(other).message)),
         }
-        Ok(Receipt { line: "logged".to_owned(), effects: Vec::new() })
+        Ok(Receipt::of("logged"))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Actions: what is done with an event. One file per kind, one row each in [`KINDS`].
 
+mod answers;
 pub mod client;
 pub mod egress;
 mod file;
-mod http;
+pub(crate) mod http;
 mod log;
 mod params;
 mod slack;
@@ -12,6 +13,7 @@ mod tests;
 
 use crate::delivery::{DeliveryId, Receipt};
 use crate::event::Event;
+use crate::kv;
 use crate::registry::{ConfigError, Kind};
 use crate::template::{Params, Rendered};
 use async_trait::async_trait;
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use answers::{Answers, Canned};
 pub use client::Client;
 pub use egress::Egress;
 pub(crate) use log::one_line;
@@ -55,6 +58,12 @@ pub struct Attempt {
     pub traceparent: String,
     /// Which private hosts may be reached.
     pub consent: Consent,
+    /// Which ones a script's own requests may reach.
+    pub script_consent: Consent,
+    /// The committed state of scripts.
+    pub state: Arc<dyn kv::Store>,
+    /// In a dry run, where nothing goes out: what `fetch` gets.
+    pub answers: Option<Arc<Answers>>,
 }
 
 /// Who chose a destination.

@@ -88,7 +88,7 @@ impl Action for Slack {
         let answer = self.client.deliver(request, &attempt.consent, EXCERPT_BYTES).await?;
         let said = excerpt(&answer.body);
         if answer.status.is_success() {
-            return Ok(Receipt { line: answer.status.to_string(), effects: Vec::new() });
+            return Ok(Receipt::of(answer.status.to_string()));
         }
         let error = failed(answer.status, &host, &said);
         if is_hopeless(answer.status, &said) {

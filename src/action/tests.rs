@@ -118,6 +118,9 @@ fn attempt(params: &Params) -> Attempt {
         headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
         consent: Consent::Author,
+        script_consent: Consent::Author,
+        state: Arc::new(crate::kv::Memory::default()),
+        answers: None,
     }
 }
 

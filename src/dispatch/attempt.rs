@@ -1,10 +1,12 @@
 //! One delivery's task: make the attempt, decide, and keep the outcome until it is committed.
 
 use super::decide::{End, Terms, decide};
-use super::{Plan, Shared, Step, trace};
+use super::{Plan, Shared, Step, derive, trace};
 use crate::action::{Action, ActionError, Attempt, Consent};
 use crate::delivery::{Outcome, Retry};
-use crate::journal::{AttemptRecord, Heal, JournalError, Leased, Settlement};
+use crate::journal::{
+    AttemptRecord, Heal, JournalError, Leased, MAX_DESCENDANTS, Settled, Settlement, State,
+};
 use crate::template::{Params, Rendered};
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -27,24 +29,110 @@ struct Made {
 
 /// Attempts a delivery by these rules and settles it.
 pub(super) async fn run<P: Plan>(shared: Arc<Shared<P>>, rules: Arc<P>, leased: Leased) {
-    let retry = rules.find(&leased.id.rule, &leased.id.action).map_or_else(Retry::default, |step| step.retry);
-    let mut made = None;
-    let attempt = AssertUnwindSafe(attempt(&shared, &*rules, &leased, &mut made)).catch_unwind();
-    let end = attempt.await.unwrap_or_else(|panic| End::Failed(panicked(&*panic)));
-    let terms = Terms {
-        number: leased.attempts + 1,
-        received_at: leased.received_at,
-        now: (shared.clock)(),
-        retry,
-        jitter: fastrand::f64(),
+    let namespaces = &shared.namespaces;
+    let first = Tried::once(&shared, &*rules, &leased).await;
+    let turn = match first.namespace() {
+        Some(namespace) => Some(namespaces.shared(namespace).await),
+        None => None,
     };
-    let outcome = decide(end, &terms);
-    let blocked = matches!(outcome, Outcome::Blocked { .. });
-    count(&leased, &outcome, made.as_ref());
-    let attempt = made.map(|made| record(made, &outcome, terms.number));
-    settle(&shared, Settlement { id: leased.id.clone(), outcome, attempt, now: terms.now }).await;
-    if blocked {
+    let mut kept = first.settle(&shared, &*rules, &leased).await;
+    drop(turn);
+    if let Err(Collided(namespace)) = &kept {
+        let _alone = namespaces.alone(namespace).await;
+        // Nobody else runs now. What a value's end or an operator's hand changes meanwhile is seen
+        // by the next run; neither comes that often.
+        while kept.is_err() {
+            kept = Tried::once(&shared, &*rules, &leased).await.settle(&shared, &*rules, &leased).await;
+        }
+    }
+    if let Ok(State::Blocked) = kept {
         heal_if_mended(&shared, &rules, &leased).await;
+    }
+}
+
+/// Another run has changed what this one read: nothing of it was kept.
+struct Collided(String);
+
+/// An attempt that ended, and what that means.
+struct Tried {
+    made: Option<Made>,
+    outcome: Outcome,
+    terms: Terms,
+}
+
+impl Tried {
+    async fn once<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased) -> Self {
+        let step = rules.find(&leased.id.rule, &leased.id.action);
+        let retry = step.map_or_else(Retry::default, |step| step.retry);
+        let mut made = None;
+        let attempt = AssertUnwindSafe(attempt(shared, rules, leased, &mut made)).catch_unwind();
+        let end = attempt.await.unwrap_or_else(|panic| End::Failed(panicked(&*panic)));
+        let terms = Terms {
+            number: leased.attempts + 1,
+            received_at: leased.received_at,
+            now: (shared.clock)(),
+            retry,
+            jitter: fastrand::f64(),
+        };
+        Self { made, outcome: decide(end, &terms), terms }
+    }
+
+    /// The namespace whose state its commit depends on.
+    fn namespace(&self) -> Option<&str> {
+        match &self.outcome {
+            Outcome::Delivered(receipt) => receipt.changes.as_ref().map(|changes| changes.namespace.as_str()),
+            _ => None,
+        }
+    }
+
+    /// Keeps the outcome with the events it brings about, and says how it stands then.
+    async fn settle<P: Plan>(
+        mut self,
+        shared: &Shared<P>,
+        rules: &P,
+        leased: &Leased,
+    ) -> Result<State, Collided> {
+        let (id, now) = (&leased.id, self.terms.now);
+        let mut derived = Vec::new();
+        if let Outcome::Delivered(receipt) = &self.outcome {
+            match derive::emitted(&receipt.emitted, &leased.event, id, rules, now) {
+                Ok(emitted) => derived = emitted,
+                Err(error) => self.outcome = Outcome::Dead { error: error.to_string() },
+            }
+        }
+        derived.extend(derive::told(&self.outcome, &leased.event, id, rules, now));
+        let settlement = |tried: &Self, derived| Settlement {
+            id: id.clone(),
+            outcome: tried.outcome.clone(),
+            attempt: tried.made.as_ref().map(|made| record(made, &tried.outcome, tried.terms.number)),
+            derived,
+            now,
+        };
+        match settle(shared, settlement(&self, derived)).await {
+            Settled::Kept => {}
+            Settled::Conflict => {
+                metrics::counter!("hookyard_state_conflicts_total").increment(1);
+                return Err(Collided(self.namespace().unwrap_or_default().to_owned()));
+            }
+            Settled::TooManyDescendants => {
+                let error = format!(
+                    "an event has at most {MAX_DESCENDANTS} descendants, and this one's root has them"
+                );
+                // A death that cannot be told any more is a death all the same.
+                if !matches!(self.outcome, Outcome::Dead { .. }) {
+                    self.outcome = Outcome::Dead { error };
+                }
+                settle(shared, settlement(&self, Vec::new())).await;
+            }
+        }
+        count(leased, &self.outcome, self.made.as_ref());
+        Ok(match self.outcome {
+            Outcome::Blocked { .. } => State::Blocked,
+            Outcome::Retry { .. } => State::Pending,
+            Outcome::Delivered(_) => State::Delivered,
+            Outcome::Skipped => State::Skipped,
+            Outcome::Dead { .. } => State::Dead,
+        })
     }
 }
 
@@ -70,6 +158,9 @@ async fn attempt<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased, made: 
         params,
         traceparent: trace::traceparent(&leased.headers, leased.event.id(), fastrand::u64(..)),
         consent,
+        script_consent: step.consent.clone(),
+        state: shared.state.clone(),
+        answers: None,
     };
     let (started_at, started) = ((shared.clock)(), Instant::now());
     let answer =
@@ -128,7 +219,7 @@ fn panicked(panic: &(dyn Any + Send)) -> ActionError {
     }
 }
 
-fn record(made: Made, outcome: &Outcome, number: u32) -> AttemptRecord {
+fn record(made: &Made, outcome: &Outcome, number: u32) -> AttemptRecord {
     AttemptRecord {
         number,
         started_at: made.started_at,
@@ -179,17 +270,26 @@ fn count(leased: &Leased, outcome: &Outcome, made: Option<&Made>) {
 }
 
 /// Commits an outcome, however long that takes: meanwhile nothing is leased.
-async fn settle<P>(shared: &Shared<P>, settlement: Settlement) {
-    let Err(error) = shared.journal.settle(settlement.clone()).await else { return };
+async fn settle<P>(shared: &Shared<P>, settlement: Settlement) -> Settled {
+    let error = match shared.journal.settle(settlement.clone()).await {
+        Ok(settled) => return settled,
+        Err(error) => error,
+    };
     let _held = Counted::new(&shared.held);
     tracing::error!(delivery = %settlement.id, %error, "an outcome cannot be committed: it is held, and nothing is leased");
     let mut wait = HOLD_FIRST;
     loop {
         tokio::time::sleep(wait).await;
         match shared.journal.settle(settlement.clone()).await {
-            Ok(()) => return tracing::info!(delivery = %settlement.id, "the outcome is committed"),
+            Ok(settled) => {
+                tracing::info!(delivery = %settlement.id, "the outcome is committed");
+                return settled;
+            }
             // No operator can mend it while we run: the next start makes the attempt again.
-            Err(JournalError::Unusable(error)) => return tracing::error!(%error, "an outcome is lost"),
+            Err(JournalError::Unusable(error)) => {
+                tracing::error!(%error, "an outcome is lost");
+                return Settled::Kept;
+            }
             Err(JournalError::Unavailable(_)) => wait = (wait * 2).min(HOLD_MOST),
         }
     }

@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_rest_ends_it() {
-        let receipt = Receipt { line: "204".into(), effects: Vec::new() };
+        let receipt = Receipt::of("204");
         assert_eq!(decided(End::Delivered(receipt), 1, 100 * HOUR), "delivered: 204");
         assert_eq!(decided(End::Failed(ActionError::Refused("410 Gone".into())), 1, 0), "dead: 410 Gone");
         assert_eq!(decided(End::Unwanted, 1, 0), "skipped");

@@ -2,7 +2,9 @@
 
 mod attempt;
 mod decide;
+mod derive;
 mod plan;
+mod state;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -67,6 +69,8 @@ struct Shared<P> {
     clock: Clock,
     /// Outcomes that could not be committed yet: while there is one, nothing is leased.
     held: AtomicUsize,
+    state: Arc<state::Committed>,
+    namespaces: state::Namespaces,
 }
 
 impl<P: Plan> Dispatcher<P> {
@@ -87,7 +91,9 @@ impl<P: Plan> Dispatcher<P> {
         limits: watch::Receiver<Limits>,
         clock: Clock,
     ) -> Self {
-        let shared = Arc::new(Shared { journal, rules, clock, held: AtomicUsize::new(0) });
+        let state = Arc::new(state::Committed { journal: journal.clone(), clock: clock.clone() });
+        let (held, namespaces) = (AtomicUsize::new(0), state::Namespaces::default());
+        let shared = Arc::new(Shared { journal, rules, clock, held, state, namespaces });
         Self { shared, limits, attempts: JoinSet::new(), leased: HashMap::new(), drain: DRAIN }
     }
 

@@ -178,7 +178,7 @@ impl Bench {
 }
 
 fn ok() -> Result<Receipt, ActionError> {
-    Ok(Receipt { line: "204 with s3cret".into(), effects: Vec::new() })
+    Ok(Receipt::of("204 with s3cret"))
 }
 
 fn retry() -> Result<Receipt, ActionError> {
@@ -365,7 +365,7 @@ async fn effects_become_deliveries_of_their_own() {
     let script = bench.action(|| {
         let params = Params::Data(Json::from("{{ data }}"));
         let effect = Effect { name: "r-1".into(), kind: "told".into(), after: Duration::ZERO, params };
-        Box::pin(std::future::ready(Ok(Receipt { line: "1 effect".into(), effects: vec![effect] })))
+        Box::pin(std::future::ready(Ok(Receipt { effects: vec![effect], ..Receipt::of("1 effect") })))
     });
     let told = bench.action(|| Box::pin(std::future::ready(ok())));
     bench.serve(Rules::new(vec![("r", script), ("told", told)]));

@@ -5,8 +5,9 @@ use crate::delivery::DeliveryId;
 use crate::event::EventId;
 use crate::journal::{
     AttemptRecord, Capacity, Counts, DeliveryFilter, EventFilter, Generation, Heal, History, JournalError,
-    Lease, Settlement, StoredDelivery, StoredEvent, Trim,
+    Lease, Settled, Settlement, StoredDelivery, StoredEvent, Trim,
 };
+use crate::kv;
 use crate::secret::Secret;
 use crate::server::{ServerLimits, serve};
 use crate::source::{browser_use, sign};
@@ -62,7 +63,10 @@ impl Journal for Memory {
     async fn release(&self, _: &DeliveryId) {
         unreachable!("{UNUSED}")
     }
-    async fn settle(&self, _: Settlement) -> Result<(), JournalError> {
+    async fn settle(&self, _: Settlement) -> Result<Settled, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn change(&self, _: kv::Changes, _: Timestamp) -> Result<(), JournalError> {
         unreachable!("{UNUSED}")
     }
     async fn heal(&self, _: Heal, _: Timestamp) -> Result<usize, JournalError> {
@@ -100,6 +104,24 @@ impl History for Memory {
         unreachable!("{UNUSED}")
     }
     async fn counts(&self) -> Result<Counts, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn kv_get(&self, _: &str, _: &str, _: Timestamp) -> Result<Option<kv::Value>, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn kv_list(
+        &self,
+        _: &str,
+        _: &str,
+        _: usize,
+        _: Timestamp,
+    ) -> Result<Vec<kv::Entry>, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn kv_sizes(&self) -> Result<Vec<kv::Size>, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn kv_bytes(&self, _: &str) -> Result<u64, JournalError> {
         unreachable!("{UNUSED}")
     }
     async fn newest_generation(&self, _: &str) -> Result<Option<Generation>, JournalError> {

@@ -101,12 +101,18 @@ async fn settle(journal: &Arc<dyn Journal>, leased: &Leased, outcome: Outcome, n
         outcome: "tried".into(),
         message: "said".into(),
     };
-    let settlement = Settlement { id: leased.id.clone(), outcome, attempt: Some(attempt), now: at(now) };
+    let settlement = Settlement {
+        id: leased.id.clone(),
+        outcome,
+        attempt: Some(attempt),
+        derived: Vec::new(),
+        now: at(now),
+    };
     journal.settle(settlement).await.unwrap();
 }
 
 fn delivered() -> Outcome {
-    Outcome::Delivered(Receipt { line: "204 No Content".into(), effects: Vec::new() })
+    Outcome::Delivered(Receipt::of("204 No Content"))
 }
 
 async fn state(journal: &Arc<dyn Journal>, id: &DeliveryId) -> StoredDelivery {
@@ -250,7 +256,7 @@ pub(crate) async fn an_outcome_is_kept_with_its_effects_once(place: &dyn Place) 
         params: Params::Data(Json::object([("message", Json::from("{{ literally }}"))])),
     };
     let effects = vec![effect("log-1", 0), effect("log-2", 60)];
-    let outcome = Outcome::Delivered(Receipt { line: "2 effects".into(), effects });
+    let outcome = Outcome::Delivered(Receipt { effects, ..Receipt::of("2 effects") });
     settle(&journal, &leased, outcome.clone(), NOW).await;
     settle(&journal, &leased, outcome, NOW).await;
     assert_eq!(state(&journal, &leased.id).await.state, State::Delivered);

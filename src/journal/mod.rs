@@ -6,6 +6,7 @@ pub mod sqlite;
 
 use crate::delivery::{DeliveryId, Effect, Outcome};
 use crate::event::{Event, EventId};
+use crate::kv;
 use crate::source::Received;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -106,8 +107,32 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// The attempt, unless none was made.
     pub attempt: Option<AttemptRecord>,
+    /// Events that it brings about.
+    pub derived: Vec<Derived>,
     pub now: Timestamp,
 }
+
+/// An event that hookyard makes of another.
+#[derive(Clone, Debug)]
+pub struct Derived {
+    pub event: Event,
+    /// The event that it goes back to: all of its descendants are counted together.
+    pub root: EventId,
+    pub routing: Routing,
+}
+
+/// What became of a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    Kept,
+    /// What the run had read of its state has changed: nothing was kept, and the lease goes on.
+    Conflict,
+    /// Its root has [`MAX_DESCENDANTS`]: nothing was kept, and the lease goes on.
+    TooManyDescendants,
+}
+
+/// How many events may go back to one.
+pub const MAX_DESCENDANTS: usize = 1_000;
 
 /// An attempt as it is kept and shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,8 +197,12 @@ pub trait Journal: History {
     /// Puts a lease back unchanged (at a drain).
     async fn release(&self, id: &DeliveryId);
 
-    /// Keeps the outcome of an attempt and its effects, and ends the lease.
-    async fn settle(&self, settlement: Settlement) -> Result<(), JournalError>;
+    /// Keeps the outcome of an attempt with its effects, its changes of state and the events it
+    /// derives, and ends the lease.
+    async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError>;
+
+    /// Changes state outside of any run (an operator's hand).
+    async fn change(&self, changes: kv::Changes, now: Timestamp) -> Result<(), JournalError>;
 
     /// Makes blocked deliveries due at once; returns how many. If it fails or is dropped, only some
     /// of them may be: asking again does the rest.
@@ -206,6 +235,25 @@ pub trait History: Send + Sync {
     async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<StoredDelivery>, JournalError>;
     async fn attempts(&self, id: &DeliveryId) -> Result<Vec<AttemptRecord>, JournalError>;
     async fn counts(&self) -> Result<Counts, JournalError>;
+    /// A value of the state of scripts, unless it has expired at `now`.
+    async fn kv_get(
+        &self,
+        namespace: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<kv::Value>, JournalError>;
+    /// The keys with a prefix in their order, at most `limit`.
+    async fn kv_list(
+        &self,
+        namespace: &str,
+        prefix: &str,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<kv::Entry>, JournalError>;
+    /// What each namespace holds.
+    async fn kv_sizes(&self) -> Result<Vec<kv::Size>, JournalError>;
+    /// Bytes of one of them.
+    async fn kv_bytes(&self, namespace: &str) -> Result<u64, JournalError>;
     /// The newest generation of this rule directory.
     async fn newest_generation(&self, directory: &str) -> Result<Option<Generation>, JournalError>;
     /// The generation of this number, if its files are still kept.

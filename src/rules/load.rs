@@ -49,7 +49,8 @@ pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
     let (merged, vars) = vars::compile(&mut files);
     let vars_whole = vars.is_some() && !unread && nodes.len() == yaml_files.len();
     let vars = Arc::new(vars.unwrap_or_else(vars::none));
-    let (scripts, found) = Scripts::compile(&script_files, &vars, settings.limits, &settings.context);
+    let (scripts, found) =
+        Scripts::compile(&script_files, &vars, &settings.resolver, settings.limits, &settings.context);
     let broken_scripts = errors(&found).map(|found| found.file.to_string()).collect();
     diagnostics.extend(found);
 

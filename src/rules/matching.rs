@@ -3,11 +3,9 @@
 use super::file::RawRule;
 use super::report::{Report, suggestion};
 use crate::diagnostic::Span;
+use crate::event::OWN_SOURCE;
 use crate::yaml::{Node, Value};
 use std::collections::{BTreeSet, HashMap};
-
-/// The source of hookyard's own events. Its name needs no configuration.
-pub(super) const OWN_SOURCE: &str = "hookyard";
 
 /// Whether a pattern is the word for every event.
 pub(super) fn is_any(node: &Node) -> bool {

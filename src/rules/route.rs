@@ -1,9 +1,8 @@
 //! Routing: which rules an event matches, and which deliveries that makes.
 
-use super::matching::OWN_SOURCE;
 use super::{FileScope, Planned, RuleSet};
 use crate::delivery::DeliveryId;
-use crate::event::Event;
+use crate::event::{Event, OWN_SOURCE};
 use crate::journal::{NewDelivery, Routing};
 use crate::script::Condition;
 use jiff::Timestamp;

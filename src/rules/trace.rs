@@ -1,9 +1,8 @@
 //! Why each rule matched an event or did not: what routing does, told rule by rule.
 
-use super::matching::OWN_SOURCE;
 use super::route::Matched;
 use super::{FileScope, Rule, RuleSet};
-use crate::event::Event;
+use crate::event::{Event, OWN_SOURCE};
 use crate::pattern::{Explanation, Pattern};
 
 /// One rule and an event.

@@ -6,14 +6,21 @@ use super::explain;
 use super::{Limits, Scripts, convert, state};
 use crate::diagnostic::did_you_mean;
 use crate::event::{self, Event};
+use crate::kv;
 use rhai::{AST, ASTNode, Dynamic, Engine, Expr, Position, Scope, Stmt};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What a condition may use: it runs before the answer to the sender.
-pub(super) const LIMITS: Limits =
-    Limits { steps: 10_000, time: Duration::from_millis(100), depth: 16, size: 1 << 16, effects: 0 };
+pub(super) const LIMITS: Limits = Limits {
+    steps: 10_000,
+    time: Duration::from_millis(100),
+    depth: 16,
+    size: 1 << 16,
+    effects: 0,
+    kv: kv::Limits { key_bytes: 0, value_bytes: 0, namespace_bytes: 0 },
+};
 
 /// A `when` is evaluated wherever its caller is, also on a runtime's worker, whose stack is 2 MiB.
 const STACK_BYTES: usize = 1 << 20;

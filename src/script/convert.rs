@@ -13,6 +13,8 @@ pub(super) enum Unfit {
     Kind { path: String, kind: String },
     #[error("`{0}` is not a finite number")]
     NotFinite(String),
+    #[error("`{0}` holds a secret, which can only be passed on to an action")]
+    Secret(String),
     #[error("the value is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
 }
@@ -138,6 +140,14 @@ fn into_data(params: Params) -> Option<Json> {
         Params::Data(value) => Some(value),
         _ => None,
     }
+}
+
+/// As plain data.
+///
+/// # Errors
+/// What JSON cannot say, or a secret.
+pub(super) fn to_data(value: &Dynamic, path: &str) -> Result<Json, Unfit> {
+    into_data(to_params(value, path)?).ok_or_else(|| Unfit::Secret(path.to_owned()))
 }
 
 /// As JSON text; a secret as its name.

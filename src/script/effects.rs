@@ -4,7 +4,8 @@ use super::schema;
 use super::state::{self, End, Run};
 use super::{KIND, convert, fault, outcome};
 use crate::action::ActionKind;
-use crate::delivery::{Effect, MAX_HOPS, is_name};
+use crate::delivery::{Effect, is_name};
+use crate::event::MAX_HOPS;
 use crate::registry::ConfigError;
 use crate::template::Params;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext};
@@ -84,7 +85,7 @@ fn check_room(run: &Run) -> Result<(), Refusal> {
             "the script asks for more effects than limits.script.effects ({most})"
         )));
     }
-    if run.id.effects.len() >= MAX_HOPS {
+    if run.event.hops() + run.id.effects.len() >= MAX_HOPS {
         return Err(Refusal::Limit(format!("scripts call scripts {MAX_HOPS} times over, and no further")));
     }
     Ok(())
@@ -139,7 +140,7 @@ fn check(run: &Run, kind: &str, params: &Params) -> Result<(), Vec<ConfigError>>
     (row.build)(params, &run.scripts.context).map(drop)
 }
 
-fn explain(kind: &str, errors: &[ConfigError]) -> String {
+pub(super) fn explain(kind: &str, errors: &[ConfigError]) -> String {
     let sentence = |error: &ConfigError| {
         let place = error.pointer.trim_start_matches('/').replace('/', ".");
         let place = if place.is_empty() { kind.to_owned() } else { format!("{kind}.{place}") };

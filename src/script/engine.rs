@@ -2,7 +2,7 @@
 
 use super::library::Resolver;
 use super::state::{self, Spent};
-use super::{Limits, compare, effects, fault, number, outcome, read, secret, sizes, text};
+use super::{Limits, compare, effects, fault, fetch, kv, number, outcome, read, secret, sizes, text};
 use crate::action::{ActionKind, one_line};
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, Position};
@@ -26,6 +26,8 @@ pub(super) fn script(
     outcome::register(&mut engine);
     effects::register(&mut engine, kinds);
     text::register(&mut engine);
+    kv::register(&mut engine);
+    fetch::register(&mut engine);
     engine.on_print(|text| print(text, None, Position::NONE));
     engine.on_debug(print);
     engine

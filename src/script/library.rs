@@ -8,6 +8,7 @@ use super::{Limits, explain::Explained};
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
 use rhai::{
     AST, Engine, EvalAltResult, FnAccess, Module, ModuleResolver, OptimizationLevel, Position, Scope, Shared,
+    Stmt,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,6 +25,8 @@ pub(super) struct Script {
     imports: BTreeSet<String>,
     /// How many parameters its `on_event` takes.
     pub handler: Option<usize>,
+    /// Where its state is: `const KV`, else its path without `.rhai`.
+    pub namespace: String,
 }
 
 pub(super) type Scripts = BTreeMap<String, Script>;
@@ -89,7 +92,12 @@ fn parse_all(files: &BTreeMap<String, Arc<str>>, engine: &Engine) -> (Scripts, V
                     .filter_map(|import| find(&import.path?, |path| files.contains_key(path)));
                 let imports = imports.collect();
                 let handler = handler(&ast);
-                scripts.insert(source.path.to_string(), Script { source, ast, imports, handler });
+                let namespace = namespace(&ast, &source).unwrap_or_else(|problem| {
+                    problems.push(problem);
+                    String::new()
+                });
+                let path = source.path.to_string();
+                scripts.insert(path, Script { source, ast, imports, handler, namespace });
             }
             Err(error) => problems.push(explain::syntax(&source, &error)),
         }
@@ -102,6 +110,34 @@ fn handler(ast: &AST) -> Option<usize> {
     let public = handlers.filter(|function| matches!(function.access, FnAccess::Public));
     public.map(|function| function.params.len()).filter(|count| matches!(count, 1 | 2)).max()
 }
+
+/// The constant that names the namespace of a script's state.
+const NAMESPACE: &str = "KV";
+
+fn namespace(ast: &AST, source: &Source) -> Result<String, Diagnostic> {
+    let named = ast.statements().iter().find_map(|statement| match statement {
+        Stmt::Var(variable, ..) if variable.0.name == NAMESPACE => Some(variable.0.pos),
+        _ => None,
+    });
+    let Some(at) = named else {
+        return Ok(source.path.trim_end_matches(".rhai").to_owned());
+    };
+    let constant = ast.iter_literal_variables(true, false).find(|(name, ..)| *name == NAMESPACE);
+    let given = constant.and_then(|(.., value)| value.into_string().ok());
+    let fits = |name: &String| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
+        (1..=MAX_NAMESPACE_BYTES).contains(&name.len()) && name.bytes().all(allowed)
+    };
+    given.filter(fits).ok_or_else(|| {
+        let message = format!("`{NAMESPACE}` names the namespace of the script's state");
+        let help = format!(
+            "write `const {NAMESPACE} = \"failures\";`: at most {MAX_NAMESPACE_BYTES} letters, digits and `_-./`"
+        );
+        source.error(at, message).with_help(help)
+    })
+}
+
+const MAX_NAMESPACE_BYTES: usize = 100;
 
 enum State {
     /// Being loaded: an import that comes back here is a cycle.

@@ -16,6 +16,8 @@ mod convert;
 mod effects;
 mod engine;
 mod explain;
+mod fetch;
+mod kv;
 mod library;
 mod number;
 mod outcome;
@@ -33,7 +35,9 @@ mod text;
 
 use crate::action::{Action, ActionKind, Context, KINDS};
 use crate::diagnostic::Diagnostic;
+use crate::kv as kv_limits;
 use crate::registry::{ConfigError, Kind, Param, ParamType};
+use crate::secret::Resolve;
 use crate::template::{Params, Vars};
 use check::Natives;
 use rhai::{AST, Engine, EvalAltResult, Position};
@@ -80,11 +84,19 @@ pub struct Limits {
     /// Bytes of one string, and elements of one array or map, and of all effects together.
     pub size: usize,
     pub effects: usize,
+    pub kv: kv_limits::Limits,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { steps: 1_000_000, time: Duration::from_secs(1), depth: 32, size: 1 << 20, effects: 100 }
+        Self {
+            steps: 1_000_000,
+            time: Duration::from_secs(1),
+            depth: 32,
+            size: 1 << 20,
+            effects: 100,
+            kv: kv_limits::Limits::default(),
+        }
     }
 }
 
@@ -96,6 +108,8 @@ pub struct Scripts {
     kinds: &'static [ActionKind],
     context: Context,
     limits: Limits,
+    vars: Arc<Vars>,
+    resolver: Arc<dyn Resolve>,
     condition_engine: Arc<Engine>,
     condition_natives: Natives,
 }
@@ -106,27 +120,29 @@ impl Scripts {
     /// Returns all problems beside what could be compiled.
     pub fn compile(
         files: &BTreeMap<String, Arc<str>>,
-        vars: &Vars,
+        vars: &Arc<Vars>,
+        resolver: &Arc<dyn Resolve>,
         limits: Limits,
         context: &Context,
     ) -> (Arc<Self>, Vec<Diagnostic>) {
-        Self::compile_with(KINDS, files, vars.params(), limits, context)
+        Self::compile_with(KINDS, files, vars, resolver, limits, context)
     }
 
-    /// [`Scripts::compile`] with another table of kinds, and `vars` as its tree.
+    /// [`Scripts::compile`] with another table of kinds.
     pub(crate) fn compile_with(
         kinds: &'static [ActionKind],
         files: &BTreeMap<String, Arc<str>>,
-        vars: &Params,
+        vars: &Arc<Vars>,
+        resolver: &Arc<dyn Resolve>,
         limits: Limits,
         context: &Context,
     ) -> (Arc<Self>, Vec<Diagnostic>) {
-        let vars = convert::params_to_dynamic(vars);
-        let resolver = library::Resolver::default();
-        let mut engine = engine::script(&limits, vars.clone(), kinds, resolver.clone());
+        let shown = convert::params_to_dynamic(vars.params());
+        let modules = library::Resolver::default();
+        let mut engine = engine::script(&limits, shown.clone(), kinds, modules.clone());
         let drivers = DRIVERS.map(|text| engine.compile(text).expect("the drivers are valid Rhai"));
-        let (library, problems) = pool::wait(|| library::compile(files, &mut engine, &resolver, &limits));
-        let condition_engine = Arc::new(engine::condition(&condition::LIMITS, vars));
+        let (library, problems) = pool::wait(|| library::compile(files, &mut engine, &modules, &limits));
+        let condition_engine = Arc::new(engine::condition(&condition::LIMITS, shown));
         let scripts = Self {
             engine,
             drivers,
@@ -134,6 +150,8 @@ impl Scripts {
             kinds,
             context: context.clone(),
             limits,
+            vars: Arc::clone(vars),
+            resolver: Arc::clone(resolver),
             condition_natives: Natives::of(&condition_engine),
             condition_engine,
         };

@@ -2,7 +2,9 @@
 
 use super::absent::Site;
 use super::explain::Explained;
-use super::state::{Active, End, Run};
+use super::fetch::Failed;
+use super::kv::State;
+use super::state::{Active, End, Run, World};
 use super::{Scripts, convert, explain, pool, state};
 use crate::action::{Action, ActionError, Attempt};
 use crate::delivery::{DeliveryId, Receipt};
@@ -13,6 +15,8 @@ use async_trait::async_trait;
 use rhai::{Dynamic, EvalAltResult, Map, Scope};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 /// The `script` action: one file's `on_event`.
 pub(super) struct ScriptAction {
@@ -22,13 +26,27 @@ pub(super) struct ScriptAction {
 
 #[async_trait]
 impl Action for ScriptAction {
-    /// Runs on a thread of the scripts' pool. Dropping the future loses the run's effects; the run
-    /// itself ends at its own time limit.
+    /// Runs on a thread of the scripts' pool. Dropping the future loses the run's effects and
+    /// breaks off a `fetch`; the run itself ends at its own time limit.
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, ActionError> {
-        let (scripts, file) = (Arc::clone(&self.scripts), self.file.clone());
-        let (event, id) = (Arc::clone(&attempt.event), attempt.id.clone());
-        let params = given_params(&attempt.params.filled);
-        let ended = pool::run(move || run(&scripts, &file, &event, &id, &params)).await;
+        let over = CancellationToken::new();
+        let _ends_with_this = over.clone().drop_guard();
+        let call = Call {
+            scripts: Arc::clone(&self.scripts),
+            file: self.file.clone(),
+            event: Event::clone(&attempt.event),
+            id: attempt.id.clone(),
+            params: given_params(&attempt.params.filled),
+            world: World {
+                runtime: Handle::current(),
+                store: Arc::clone(&attempt.state),
+                answers: attempt.answers.clone(),
+                consent: attempt.script_consent.clone(),
+                traceparent: attempt.traceparent.clone(),
+                over,
+            },
+        };
+        let ended = pool::run(move || call.run()).await;
         ended.unwrap_or_else(|| {
             Err(ActionError::Retry { error: "the script engine failed".to_owned(), after: None })
         })
@@ -40,36 +58,48 @@ fn given_params(filled: &Params) -> Params {
     filled.get("params").unwrap_or_else(|| Params::Data(Json::Object(Object::new())))
 }
 
-/// Runs a file's `on_event` on this thread, to its end.
-///
-/// # Errors
-/// Every way to end but returning and `drop`.
-pub(super) fn run(
-    scripts: &Arc<Scripts>,
-    file: &str,
-    event: &Event,
-    id: &DeliveryId,
-    params: &Params,
-) -> Result<Receipt, ActionError> {
-    let document = convert::object_to_map(event.document());
-    let active = Active::start(
-        Run {
-            scripts: Arc::clone(scripts),
-            id: id.clone(),
-            file: file.to_owned(),
-            effects: Vec::new(),
-            bytes: 0,
-            counts: BTreeMap::new(),
-            end: None,
-        },
-        &scripts.limits,
-    );
-    let result = call(scripts, file, document, params);
-    let run = active.finish();
-    settle(run, result, event)
+/// One call of a file's `on_event`.
+pub(super) struct Call {
+    pub scripts: Arc<Scripts>,
+    pub file: String,
+    pub event: Event,
+    pub id: DeliveryId,
+    pub params: Params,
+    pub world: World,
 }
 
-fn call(scripts: &Scripts, file: &str, event: Map, params: &Params) -> Result<(), Box<EvalAltResult>> {
+impl Call {
+    /// Runs it on this thread, to its end.
+    ///
+    /// # Errors
+    /// Every way to end but returning and `drop`.
+    pub(super) fn run(self) -> Result<Receipt, ActionError> {
+        let Self { scripts, file, event, id, params, world } = self;
+        let document = convert::object_to_map(event.document());
+        let script = scripts.library.get(&file);
+        let namespace = script.map_or(file.as_str(), |script| script.namespace.as_str());
+        let active = Active::start(
+            Run {
+                scripts: Arc::clone(&scripts),
+                id,
+                event,
+                state: State::of(namespace),
+                file: file.clone(),
+                effects: Vec::new(),
+                bytes: 0,
+                counts: BTreeMap::new(),
+                fetches: 0,
+                world,
+                end: None,
+            },
+            &scripts.limits,
+        );
+        let result = handle(&scripts, &file, document, &params);
+        settle(active.finish(), result)
+    }
+}
+
+fn handle(scripts: &Scripts, file: &str, event: Map, params: &Params) -> Result<(), Box<EvalAltResult>> {
     let mut scope = Scope::new();
     scope.push("file", file.to_owned());
     scope.push("event", event);
@@ -81,9 +111,10 @@ fn call(scripts: &Scripts, file: &str, event: Map, params: &Params) -> Result<()
     scripts.engine.eval_ast_with_scope::<Dynamic>(&mut scope, driver).map(drop)
 }
 
-fn settle(run: Run, result: Result<(), Box<EvalAltResult>>, event: &Event) -> Result<Receipt, ActionError> {
+fn settle(run: Run, result: Result<(), Box<EvalAltResult>>) -> Result<Receipt, ActionError> {
+    let failed = result.as_ref().err().and_then(|error| unanswered(error));
     let place = |result: Result<(), Box<EvalAltResult>>| {
-        let explained = |error: Box<EvalAltResult>| explain_run(*error, &run, event);
+        let explained = |error: Box<EvalAltResult>| explain_run(*error, &run);
         result.err().map(explained)
     };
     match run.end.clone() {
@@ -97,6 +128,9 @@ fn settle(run: Run, result: Result<(), Box<EvalAltResult>>, event: &Event) -> Re
         }
         None => match (place(result), state::spent()) {
             (None, None) => Ok(receipt(run, None)),
+            (Some(explained), None) if failed.is_some() => {
+                Err(ActionError::Retry { error: explained.to_string(), after: None })
+            }
             (Some(explained), _) => Err(ActionError::Blocked(explained.to_string())),
             // The script caught the error and ended before its next step.
             (None, Some(limit)) => {
@@ -107,9 +141,20 @@ fn settle(run: Run, result: Result<(), Box<EvalAltResult>>, event: &Event) -> Re
     }
 }
 
-fn explain_run(error: EvalAltResult, run: &Run, event: &Event) -> Explained {
+/// The `fetch` that got no answer, if that is what ended the run.
+fn unanswered(error: &EvalAltResult) -> Option<Failed> {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
+            unanswered(inner)
+        }
+        EvalAltResult::ErrorRuntime(value, _) => value.clone().try_cast(),
+        _ => None,
+    }
+}
+
+fn explain_run(error: EvalAltResult, run: &Run) -> Explained {
     let text = |file: &str| run.scripts.library.get(file).map(|script| &*script.source.text);
-    let site = Site { event, text: &text };
+    let site = Site { event: &run.event, text: &text };
     let mut explained = explain::explain(error, &run.file, &run.scripts.limits, Some(&site));
     // The outermost call is the one of `on_event` itself, made from no file. An error that ends
     // the run comes without calls, and with the place of that one.
@@ -125,7 +170,7 @@ fn receipt(run: Run, note: Option<&str>) -> Receipt {
         count => format!("{count} effects"),
     };
     let line = note.map_or_else(|| count.clone(), |why| format!("dropped: {} ({count})", one_line(why)));
-    Receipt { line, effects: run.effects }
+    Receipt { line, effects: run.effects, changes: run.state.into_changes(), emitted: Vec::new() }
 }
 
 fn one_line(text: &str) -> String {

@@ -4,13 +4,19 @@
 //! told a count and no clock) find it here. How it ended is latched: a script that catches the
 //! error which ends it is ended again at its next step.
 
+use super::kv::State;
 use super::{Limits, Scripts};
+use crate::action::{Answers, Consent};
 use crate::delivery::{DeliveryId, Effect};
+use crate::event::Event;
+use crate::kv::Store;
 use rhai::{Dynamic, EvalAltResult, Position};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 /// How many reads of a variable pass between two looks at the sizes of all.
 const READS_PER_LOOK: u64 = 256;
@@ -69,6 +75,7 @@ pub(super) enum End {
 pub(super) struct Run {
     pub scripts: Arc<Scripts>,
     pub id: DeliveryId,
+    pub event: Event,
     /// The script that runs.
     pub file: String,
     pub effects: Vec<Effect>,
@@ -76,7 +83,25 @@ pub(super) struct Run {
     pub bytes: usize,
     /// How many effects of each kind.
     pub counts: BTreeMap<String, usize>,
+    pub state: State,
+    /// How many requests went out.
+    pub fetches: usize,
+    pub world: World,
     pub end: Option<End>,
+}
+
+/// What a run reaches outside of itself.
+#[derive(Clone)]
+pub(super) struct World {
+    /// Where what it waits for is done.
+    pub runtime: Handle,
+    pub store: Arc<dyn Store>,
+    /// In a dry run: what `fetch` gets.
+    pub answers: Option<Arc<Answers>>,
+    pub consent: Consent,
+    pub traceparent: String,
+    /// Cancelled when nobody waits for the run any more.
+    pub over: CancellationToken,
 }
 
 /// Starts the meter for something evaluated on this thread, which may take so much of its stack.
@@ -104,6 +129,14 @@ pub(super) fn read() -> bool {
     let reads = READS.get().wrapping_add(1);
     READS.set(reads);
     reads.is_multiple_of(READS_PER_LOOK)
+}
+
+/// Leaves a time out of the run's own.
+pub(super) fn pause(time: Duration) {
+    METER.with(|meter| {
+        let later = meter.deadline.get().and_then(|deadline| deadline.checked_add(time));
+        meter.deadline.set(later);
+    });
 }
 
 /// Which limit of the meter was hit.

@@ -86,7 +86,7 @@ impl Action for File {
         let rotation = rotation(plain).map_err(ActionError::Blocked)?;
         let written = self.files.append(&path, line(attempt), rotation).await;
         written.map_err(|error| ActionError::Retry { error: error.to_string(), after: None })?;
-        Ok(Receipt { line: format!("written to {path}"), effects: Vec::new() })
+        Ok(Receipt::of(format!("written to {path}")))
     }
 }
 

@@ -3,8 +3,8 @@
 use super::codec;
 use super::prints::Print;
 use super::txn::{Fault, Txn};
-use crate::event::EventId;
-use crate::journal::{Appended, Entry, JournalError, NewDelivery, Routing, State};
+use crate::event::{Event, EventId};
+use crate::journal::{Appended, Derived, Entry, JournalError, MAX_DESCENDANTS, NewDelivery, Routing, State};
 use crate::json::Json;
 use rusqlite::{OptionalExtension, params};
 
@@ -58,28 +58,86 @@ impl Row {
     }
 
     fn insert(&self, txn: &Txn<'_>, print: &Print) -> Result<(), Fault> {
-        let event = &self.entry.received.event;
-        let text = |field: &str| event.get(field).and_then(Json::as_str);
-        let routing = self.entry.routing.as_ref();
+        let stored = Stored {
+            event: &self.entry.received.event,
+            document: &self.document,
+            headers: &self.headers,
+            body: &self.entry.received.body,
+            routing: self.entry.routing.as_ref(),
+            root: None,
+        };
+        stored.insert(txn, print)
+    }
+}
+
+/// All of an event's row but what its print says.
+struct Stored<'a> {
+    event: &'a Event,
+    document: &'a str,
+    headers: &'a [u8],
+    body: &'a [u8],
+    routing: Option<&'a Routing>,
+    /// Of a derived event.
+    root: Option<EventId>,
+}
+
+impl Stored<'_> {
+    fn insert(&self, txn: &Txn<'_>, print: &Print) -> Result<(), Fault> {
+        let text = |field: &str| self.event.get(field).and_then(Json::as_str);
         let sql = "INSERT INTO events (seq, id, fingerprint, received, dedupe_until, generation, source, type, status, \
-                   rules, headers, document, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+                   rules, headers, document, body, root) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
         txn.connection.prepare_cached(sql)?.execute(params![
             print.seq,
             print.id.0.to_bytes(),
             print.fingerprint,
             print.received,
             print.until,
-            routing.map(|routing| routing.generation.cast_signed()),
-            event.source(),
+            self.routing.map(|routing| routing.generation.cast_signed()),
+            self.event.source(),
             text("type"),
             text("status"),
-            routing.map(|routing| routing.rules.join(",")).unwrap_or_default(),
+            self.routing.map(|routing| routing.rules.join(",")).unwrap_or_default(),
             self.headers,
             self.document,
-            &self.entry.received.body[..],
+            self.body,
+            self.root.map(|root| root.0.to_bytes()),
         ])?;
         Ok(())
     }
+}
+
+/// Keeps an event that hookyard made itself: it has no twin, and none is looked for.
+pub fn derive(txn: &mut Txn<'_>, derived: &Derived, now: i64) -> Result<(), Fault> {
+    let Derived { event, root, routing } = derived;
+    let id = event.id();
+    let Some(seq) = free_seq(txn, id)? else {
+        return Err(Fault::Refused("too many events have the same millisecond".into()));
+    };
+    // Unlike every digest that a source makes.
+    let mut fingerprint = [0; 32];
+    fingerprint[..16].copy_from_slice(&id.0.to_bytes());
+    let body = event.get("payload").map(Json::to_string).unwrap_or_default();
+    let stored = Stored {
+        event,
+        document: &event.to_string(),
+        headers: &[],
+        body: body.as_bytes(),
+        routing: Some(routing),
+        root: Some(*root),
+    };
+    stored.insert(txn, &Print { id, seq, fingerprint, received: now, until: now })?;
+    txn.tally.events += 1;
+    add_deliveries(txn, seq, &routing.deliveries, now)
+}
+
+/// How many events go back to this one, as far as it matters.
+pub fn descendants(txn: &Txn<'_>, root: EventId) -> Result<usize, Fault> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM events WHERE root = ?1 LIMIT ?2)";
+    let most = i64::try_from(MAX_DESCENDANTS).unwrap_or(i64::MAX);
+    let mut query = txn.connection.prepare_cached(sql)?;
+    let count: i64 = query.query_row(params![root.0.to_bytes(), most], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(MAX_DESCENDANTS))
 }
 
 /// The next key in the event's millisecond, if one is left: also behind those of removed events,

@@ -1,13 +1,15 @@
 //! Reading the record, on connections that cannot write.
 
-use super::{append, codec, generations, open, tally::Tally};
+use super::{append, codec, generations, kv, open, tally::Tally};
 use crate::delivery::DeliveryId;
 use crate::event::EventId;
 use crate::journal::{
     AttemptRecord, Counts, DeliveryFilter, EventFilter, Generation, History, JournalError, State,
     StoredDelivery, StoredEvent,
 };
+use crate::kv::{Entry, Size, Value};
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -98,6 +100,36 @@ impl History for SqliteHistory {
             Ok(Tally::load(connection)?.counts(bytes.cast_unsigned()))
         })
         .await
+    }
+
+    async fn kv_get(
+        &self,
+        namespace: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> std::result::Result<Option<Value>, JournalError> {
+        let (namespace, key) = (namespace.to_owned(), key.to_owned());
+        self.read(move |connection| kv::get(connection, &namespace, &key, now)).await
+    }
+
+    async fn kv_list(
+        &self,
+        namespace: &str,
+        prefix: &str,
+        limit: usize,
+        now: Timestamp,
+    ) -> std::result::Result<Vec<Entry>, JournalError> {
+        let (namespace, prefix) = (namespace.to_owned(), prefix.to_owned());
+        self.read(move |connection| kv::list(connection, &namespace, &prefix, limit, now)).await
+    }
+
+    async fn kv_sizes(&self) -> std::result::Result<Vec<Size>, JournalError> {
+        self.read(kv::sizes).await
+    }
+
+    async fn kv_bytes(&self, namespace: &str) -> std::result::Result<u64, JournalError> {
+        let namespace = namespace.to_owned();
+        self.read(move |connection| kv::bytes(connection, &namespace)).await
     }
 
     async fn newest_generation(

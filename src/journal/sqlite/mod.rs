@@ -7,6 +7,7 @@ mod handle;
 mod heal;
 mod history;
 mod identity;
+mod kv;
 mod lanes;
 mod lease;
 mod open;
@@ -23,8 +24,9 @@ use crate::delivery::{DeliveryId, Outcome};
 use crate::event::EventId;
 use crate::journal::{
     Appended, AttemptRecord, Capacity, Counts, DeliveryFilter, Entry, EventFilter, Generation, Heal, History,
-    Journal, JournalError, Lease, Routing, Settlement, StoredDelivery, StoredEvent, Trim,
+    Journal, JournalError, Lease, Routing, Settled, Settlement, StoredDelivery, StoredEvent, Trim,
 };
+use crate::kv as state;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -40,6 +42,8 @@ pub use open::{CommitHook, Options};
 pub struct SqliteJournal {
     writer: Arc<handle::Handle>,
     history: SqliteHistory,
+    /// A connection of its own for what scripts read: no long listing is in their way.
+    state: SqliteHistory,
 }
 
 impl SqliteJournal {
@@ -51,8 +55,8 @@ impl SqliteJournal {
     pub fn open(path: &Path, options: Options) -> Result<Arc<Self>, JournalError> {
         let (connection, lock) = open::open(path, &options)?;
         let writer = Arc::new(handle::Handle::start(connection, path.to_owned(), options, lock)?);
-        let history = SqliteHistory::open_read_only(path)?;
-        Ok(Arc::new(Self { writer, history }))
+        let (history, state) = (SqliteHistory::open_read_only(path)?, SqliteHistory::open_read_only(path)?);
+        Ok(Arc::new(Self { writer, history, state }))
     }
 
     /// How large the journal shall be; freed pages do not count. Past it, [`Self::too_large`] is
@@ -72,7 +76,8 @@ impl SqliteJournal {
     fn give_up(&self, id: DeliveryId, error: &JournalError, now: Timestamp) {
         tracing::error!(delivery = %id, %error, "a stored delivery cannot be read");
         let outcome = Outcome::Dead { error: error.to_string() };
-        let settlement = settle::Prepared::new(Settlement { id, outcome, attempt: None, now });
+        let settlement =
+            settle::Prepared::new(Settlement { id, outcome, attempt: None, derived: Vec::new(), now });
         let writer = self.writer.clone();
         tokio::spawn(async move {
             let id = settlement.id().clone();
@@ -131,9 +136,13 @@ impl Journal for SqliteJournal {
         self.writer.shared.work.notify_one();
     }
 
-    async fn settle(&self, settlement: Settlement) -> Result<(), JournalError> {
+    async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError> {
         let prepared = settle::Prepared::new(settlement);
         self.writer.write(move |txn| settle::settle(txn, &prepared)).await
+    }
+
+    async fn change(&self, changes: state::Changes, now: Timestamp) -> Result<(), JournalError> {
+        self.writer.write(move |txn| kv::change(txn, &changes, now)).await
     }
 
     async fn heal(&self, which: Heal, now: Timestamp) -> Result<usize, JournalError> {
@@ -171,6 +180,7 @@ impl Journal for SqliteJournal {
     async fn close(&self) {
         // The writer last: the last one to close leaves one whole file behind, without a WAL.
         self.history.close().await;
+        self.state.close().await;
         self.writer.close().await;
     }
 }
@@ -195,6 +205,33 @@ impl History for SqliteJournal {
 
     async fn counts(&self) -> Result<Counts, JournalError> {
         self.history.counts().await
+    }
+
+    async fn kv_get(
+        &self,
+        namespace: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<state::Value>, JournalError> {
+        self.state.kv_get(namespace, key, now).await
+    }
+
+    async fn kv_list(
+        &self,
+        namespace: &str,
+        prefix: &str,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<state::Entry>, JournalError> {
+        self.state.kv_list(namespace, prefix, limit, now).await
+    }
+
+    async fn kv_sizes(&self) -> Result<Vec<state::Size>, JournalError> {
+        self.state.kv_sizes().await
+    }
+
+    async fn kv_bytes(&self, namespace: &str) -> Result<u64, JournalError> {
+        self.state.kv_bytes(namespace).await
     }
 
     async fn newest_generation(&self, directory: &str) -> Result<Option<Generation>, JournalError> {

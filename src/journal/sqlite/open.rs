@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// `hook` in ASCII, in the header of our databases.
 const APPLICATION_ID: i32 = 0x686f_6f6b;
-const SCHEMA_VERSION: i32 = 1;
-const SCHEMA: &str = include_str!("schema.sql");
+/// What makes each version from the one before; the number of the last is that of today's.
+const VERSIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 /// Pages in the WAL before they are moved to the database: few, because the move is what the
 /// slowest answers wait for.
 const CHECKPOINT_PAGES: u32 = 1000;
@@ -131,6 +131,10 @@ pub fn read_only(path: &Path) -> Result<Connection, JournalError> {
     let connection = connect().map_err(|error| unusable(path, &error))?;
     match version(&connection, path)? {
         0 => Err(refuse(path, "it is empty: has hookyard been started here?".into())),
+        version if version < VERSIONS.len() => Err(refuse(
+            path,
+            "it was written by an older hookyard: start this one once, which brings it up to date".into(),
+        )),
         _ => Ok(connection),
     }
 }
@@ -161,11 +165,9 @@ fn lock(path: &Path) -> Result<File, JournalError> {
 /// Makes the tables of a new file, checks those of an old one.
 fn prepare(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     let damaged = |error| unusable(path, &error);
-    if version(connection, path)? == 0 {
-        let sql = format!(
-            "BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        );
-        return connection.execute_batch(&sql).map_err(damaged);
+    let found = version(connection, path)?;
+    if found == 0 {
+        return migrate(connection, found).map_err(damaged);
     }
     let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
     if bytes <= CHECKED_BYTES {
@@ -175,20 +177,38 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), JournalError> {
             return Err(damage(path, verdict.trim()));
         }
     }
-    Ok(())
+    migrate(connection, found).map_err(damaged)
+}
+
+/// Brings the tables from a version (0: none are there) to today's, in one step.
+fn migrate(connection: &Connection, from: usize) -> rusqlite::Result<()> {
+    if from == VERSIONS.len() {
+        return Ok(());
+    }
+    let (steps, to) = (VERSIONS[from..].concat(), VERSIONS.len());
+    let made = connection.execute_batch(&format!(
+        "BEGIN; {steps} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {to}; COMMIT;"
+    ));
+    if made.is_ok() && from > 0 {
+        tracing::info!(from, to, "the journal's tables were brought to this version");
+    }
+    made
 }
 
 /// The schema version: 0 for a file without tables.
-fn version(connection: &Connection, path: &Path) -> Result<i32, JournalError> {
+fn version(connection: &Connection, path: &Path) -> Result<usize, JournalError> {
+    let newest = VERSIONS.len();
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
     let read = || Ok((number("application_id")?, number("user_version")?, number("schema_version")?));
     match read().map_err(|error| unusable(path, &error))? {
         (0, 0, 0) => Ok(0),
-        (APPLICATION_ID, version @ 1..=SCHEMA_VERSION, _) => Ok(version),
+        (APPLICATION_ID, version, _) if (1..=newest).contains(&usize::try_from(version).unwrap_or(0)) => {
+            Ok(version.unsigned_abs() as usize)
+        }
         (APPLICATION_ID, version, _) => Err(refuse(
             path,
             format!(
-                "it was written by a newer hookyard (schema {version}, this one knows {SCHEMA_VERSION}): \
+                "it was written by a newer hookyard (schema {version}, this one knows {newest}): \
              start that version, or set another `journal:`"
             ),
         )),

@@ -1,10 +1,9 @@
 //! Keeping outcomes: the delivery, its attempt and its effects in one step.
 
-use super::append;
-use super::codec;
 use super::txn::{Fault, Txn};
-use crate::delivery::{DeliveryId, Effect, Outcome};
-use crate::journal::{AttemptRecord, NewDelivery, Settlement, State};
+use super::{append, codec, kv};
+use crate::delivery::{DeliveryId, Effect, Outcome, Receipt};
+use crate::journal::{AttemptRecord, Derived, MAX_DESCENDANTS, NewDelivery, Settled, Settlement, State};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
@@ -41,29 +40,68 @@ struct Place {
 
 /// Keeps an outcome. A delivery that has ended, or is not here any more, stays as it is: so a
 /// settlement can be repeated when its answer was lost.
-pub fn settle(txn: &mut Txn<'_>, Prepared { settlement, params }: &Prepared) -> Result<(), Fault> {
-    let due = due(&settlement.outcome);
-    txn.ended.push((settlement.id.clone(), due));
-    let Some(place) = find(txn, &settlement.id)? else { return Ok(()) };
-    let asked = if place.state.is_none() { open_state(txn, &place)? } else { None };
-    let Some(before) = place.state.or(asked) else { return Ok(()) };
-    let after = state(&settlement.outcome);
-    if !update(txn, &place, settlement)? {
-        return Ok(());
+pub fn settle(txn: &mut Txn<'_>, prepared: &Prepared) -> Result<Settled, Fault> {
+    let settlement = &prepared.settlement;
+    if let Some((place, before)) = open(txn, &settlement.id)? {
+        if let Some(obstacle) = obstacle(txn, settlement)? {
+            return Ok(obstacle);
+        }
+        if update(txn, &place, settlement)? {
+            txn.tally.add(before, -1);
+            txn.tally.add(state(&settlement.outcome), 1);
+            keep(txn, &place, prepared)?;
+        }
     }
-    txn.tally.add(before, -1);
-    txn.tally.add(after, 1);
+    txn.ended.push((settlement.id.clone(), due(&settlement.outcome)));
+    Ok(Settled::Kept)
+}
+
+/// The delivery's place and state, if it has not ended.
+fn open(txn: &Txn<'_>, id: &DeliveryId) -> Result<Option<(Place, State)>, Fault> {
+    let Some(place) = find(txn, id)? else { return Ok(None) };
+    let state = match place.state {
+        None => open_state(txn, &place)?,
+        known => known,
+    };
+    Ok(state.map(|state| (place, state)))
+}
+
+/// Why the outcome cannot be kept as it is. Seen are the jobs of this group that came before.
+fn obstacle(txn: &Txn<'_>, settlement: &Settlement) -> Result<Option<Settled>, Fault> {
+    if let Outcome::Delivered(Receipt { changes: Some(changes), .. }) = &settlement.outcome
+        && !kv::stands(txn, changes, settlement.now)?
+    {
+        return Ok(Some(Settled::Conflict));
+    }
+    match settlement.derived.first() {
+        Some(Derived { root, .. })
+            if append::descendants(txn, *root)? + settlement.derived.len() > MAX_DESCENDANTS =>
+        {
+            Ok(Some(Settled::TooManyDescendants))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Keeps what came with the outcome.
+fn keep(txn: &mut Txn<'_>, place: &Place, Prepared { settlement, params }: &Prepared) -> Result<(), Fault> {
+    let now = settlement.now.as_millisecond();
     if let Some(attempt) = &settlement.attempt {
-        insert_attempt(txn, &place, attempt)?;
+        insert_attempt(txn, place, attempt)?;
     }
     if let Outcome::Delivered(receipt) = &settlement.outcome {
         for (effect, params) in receipt.effects.iter().zip(params) {
             let child = child(settlement, effect);
-            let now = settlement.now.as_millisecond();
             append::add(txn, place.event, &child, Some((&effect.kind, params)), now)?;
         }
+        if let Some(changes) = &receipt.changes {
+            kv::change(txn, changes, settlement.now)?;
+        }
     }
-    txn.due.extend(due.map(|due| (place.lane, due)));
+    for derived in &settlement.derived {
+        append::derive(txn, derived, now)?;
+    }
+    txn.due.extend(due(&settlement.outcome).map(|due| (place.lane, due)));
     Ok(())
 }
 

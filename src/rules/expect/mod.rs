@@ -8,6 +8,7 @@ use crate::action::{ActionError, Attempt};
 use crate::delivery::{DeliveryId, Effect};
 use crate::event::{Event, EventId};
 use crate::json::{Json, Object};
+use crate::kv;
 use crate::template::{Rendered, Scope};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -163,5 +164,8 @@ fn attempt(planned: &Planned, event: &Arc<Event>, id: DeliveryId, params: Render
         params,
         traceparent: TRACEPARENT.to_owned(),
         consent: planned.consent.clone(),
+        script_consent: planned.consent.clone(),
+        state: Arc::new(kv::Memory::default()),
+        answers: Some(Arc::default()),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::kit::*;
 use crate::action::ActionError;
-use crate::script::{Limits, run};
+use crate::script::Limits;
 use crate::template::Params;
 use std::time::Duration;
 
@@ -108,8 +108,8 @@ fn a_script_can_ask_for_a_script_up_to_a_depth() {
     assert_eq!(shown(&effects[0]), r#"{"file":"sub/next","params":{"n":1}}"#);
     assert!(scripts.action(&effects[0].params).is_ok());
     let mut deep = id();
-    deep.effects = vec!["script-1".into(); crate::delivery::MAX_HOPS];
-    let refused = run::run(&scripts, "main.rhai", &event(), &deep, &nothing).unwrap_err();
+    deep.effects = vec!["script-1".into(); crate::event::MAX_HOPS];
+    let refused = run_for(&scripts, "main.rhai", event(), deep, &nothing).unwrap_err();
     assert!(matches!(&refused, ActionError::Blocked(message) if message.contains("8 times")), "{refused:?}");
 }
 
@@ -136,7 +136,7 @@ fn the_real_kinds_are_functions_of_scripts() {
         log(#{message: "m", level: "warn"});
     }"##;
     let files = std::collections::BTreeMap::from([("main.rhai".to_owned(), text.into())]);
-    let (scripts, problems) = crate::script::Scripts::compile(&files, &vars(), Limits::default(), &context());
+    let (scripts, problems) = compile(&files);
     assert_eq!(problems, []);
     let effects = run_with(&scripts, &Params::Data(json("{}"))).unwrap().effects;
     assert_eq!(
@@ -150,7 +150,7 @@ fn the_real_kinds_are_functions_of_scripts() {
             "main.rhai".to_owned(),
             format!("fn on_event(event) {{ {}(#{{no_such_parameter: 1}}); }}", kind.name).into(),
         )]);
-        let (scripts, _) = crate::script::Scripts::compile(&files, &vars(), Limits::default(), &context());
+        let (scripts, _) = compile(&files);
         let error = run_with(&scripts, &Params::Data(json("{}"))).unwrap_err().to_string();
         assert!(error.contains("no_such_parameter"), "{}: {error}", kind.name);
     }
@@ -178,6 +178,9 @@ async fn the_script_action_runs_and_its_effects_can_be_stored() {
         params: filled,
         traceparent: String::new(),
         consent: crate::action::Consent::Author,
+        script_consent: crate::action::Consent::Author,
+        state: std::sync::Arc::new(crate::kv::Memory::default()),
+        answers: None,
     };
     let receipt = scripts.action(&params).unwrap().deliver(&attempt).await.unwrap();
     assert_eq!(receipt.line, "1 effect");
@@ -185,4 +188,12 @@ async fn the_script_action_runs_and_its_effects_can_be_stored() {
     let stored = receipt.effects[0].params.to_stored();
     let read = Params::from_stored(&stored).expect("what was written");
     assert!(matches!(read.get("url"), Some(Params::Secret(_))), "{read:?}");
+}
+
+/// With the real table of kinds.
+fn compile(
+    files: &std::collections::BTreeMap<String, std::sync::Arc<str>>,
+) -> (std::sync::Arc<crate::script::Scripts>, Vec<crate::diagnostic::Diagnostic>) {
+    let vars = std::sync::Arc::new(vars());
+    crate::script::Scripts::compile(files, &vars, &resolver(), Limits::default(), &context())
 }

@@ -1,15 +1,19 @@
 //! A small kind table, an event, and one call that loads files and runs one.
 
-use crate::action::{Action, ActionError, ActionKind, Attempt, Context, Egress};
+use crate::action::{Action, ActionError, ActionKind, Attempt, Consent, Context, Egress};
 use crate::delivery::{DeliveryId, Effect, Receipt};
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, EventId};
 use crate::json::{self, Json};
+use crate::kv::Memory;
 use crate::registry::{ConfigError, Kind, Param, ParamType};
+use crate::script::state::World;
 use crate::script::{Limits, Scripts, convert, run};
+use crate::secret::{Placeholders, Resolve};
 use crate::template::{Params, Vars};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use tokio_util::sync::CancellationToken;
 
 const fn param(name: &'static str, ty: ParamType, required: bool) -> Param {
     Param { name, ty, required, summary: "For tests." }
@@ -88,6 +92,10 @@ pub fn id() -> DeliveryId {
     }
 }
 
+pub fn resolver() -> Arc<dyn Resolve> {
+    Arc::new(Placeholders)
+}
+
 pub fn vars() -> Vars {
     Vars::compile(&json(r#"{"plain":{"x":1},"secret":"${TOKEN}","list":["a","${B}"]}"#)).expect("valid vars")
 }
@@ -95,7 +103,7 @@ pub fn vars() -> Vars {
 pub fn load(files: &[(&str, &str)], limits: Limits) -> (Arc<Scripts>, Vec<Diagnostic>) {
     let files: BTreeMap<String, Arc<str>> =
         files.iter().map(|(path, text)| ((*path).to_owned(), Arc::from(*text))).collect();
-    Scripts::compile_with(KINDS, &files, vars().params(), limits, &context())
+    Scripts::compile_with(KINDS, &files, &Arc::new(vars()), &resolver(), limits, &context())
 }
 
 /// Loads files that must be fine.
@@ -106,7 +114,33 @@ pub fn loaded(files: &[(&str, &str)], limits: Limits) -> Arc<Scripts> {
 }
 
 pub fn run_with(scripts: &Arc<Scripts>, params: &Params) -> Result<Receipt, ActionError> {
-    run::run(scripts, "main.rhai", &event(), &id(), params)
+    run_for(scripts, "main.rhai", event(), id(), params)
+}
+
+/// Calls a file's `on_event` on this thread.
+pub fn run_for(
+    scripts: &Arc<Scripts>,
+    file: &str,
+    event: Event,
+    id: DeliveryId,
+    params: &Params,
+) -> Result<Receipt, ActionError> {
+    let (scripts, file, params) = (Arc::clone(scripts), file.to_owned(), params.clone());
+    run::Call { scripts, file, event, id, params, world: world(Memory::default()) }.run()
+}
+
+/// Where nothing goes out and nothing is kept.
+pub fn world(store: Memory) -> World {
+    static RUNTIME: LazyLock<tokio::runtime::Runtime> =
+        LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime for tests"));
+    World {
+        runtime: RUNTIME.handle().clone(),
+        store: Arc::new(store),
+        answers: Some(Arc::default()),
+        consent: Consent::Hosts(Arc::default()),
+        traceparent: String::new(),
+        over: CancellationToken::new(),
+    }
 }
 
 pub fn run_limited(text: &str, limits: Limits) -> Result<Receipt, ActionError> {

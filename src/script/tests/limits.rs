@@ -2,11 +2,18 @@
 
 use super::kit::*;
 use crate::action::ActionError;
+use crate::kv;
 use crate::script::Limits;
 use std::time::Duration;
 
-const LIMITS: Limits =
-    Limits { steps: 100_000, time: Duration::from_secs(60), depth: 8, size: 1_000, effects: 3 };
+const LIMITS: Limits = Limits {
+    steps: 100_000,
+    time: Duration::from_secs(60),
+    depth: 8,
+    size: 1_000,
+    effects: 3,
+    kv: kv::Limits { key_bytes: 20, value_bytes: 100, namespace_bytes: 150 },
+};
 
 /// On a thread of the pool, as at work: some of these use its stack.
 fn hit(limits: Limits, statements: &str, key: &str) {

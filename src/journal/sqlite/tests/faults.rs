@@ -43,7 +43,7 @@ async fn a_settlement_that_was_kept_although_it_failed_can_be_repeated() {
     let lease = || journal.lease(at(NOW), Capacity { overall: 9, per_lane: 9, paused: &paused });
     let leased = lease().await.unwrap().deliveries.pop().expect("it is due");
     let outcome = Outcome::Blocked { until: at(NOW + 9), error: "no such field".into() };
-    let settlement = Settlement { id: leased.id, outcome, attempt: None, now: at(NOW) };
+    let settlement = Settlement { id: leased.id, outcome, attempt: None, derived: Vec::new(), now: at(NOW) };
     armed.store(true, Ordering::SeqCst);
     journal.settle(settlement.clone()).await.expect_err("the error is reported");
     assert!(lease().await.unwrap().deliveries.is_empty(), "it is still held");
@@ -73,8 +73,13 @@ async fn nothing_is_leased_behind_an_outcome_that_could_not_be_kept() {
     let lease = || journal.lease(at(NOW), Capacity { overall: 1, per_lane: 1, paused: &paused });
     let id = lease().await.unwrap().deliveries.pop().expect("it is due").id;
     armed.store(true, Ordering::SeqCst);
-    let mut settle =
-        journal.settle(Settlement { id, outcome: Outcome::Skipped, attempt: None, now: at(NOW) });
+    let mut settle = journal.settle(Settlement {
+        id,
+        outcome: Outcome::Skipped,
+        attempt: None,
+        derived: Vec::new(),
+        now: at(NOW),
+    });
     let mut next = lease();
     assert!((&mut settle).now_or_never().is_none() && (&mut next).now_or_never().is_none());
     gate.wait();

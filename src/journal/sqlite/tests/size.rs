@@ -35,7 +35,8 @@ async fn a_journal_at_its_size_limit_refuses_events_and_still_settles() {
     assert!(error.contains("size limit"), "{error}");
     assert_eq!(journal.append(entry(1, 1, &[])).await.unwrap(), Appended::Duplicate(id_of(&first)));
     let id = format!("{}/r/a", id_of(&first)).parse().unwrap();
-    let settlement = Settlement { id, outcome: Outcome::Skipped, attempt: None, now: at(NOW) };
+    let settlement =
+        Settlement { id, outcome: Outcome::Skipped, attempt: None, derived: Vec::new(), now: at(NOW) };
     journal.settle(settlement).await.unwrap();
     assert_eq!(journal.counts().await.unwrap().pending, 0);
     journal.limit_size(u64::MAX);
@@ -58,7 +59,13 @@ async fn trimming_passes_over_what_has_to_stay_in_bounded_steps() {
         assert_eq!(step(false).await, removed);
     }
     let leased = lease(&journal).await.unwrap().deliveries.swap_remove(0);
-    let settlement = Settlement { id: leased.id, outcome: Outcome::Skipped, attempt: None, now: at(NOW) };
+    let settlement = Settlement {
+        id: leased.id,
+        outcome: Outcome::Skipped,
+        attempt: None,
+        derived: Vec::new(),
+        now: at(NOW),
+    };
     journal.settle(settlement).await.unwrap();
     assert_eq!(step(false).await, 0, "it is passed");
     assert_eq!(step(true).await, 1);

@@ -1,4 +1,4 @@
--- The journal, version 1. Times are Unix milliseconds. Every key grows with time, so that a
+-- Version 1: the journal. Times are Unix milliseconds. Every key grows with time, so that a
 -- commit writes to the right-hand edge of its tables and touches few pages.
 
 CREATE TABLE events (
