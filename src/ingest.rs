@@ -11,9 +11,10 @@ mod answer;
 mod body;
 mod count;
 mod refusal;
+mod refusing;
 
 use crate::journal::{Appended, Entry, Journal, JournalError, Routing};
-use crate::rules::Serving;
+use crate::rules::{Serving, own};
 use crate::source::{Accepted, Incoming, Received, Source, Sources};
 use answer::Answer;
 use body::Held;
@@ -22,6 +23,7 @@ use futures_util::Stream;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use refusal::Refusal;
+use refusing::Refusing;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
@@ -72,6 +74,7 @@ pub struct Hooks {
     in_flight: Arc<Semaphore>,
     /// When a commit last failed, if none has succeeded since.
     failed_at: Mutex<Option<Instant>>,
+    refusing: Refusing,
 }
 
 impl Hooks {
@@ -82,7 +85,15 @@ impl Hooks {
         journal: Arc<dyn Journal>,
     ) -> Self {
         let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_BYTES));
-        Self { sources, rules, limits, journal, in_flight, failed_at: Mutex::default() }
+        Self {
+            sources,
+            rules,
+            limits,
+            journal,
+            in_flight,
+            failed_at: Mutex::default(),
+            refusing: Refusing::default(),
+        }
     }
 
     /// Whether events are being kept and routed.
@@ -150,6 +161,9 @@ where
     };
     answer.unwrap_or_else(|refusal| {
         count::refused(source.as_deref(), &refusal);
+        if let Some(source) = &source {
+            hooks.tell_of(source, &refusal);
+        }
         refusal.into_response()
     })
 }
@@ -208,8 +222,21 @@ impl Hooks {
                 count::creation_test(source);
                 Ok(Answer::CreationTest)
             }
-            Accepted::Event(received) => self.keep(source, *received, now).await,
+            Accepted::Event(received) => {
+                self.refusing.accepted(source.name());
+                self.keep(source, *received, now).await
+            }
         }
+    }
+
+    /// Tells the rules of a source that refuses on and on; not before the answer, and seldom.
+    fn tell_of(&self, source: &Source, refusal: &Refusal) {
+        let Some(payload) = self.refusing.refused(source.name(), refusal, Instant::now()) else { return };
+        let (journal, serving) = (Arc::clone(&self.journal), self.rules.borrow().clone());
+        let Some(serving) = serving else { return };
+        tokio::spawn(async move {
+            serving.announce(&*journal, own::SOURCE_REFUSING, payload, Timestamp::now()).await;
+        });
     }
 
     async fn keep(&self, source: &Source, received: Received, now: Timestamp) -> Result<Answer, Refusal> {

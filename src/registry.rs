@@ -13,19 +13,19 @@ pub struct Kind<Build: 'static> {
     /// YAML that works as it stands; a test builds it.
     pub example: &'static str,
     /// The parameters it takes. Empty for a kind whose value is not a map of parameters.
-    pub schema: &'static [Param],
+    pub schema: &'static [Param<'static>],
     /// Makes one from its configuration.
     pub build: Build,
 }
 
 /// One parameter of a kind.
 #[derive(Clone, Copy, Debug)]
-pub struct Param {
-    pub name: &'static str,
+pub struct Param<'a> {
+    pub name: &'a str,
     pub ty: ParamType,
     pub required: bool,
     /// One sentence for the reference.
-    pub summary: &'static str,
+    pub summary: &'a str,
 }
 
 /// What a parameter takes. A template is allowed for each of them and must yield that type;

@@ -3,6 +3,7 @@
 mod answers;
 pub mod client;
 pub mod egress;
+mod emit;
 mod file;
 pub(crate) mod http;
 mod log;
@@ -125,4 +126,4 @@ pub type Build = fn(&Params, &Context) -> Result<Arc<dyn Action>, Vec<ConfigErro
 pub type ActionKind = Kind<Build>;
 
 /// The built-in actions. `script` has its row in `crate::script`.
-pub const KINDS: &[ActionKind] = &[http::KIND, slack::KIND, file::KIND, log::KIND];
+pub const KINDS: &[ActionKind] = &[http::KIND, slack::KIND, file::KIND, log::KIND, emit::KIND];

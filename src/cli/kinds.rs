@@ -1,11 +1,14 @@
-//! `hookyard kinds [NAME]`: what YAML can name: verifiers, operators, actions.
+//! `hookyard kinds [NAME]`: what YAML can name: verifiers, operators, actions, also those that the
+//! scripts in the rule directory define.
 
-use super::{Common, Verdict, output};
+use super::{Common, Verdict, output, setup};
 use crate::diagnostic::did_you_mean;
 use crate::json::Json;
 use crate::registry::{Kind, Param, ParamType};
-use crate::{action, pattern, script, source};
+use crate::script::UserKind;
+use crate::{action, pattern, rules, script, source};
 use clap::Args;
+use std::borrow::Cow;
 
 #[derive(Debug, Args)]
 pub(super) struct KindsArgs {
@@ -17,13 +20,15 @@ pub(super) struct KindsArgs {
 }
 
 /// A row of any family, without what it builds.
-struct Row {
+struct Row<'a> {
     family: &'static str,
-    name: &'static str,
-    summary: &'static str,
+    name: &'a str,
+    summary: &'a str,
     notes: &'static str,
-    schema: &'static [Param],
-    example: &'static str,
+    schema: Vec<Param<'a>>,
+    example: Cow<'a, str>,
+    /// The script that defines it.
+    file: Option<&'a str>,
 }
 
 pub(super) fn run(common: &Common, args: &KindsArgs) -> anyhow::Result<Verdict> {
@@ -31,34 +36,43 @@ pub(super) fn run(common: &Common, args: &KindsArgs) -> anyhow::Result<Verdict> 
         output::line(pattern::reference().trim_end())?;
         return Ok(Verdict::Fine);
     }
+    let user = user_kinds(common)?;
     let rows = match &args.name {
-        Some(name) => named(name)?,
-        None => rows(),
+        Some(name) => named(name, &user)?,
+        None => rows(&user),
     };
     if common.json {
         output::json_lines(rows.iter().map(to_json).collect::<Vec<_>>())?;
     } else if args.name.is_some() {
         output::line(rows.iter().map(whole).collect::<Vec<_>>().join("\n").trim_end())?;
     } else {
-        let cells = |row: &Row| [row.family, row.name, row.summary].map(str::to_owned).to_vec();
+        let cells = |row: &Row<'_>| [row.family, row.name, row.summary].map(str::to_owned).to_vec();
         output::table(&["FAMILY", "NAME", "WHAT IT IS"], &rows.iter().map(cells).collect::<Vec<_>>())?;
     }
     Ok(Verdict::Fine)
 }
 
-fn rows() -> Vec<Row> {
+/// The kinds that the scripts of the rule directory define; none if there is no such directory.
+fn user_kinds(common: &Common) -> anyhow::Result<Vec<UserKind>> {
+    let config = setup::config(&setup::location(common)?)?;
+    let tree = if config.rules.is_dir() { setup::tree(&config.rules)? } else { rules::Tree::default() };
+    Ok(rules::user_kinds(&tree, &setup::dry_settings(&config, false)))
+}
+
+fn rows(user: &[UserKind]) -> Vec<Row<'_>> {
     let verifiers = source::KINDS.iter().map(|kind| Row::of("verifier", kind));
     let operators = pattern::KINDS.iter().map(|operator| {
         let row = Row::of("operator", &operator.kind);
         Row { notes: operator.notes, ..row }
     });
     let actions = action::KINDS.iter().map(|kind| Row::of("action", kind));
-    verifiers.chain(operators).chain(actions).chain([Row::of("action", &script::KIND)]).collect()
+    let actions = actions.chain([Row::of("action", &script::KIND)]).chain(user.iter().map(Row::of_user));
+    verifiers.chain(operators).chain(actions).collect()
 }
 
 /// The rows of a name: families may share one.
-fn named(name: &str) -> anyhow::Result<Vec<Row>> {
-    let (found, others): (Vec<_>, Vec<_>) = rows().into_iter().partition(|row| row.name == name);
+fn named<'a>(name: &str, user: &'a [UserKind]) -> anyhow::Result<Vec<Row<'a>>> {
+    let (found, others): (Vec<_>, Vec<_>) = rows(user).into_iter().partition(|row| row.name == name);
     if found.is_empty() {
         let hint = match did_you_mean(name, others.iter().map(|row| row.name)) {
             Some(meant) => format!("did you mean `{meant}`?"),
@@ -69,26 +83,48 @@ fn named(name: &str) -> anyhow::Result<Vec<Row>> {
     Ok(found)
 }
 
-impl Row {
+impl<'a> Row<'a> {
     fn of<Build>(family: &'static str, kind: &Kind<Build>) -> Self {
         let Kind { name, summary, example, schema, .. } = *kind;
-        Self { family, name, summary, notes: "", schema, example }
+        Self {
+            family,
+            name,
+            summary,
+            notes: "",
+            schema: schema.to_vec(),
+            example: example.into(),
+            file: None,
+        }
+    }
+
+    fn of_user(kind: &'a UserKind) -> Self {
+        Self {
+            family: "action",
+            name: &kind.name,
+            summary: &kind.summary,
+            notes: "",
+            schema: kind.schema(),
+            example: kind.example().into(),
+            file: Some(&kind.file),
+        }
     }
 }
 
 /// Everything of one row, for people.
-fn whole(row: &Row) -> String {
+fn whole(row: &Row<'_>) -> String {
     let Row { family, name, summary, notes, .. } = row;
-    let mut out = format!("{name} ({family}): {summary}\n");
+    let file = row.file.map(|file| format!(", {file}")).unwrap_or_default();
+    let mut out = format!("{name} ({family}{file}): {summary}\n");
     if !notes.is_empty() {
         out += &format!("\n{}\n", wrapped(notes));
     }
     if !row.schema.is_empty() {
         out += "\nparameters:\n";
     }
-    for param in row.schema {
+    for param in &row.schema {
         let required = if param.required { ", required" } else { "" };
-        out += &format!("  {} ({}{required}): {}\n", param.name, type_name(param.ty), param.summary);
+        let summary = if param.summary.is_empty() { String::new() } else { format!(": {}", param.summary) };
+        out += &format!("  {} ({}{required}){summary}\n", param.name, type_name(param.ty));
     }
     out += "\nexample:\n";
     for line in row.example.trim_end().lines() {
@@ -118,8 +154,8 @@ fn wrapped(text: &str) -> String {
     out
 }
 
-fn to_json(row: &Row) -> Json {
-    let param = |param: &Param| {
+fn to_json(row: &Row<'_>) -> Json {
+    let param = |param: &Param<'_>| {
         Json::object([
             ("name", param.name.into()),
             ("type", type_name(param.ty).into()),
@@ -133,7 +169,8 @@ fn to_json(row: &Row) -> Json {
         ("summary", row.summary.into()),
         ("notes", row.notes.into()),
         ("params", row.schema.iter().map(param).collect::<Vec<_>>().into()),
-        ("example", row.example.into()),
+        ("example", row.example.as_ref().into()),
+        ("file", row.file.map_or(Json::Null, Json::from)),
     ])
 }
 
@@ -160,7 +197,7 @@ mod tests {
 
     #[test]
     fn every_family_is_listed_and_every_row_is_whole() {
-        let rows = rows();
+        let rows = rows(&[]);
         for family in ["verifier", "operator", "action"] {
             assert!(rows.iter().any(|row| row.family == family), "{family}");
         }
@@ -177,19 +214,19 @@ mod tests {
 
     #[test]
     fn one_kind_is_shown_with_its_parameters_and_its_example() {
-        let shown = whole(&named("clock").expect("it is an operator")[0]);
+        let shown = whole(&named("clock", &[]).expect("it is an operator")[0]);
         assert!(shown.starts_with("clock (operator): Timestamps that fall on some days"), "{shown}");
         assert!(shown.contains("\n  zone (string, required): The time zone"), "{shown}");
         assert!(shown.contains("\n  days (any): `mon-fri`"), "{shown}");
         assert!(shown.contains("\nexample:\n  received_at: [{clock: {zone: Europe/Berlin"), "{shown}");
         assert!(shown.lines().filter(|line| !line.starts_with(' ')).all(|line| line.chars().count() <= 100));
-        let record = to_json(&named("http").expect("it is an action")[0]);
+        let record = to_json(&named("http", &[]).expect("it is an action")[0]);
         assert_eq!(record.pointer("/params/0/required"), Some(&Json::from(true)), "{record}");
     }
 
     #[test]
     fn a_name_that_is_none_gets_a_suggestion() {
-        let error = |name: &str| named(name).err().map(|error| error.to_string()).unwrap_or_default();
+        let error = |name: &str| named(name, &[]).err().map(|error| error.to_string()).unwrap_or_default();
         assert_eq!(error("prefx"), "there is no kind `prefx`: did you mean `prefix`?");
         assert_eq!(error("teleport"), "there is no kind `teleport`: `hookyard kinds` lists them");
     }

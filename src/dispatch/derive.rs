@@ -2,13 +2,11 @@
 
 use super::Plan;
 use crate::delivery::{DeliveryId, Emitted, Outcome};
-use crate::event::{Event, EventId, TooManyHops};
+use crate::event::{Event, TooManyHops};
 use crate::journal::Derived;
 use crate::json::Json;
+use crate::rules::own::{self, new_id};
 use jiff::Timestamp;
-
-/// `type` of the event that tells of a dead delivery.
-const DEAD: &str = "hookyard.delivery.dead";
 
 /// What a delivery emits, routed.
 ///
@@ -44,7 +42,8 @@ pub(super) fn told<P: Plan>(
         return None;
     }
     let payload = dead(error, event, id);
-    let derived = event.derive(new_id(now), now, DEAD, payload, id.effects.len().max(1)).ok()?;
+    let derived =
+        event.derive(new_id(now), now, own::DELIVERY_DEAD, payload, id.effects.len().max(1)).ok()?;
     Some(routed(derived, rules, now)).filter(|derived| !derived.routing.rules.is_empty())
 }
 
@@ -64,8 +63,4 @@ fn dead(error: &str, event: &Event, id: &DeliveryId) -> Json {
 fn routed<P: Plan>(event: Event, rules: &P, now: Timestamp) -> Derived {
     let routing = rules.route(&event, now);
     Derived { root: event.root(), event, routing }
-}
-
-fn new_id(now: Timestamp) -> EventId {
-    EventId::new(u64::try_from(now.as_millisecond()).unwrap_or(0), fastrand::u128(..))
 }

@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::action::{Action, ActionError, Attempt, Consent};
-use crate::delivery::{Effect, Receipt, Retry};
+use crate::delivery::{Effect, Emitted, Outcome, Receipt, Retry};
 use crate::event::Event;
 use crate::journal::conformance::{NOW, at, entry, id_of};
 use crate::journal::sqlite::{CommitHook, Options, SqliteJournal};
 use crate::journal::{DeliveryFilter, Entry, Heal, Routing, State, StoredDelivery};
 use crate::json::Json;
+use crate::kv::{Changes, Expiry, Read, Write};
 use crate::registry::ConfigError;
 use crate::secret::Secret;
 use crate::template::{Params, RenderError, Rendered};
@@ -467,5 +468,123 @@ async fn events_wait_for_the_first_rules() {
     assert_eq!(bench.until(State::Delivered).await.id.event, id_of(&early));
     assert!(started.elapsed() < SWEEP, "the rules were enough, no timer was waited for");
     assert_eq!(bench.journal.counts().await.unwrap().unrouted, 0);
+    bench.stop().await;
+}
+
+/// Counts `c` up, as a script would: what it read goes into the commit.
+fn counting(bench: &Bench) -> Arc<dyn Action> {
+    let journal = bench.journal.clone();
+    bench.action(move || {
+        let journal = journal.clone();
+        Box::pin(async move {
+            let before = journal.kv_get("n", "c", at(NOW)).await.unwrap().map(|value| value.json);
+            let count: u32 = before.as_deref().map_or(0, |json| json.parse().unwrap());
+            // Others run in between.
+            tokio::task::yield_now().await;
+            let json = (count + 1).to_string();
+            let writes = [("c".to_owned(), Write::Set { json, expiry: Expiry::Never })].into();
+            let changes =
+                Changes { namespace: "n".into(), reads: vec![Read::Key("c".into(), before)], writes };
+            Ok(Receipt { changes: Some(changes), ..Receipt::of("counted") })
+        })
+    })
+}
+
+#[tokio::test]
+async fn counters_are_right_however_many_runs_collide() {
+    const EVENTS: u64 = 40;
+    let mut bench = Bench::new();
+    bench.serve(Rules::new(vec![("r", counting(&bench))]));
+    for number in 0..EVENTS {
+        bench.append(entry(number, 0, &["r/a"])).await;
+    }
+    bench.start(Limits::default());
+    let all = async {
+        while bench.journal.counts().await.unwrap().delivered < EVENTS {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DRAIN, all).await.expect("all of them end");
+    let count = bench.journal.kv_get("n", "c", at(NOW)).await.unwrap().map(|value| value.json);
+    assert_eq!(count.as_deref(), Some("40"));
+    let runs = std::iter::from_fn(|| bench.seen.try_recv().ok()).count();
+    assert!(runs > 40, "some collided, or this shows nothing: {runs}");
+    let filter = DeliveryFilter { limit: 100, ..DeliveryFilter::default() };
+    let listed = bench.journal.deliveries(filter).await.unwrap();
+    assert!(listed.iter().all(|delivery| delivery.attempts == 1), "a collision is no attempt");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_emitted_is_an_event_with_deliveries_of_its_own() {
+    let mut bench = Bench::new();
+    bench.start(Limits::default());
+    let emitted =
+        || Emitted { kind: "task.escalated".into(), payload: Json::object([("status", Json::from("x"))]) };
+    let emit = bench.action(move || {
+        Box::pin(std::future::ready(Ok(Receipt { emitted: vec![emitted()], ..Receipt::of("emitted") })))
+    });
+    let late = bench.action(|| Box::pin(std::future::ready(ok())));
+    bench.serve(Rules::new(vec![("r", emit), ("late", late)]));
+    let parent = entry(1, 0, &["r/a"]);
+    let root = id_of(&parent);
+    bench.append(parent).await;
+    bench.next_seen().await;
+    assert_eq!(bench.next_seen().await, r#"late #1 "p" author=true"#);
+    bench.stop().await;
+    let filter =
+        crate::journal::EventFilter { source: Some("hookyard".into()), limit: 9, ..Default::default() };
+    let event = bench.journal.events(filter).await.unwrap().remove(0).event;
+    let text = |name| event.get(name).and_then(Json::as_str).map(str::to_owned);
+    assert_eq!((text("type"), text("status")), (Some("task.escalated".into()), Some("x".into())));
+    assert_eq!((text("parent"), text("root")), (Some(root.to_string()), Some(root.to_string())));
+    assert_eq!(event.hops(), 1);
+}
+
+#[tokio::test]
+async fn events_are_not_derived_without_end() {
+    let mut bench = Bench::new();
+    bench.start(Limits::default());
+    let emit = bench.action(|| {
+        let emitted = vec![Emitted { kind: "again".into(), payload: Json::object::<String>([]) }];
+        Box::pin(std::future::ready(Ok(Receipt { emitted, ..Receipt::of("emitted") })))
+    });
+    // What is derived matches the rule `late`, whose action emits again.
+    bench.serve(Rules::new(vec![("late", emit)]));
+    bench.append(entry(1, 0, &["late/a"])).await;
+    let dead = bench.until(State::Dead).await;
+    assert_eq!(dead.message, "events are derived from events 8 times over, and no further");
+    bench.stop().await;
+    // The root and eight generations; of the end of the circle nothing is told.
+    assert_eq!(bench.journal.counts().await.unwrap().events, 9);
+}
+
+#[tokio::test]
+async fn a_death_is_told_and_that_of_the_telling_is_not() {
+    let mut bench = Bench::new();
+    bench.start(Limits::default());
+    bench.serve_answer(|| Err(ActionError::Refused("410 Gone".into())));
+    bench.append(entry(1, 0, &["r/a"])).await;
+    let dead = async {
+        while bench.journal.counts().await.unwrap().pending > 0
+            || bench.journal.counts().await.unwrap().events < 2
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    // `late` is not loaded here: the telling waits, blocked.
+    tokio::time::timeout(DRAIN, dead).await.expect("it is told");
+    let filter =
+        crate::journal::EventFilter { source: Some("hookyard".into()), limit: 9, ..Default::default() };
+    let told = bench.journal.events(filter).await.unwrap().remove(0).event;
+    assert_eq!(told.get("type").and_then(Json::as_str), Some("hookyard.delivery.dead"));
+    let payload = told.get("payload").expect("it has one");
+    assert_eq!(payload.get("error").and_then(Json::as_str), Some("410 Gone"));
+    assert!(payload.get("delivery").and_then(Json::as_str).is_some_and(|id| id.ends_with("/r/a")));
+    assert_eq!(payload.pointer("/event/source").and_then(Json::as_str), Some("s"));
+    let id: DeliveryId = format!("{}/late/a", told.id()).parse().unwrap();
+    let outcome = Outcome::Dead { error: "gone, too".into() };
+    let rules = bench.rules.borrow().clone().expect("they are served");
+    assert!(derive::told(&outcome, &told, &id, &*rules, at(NOW)).is_none());
     bench.stop().await;
 }

@@ -4,8 +4,8 @@ use super::*;
 use crate::delivery::DeliveryId;
 use crate::event::EventId;
 use crate::journal::{
-    AttemptRecord, Capacity, Counts, DeliveryFilter, EventFilter, Generation, Heal, History, JournalError,
-    Lease, Settled, Settlement, StoredDelivery, StoredEvent, Trim,
+    AttemptRecord, Capacity, Counts, DeliveryFilter, Derived, EventFilter, Generation, Heal, History,
+    JournalError, Lease, Settled, Settlement, StoredDelivery, StoredEvent, Trim,
 };
 use crate::kv;
 use crate::secret::Secret;
@@ -64,6 +64,9 @@ impl Journal for Memory {
         unreachable!("{UNUSED}")
     }
     async fn settle(&self, _: Settlement) -> Result<Settled, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn announce(&self, _: Derived, _: Timestamp) -> Result<(), JournalError> {
         unreachable!("{UNUSED}")
     }
     async fn change(&self, _: kv::Changes, _: Timestamp) -> Result<(), JournalError> {

@@ -1,5 +1,6 @@
 //! What every journal does, whatever keeps it: run by each backend's tests.
 
+mod state;
 mod trimming;
 
 use super::*;
@@ -8,6 +9,7 @@ use crate::json::{self, Json};
 use crate::source::{Form, Verified};
 use crate::template::Params;
 
+pub(crate) use state::*;
 pub(crate) use trimming::*;
 
 /// Where a test's journal is: opened again, it is the same one after a restart.

@@ -201,6 +201,9 @@ pub trait Journal: History {
     /// derives, and ends the lease.
     async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError>;
 
+    /// Keeps an event that hookyard made of nothing else.
+    async fn announce(&self, derived: Derived, now: Timestamp) -> Result<(), JournalError>;
+
     /// Changes state outside of any run (an operator's hand).
     async fn change(&self, changes: kv::Changes, now: Timestamp) -> Result<(), JournalError>;
 

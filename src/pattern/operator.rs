@@ -43,7 +43,7 @@ impl Operator {
         self
     }
 
-    pub(super) const fn with_schema(mut self, schema: &'static [Param]) -> Self {
+    pub(super) const fn with_schema(mut self, schema: &'static [Param<'static>]) -> Self {
         self.kind.schema = schema;
         self
     }

@@ -9,7 +9,8 @@ use crate::action::Context;
 use crate::config::{Config, Location};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::journal::{Heal, Journal};
-use crate::rules::{RuleSet, Serving, Tree};
+use crate::json::Json;
+use crate::rules::{RuleSet, Serving, Tree, own};
 use crate::source::Sources;
 use jiff::Timestamp;
 use metrics::{counter, gauge};
@@ -21,6 +22,9 @@ use tracing::{error, info, warn};
 
 /// Every so many polls everything is read, whatever the files look like from outside.
 const FULL_LOOK_EVERY: u32 = 4;
+
+/// How many problems the event of a failed reload names.
+const MOST_TOLD: usize = 20;
 
 /// Loads, swaps, and watches. One task owns it.
 pub struct Reloader {
@@ -177,7 +181,7 @@ impl Reloader {
             Ok(verdict) => verdict,
             Err(diagnostics) => {
                 self.follow_configuration(&inputs).await;
-                self.keep(diagnostics, asked)
+                self.keep(diagnostics, asked).await
             }
         }
     }
@@ -299,7 +303,7 @@ impl Reloader {
     }
 
     /// What is served stays. The same diagnostics again are no news, unless somebody asked.
-    fn keep(&self, diagnostics: Vec<Diagnostic>, asked: bool) -> Arc<Verdict> {
+    async fn keep(&self, diagnostics: Vec<Diagnostic>, asked: bool) -> Arc<Verdict> {
         let last = Arc::clone(&self.verdict.borrow());
         let generation = self.serving.borrow().as_ref().map(|serving| serving.number);
         let served = generation.map_or_else(
@@ -311,8 +315,29 @@ impl Reloader {
             counter!("hookyard_reloads_total", "result" => "bad").increment(1);
             log(&diagnostics);
             error!("{summary}");
+            self.tell(&summary, &diagnostics).await;
         }
         self.publish(Verdict { at: Timestamp::now(), ok: false, generation, summary, diagnostics })
+    }
+
+    /// Tells the rules that are served of those that could not be.
+    async fn tell(&self, summary: &str, diagnostics: &[Diagnostic]) {
+        let Some(serving) = self.serving.borrow().clone() else { return };
+        let problem = |found: &Diagnostic| {
+            let line = found.span.map_or(Json::Null, |span| span.line.into());
+            Json::object([
+                ("file", Json::from(&*found.file)),
+                ("line", line),
+                ("message", found.message.as_str().into()),
+            ])
+        };
+        let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error);
+        let payload = Json::object([
+            ("summary", Json::from(summary)),
+            ("generation", serving.number.into()),
+            ("problems", errors.take(MOST_TOLD).map(problem).collect::<Vec<_>>().into()),
+        ]);
+        serving.announce(&*self.journal, own::RELOAD_FAILED, payload, Timestamp::now()).await;
     }
 
     fn publish(&self, verdict: Verdict) -> Arc<Verdict> {

@@ -5,11 +5,11 @@ use super::file;
 use super::options::{self, RetryPart};
 use super::report::{Report, suggestion};
 use super::{Planned, SCRIPT};
-use crate::action::{Action, Consent, KINDS};
+use crate::action::{Action, Consent};
 use crate::diagnostic::Span;
 use crate::json::Json;
 use crate::registry::ConfigError;
-use crate::script;
+use crate::script::may_define;
 use crate::template::Params;
 use crate::yaml::{Entry, Node, Value};
 use sha2::{Digest as _, Sha256};
@@ -37,14 +37,14 @@ pub(super) struct RawAction<'a> {
 
 impl<'a> RawAction<'a> {
     /// Reads an item of `actions`.
-    pub fn read(node: &'a Node, report: &mut Report<'_>) -> Option<Self> {
+    pub fn read(node: &'a Node, compiler: &Compiler<'_>, report: &mut Report<'_>) -> Option<Self> {
         if let Value::String(text) = &node.value {
             let help = format!("write `- {text}: {{}}`");
             report.error_with(node.span, format!("an action is a map, not the text `{text}`"), Some(help));
             return None;
         }
         let entries = report.map(node, "an action")?;
-        let kind = kind_entry(node, entries, report)?;
+        let kind = kind_entry(node, entries, compiler, report)?;
         let mut action = Self {
             node,
             name: None,
@@ -79,14 +79,23 @@ impl<'a> RawAction<'a> {
 }
 
 /// The one entry that is no option: the kind.
-fn kind_entry<'a>(node: &Node, entries: &'a [Entry], report: &mut Report<'_>) -> Option<&'a Entry> {
+fn kind_entry<'a>(
+    node: &Node,
+    entries: &'a [Entry],
+    compiler: &Compiler<'_>,
+    report: &mut Report<'_>,
+) -> Option<&'a Entry> {
+    let is_kind = |name: &str| compiler.scripts.kind_names().any(|kind| kind == name);
     let candidates = || entries.iter().filter(|entry| !OPTIONS.contains(&entry.key.as_str()));
     let mut known = candidates().filter(|entry| is_kind(&entry.key));
     let Some(kind) = known.next() else {
         match candidates().next() {
+            // It is, as soon as that script is mended.
+            Some(entry) if compiler.broken_scripts.values().any(|text| may_define(text, &entry.key)) => {}
             Some(entry) => {
                 let message = format!("there is no action `{}`", entry.key);
-                report.error_with(entry.key_span, message, Some(suggestion(&entry.key, kind_names())));
+                let help = suggestion(&entry.key, compiler.scripts.kind_names());
+                report.error_with(entry.key_span, message, Some(help));
             }
             None => {
                 let help = "name a kind beside the options, as in `- log: {}`";
@@ -104,14 +113,6 @@ fn kind_entry<'a>(node: &Node, entries: &'a [Entry], report: &mut Report<'_>) ->
         report.unknown_key(entry, "an action", OPTIONS);
     }
     Some(kind)
-}
-
-fn kind_names() -> impl Iterator<Item = &'static str> + Clone {
-    KINDS.iter().map(|kind| kind.name).filter(|name| *name != SCRIPT).chain([SCRIPT])
-}
-
-fn is_kind(name: &str) -> bool {
-    kind_names().any(|kind| kind == name)
 }
 
 /// Reports actions of one rule that cannot be told apart.
@@ -197,11 +198,11 @@ impl Compiler<'_> {
         }
         let value = self.parameters(raw, report)?;
         let script = value.get("file").and_then(Json::as_str).filter(|_| raw.kind == SCRIPT);
-        if script.is_some_and(|file| self.broken_scripts.contains(file)) {
+        if script.is_some_and(|file| self.broken_scripts.contains_key(file)) {
             return None;
         }
         let built = self.params(raw.kind, &value).and_then(|params| {
-            let action = self.make(raw.kind, &params)?;
+            let action = self.scripts.action(raw.kind, &params)?;
             Ok((params, action))
         });
         built.map_err(|errors| errors.into_iter().for_each(|error| report.config(raw.value, error))).ok()
@@ -225,12 +226,7 @@ impl Compiler<'_> {
     }
 
     fn params(&self, kind: &str, value: &Json) -> Result<Params, Vec<ConfigError>> {
-        let row = KINDS.iter().find(|row| row.name == kind);
-        let schema = row.map_or(script::KIND.schema, |row| row.schema);
-        Params::compile(value, schema, &self.vars)
-    }
-
-    fn make(&self, kind: &str, params: &Params) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
-        super::make(kind, params, &self.scripts, &self.settings.context)
+        let schema = self.scripts.schema(kind).expect("its name was looked up when it was read");
+        Params::compile(value, &schema, &self.vars)
     }
 }

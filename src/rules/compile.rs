@@ -8,11 +8,12 @@ use super::load::Settings;
 use super::matching::Walls;
 use super::report::Report;
 use super::{FileScope, Off, Rule, RuleSet, action, matching};
+use crate::action::KINDS;
 use crate::pattern::Pattern;
 use crate::script::{Condition, Scripts};
 use crate::template::Vars;
 use crate::yaml::{self, Entry, Node};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Everything the rules of one load are compiled with.
@@ -26,8 +27,8 @@ pub(super) struct Compiler<'a> {
     /// Where `vars` stand, with the file.
     pub vars_nodes: Vec<(Arc<str>, &'a Entry)>,
     pub scripts: Arc<Scripts>,
-    /// Scripts that did not compile: nothing more is said of those who run them.
-    pub broken_scripts: BTreeSet<String>,
+    /// Scripts that did not compile, with their texts: nothing more is said of those who run them.
+    pub broken_scripts: BTreeMap<String, Arc<str>>,
     pub shared: Shared,
 }
 
@@ -86,13 +87,12 @@ impl Compiler<'_> {
             vars: Arc::clone(&self.vars),
             resolver: Arc::clone(&self.settings.resolver),
             scripts: Arc::clone(&self.scripts),
-            context: self.settings.context.clone(),
         }
     }
 
     /// Reads and compiles a rule, and puts it where it belongs: with those that are on, or not.
     fn add(&self, node: &Node, file: &mut RawFile<'_>, scope: &mut Scope, set: &mut Set) {
-        let Some(raw) = file::rule(node, &mut file.report) else { return };
+        let Some(raw) = file::rule(node, self, &mut file.report) else { return };
         set.check_name(&raw, &mut file.report);
         scope.walls.check(&raw, &mut file.report);
         let rule = self.rule(file, &raw, &scope.digest, &mut set.actions);
@@ -116,7 +116,7 @@ impl Compiler<'_> {
         of_file: &OfFile,
         shared: &mut SharedActions,
     ) -> Option<Rule> {
-        let uses_scripts = raw.actions.iter().any(|action| action.kind == super::SCRIPT);
+        let uses_scripts = raw.actions.iter().any(|action| !KINDS.iter().any(|row| row.name == action.kind));
         let (retry, timeout) = (raw.retry.over(file.retry), raw.timeout.or(file.timeout));
         let report = &mut file.report;
         if raw.matching.is_none() && file.matching.is_none() && !raw.has_misspelt("match") {

@@ -1,6 +1,7 @@
 //! One rules file as its author wrote it: every key in its place, nothing compiled yet.
 
 use super::action::RawAction;
+use super::compile::Compiler;
 use super::expect::RuleTest;
 use super::options::{self, RetryPart};
 use super::report::Report;
@@ -86,7 +87,11 @@ pub(super) fn read<'a>(node: &'a Node, rules: Vec<Packed>, report: Report<'a>) -
 }
 
 /// Reads the shape of a rule.
-pub(super) fn rule<'a>(node: &'a Node, report: &mut Report<'_>) -> Option<RawRule<'a>> {
+pub(super) fn rule<'a>(
+    node: &'a Node,
+    compiler: &Compiler<'_>,
+    report: &mut Report<'_>,
+) -> Option<RawRule<'a>> {
     let entries = report.map(node, "a rule")?;
     let mut rule = RawRule {
         node,
@@ -113,7 +118,7 @@ pub(super) fn rule<'a>(node: &'a Node, report: &mut Report<'_>) -> Option<RawRul
             "when" => rule.when = report.text(value, "`when`").map(|_| value),
             "retry" => rule.retry = RetryPart::read(value, report),
             "timeout" => rule.timeout = options::positive(value, "`timeout`", report),
-            "actions" => rule.actions = actions(value, report),
+            "actions" => rule.actions = actions(value, compiler, report),
             "stop" => rule.stop = report.flag(value, "`stop`").unwrap_or_default(),
             "fallback" => rule.fallback = report.flag(value, "`fallback`").unwrap_or_default(),
             _ => report.unknown_key(entry, "a rule", RULE_KEYS),
@@ -179,10 +184,10 @@ fn variable<'a>(node: &'a Node, report: &mut Report<'_>) -> Option<(&'a str, Spa
     None
 }
 
-fn actions<'a>(node: &'a Node, report: &mut Report<'_>) -> Vec<RawAction<'a>> {
+fn actions<'a>(node: &'a Node, compiler: &Compiler<'_>, report: &mut Report<'_>) -> Vec<RawAction<'a>> {
     let items = report.list(node, "`actions`");
     if items.is_empty() {
         report.error(node.span, "`actions` is empty: a rule does at least one thing, such as `- log: {}`");
     }
-    items.iter().filter_map(|item| RawAction::read(item, report)).collect()
+    items.iter().filter_map(|item| RawAction::read(item, compiler, report)).collect()
 }

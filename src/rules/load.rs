@@ -8,7 +8,7 @@ use super::tree::{self, Tree};
 use super::{RuleSet, vars};
 use crate::action::Context;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::script::{Limits, Scripts};
+use crate::script::{Limits, Scripts, UserKind};
 use crate::secret::Resolve;
 use crate::yaml::{self, Node, Packed};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,7 +39,7 @@ pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
     let mut diagnostics = Vec::new();
     let yaml_files = texts(tree, tree::is_rules, &mut diagnostics);
     let script_files = texts(tree, tree::is_script, &mut diagnostics);
-    let script_files =
+    let script_files: BTreeMap<String, Arc<str>> =
         script_files.iter().map(|(path, text)| ((*path).to_owned(), Arc::from(*text))).collect();
     let unread = !diagnostics.is_empty();
     let (nodes, rest) = parse(&yaml_files, &mut diagnostics);
@@ -51,7 +51,8 @@ pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
     let vars = Arc::new(vars.unwrap_or_else(vars::none));
     let (scripts, found) =
         Scripts::compile(&script_files, &vars, &settings.resolver, settings.limits, &settings.context);
-    let broken_scripts = errors(&found).map(|found| found.file.to_string()).collect();
+    let broken = |file: &str| Some((file.to_owned(), script_files.get(file)?.clone()));
+    let broken_scripts = errors(&found).filter_map(|found| broken(&found.file)).collect();
     diagnostics.extend(found);
 
     let compiler = Compiler {
@@ -69,6 +70,17 @@ pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
     diagnostics.sort_by_key(|found| (Arc::clone(&found.file), found.span.map_or(0, |span| span.start)));
     let failed = errors(&diagnostics).next().is_some();
     Loaded { rules: (!failed).then_some(rules), diagnostics }
+}
+
+/// The action kinds that the scripts of a directory define, also while its rules are broken.
+pub fn user_kinds(tree: &Tree, settings: &Settings) -> Vec<UserKind> {
+    let mut unread = Vec::new();
+    let files = texts(tree, tree::is_script, &mut unread);
+    let files = files.iter().map(|(path, text)| ((*path).to_owned(), Arc::from(*text))).collect();
+    let vars = Arc::new(vars::none());
+    let (scripts, _) =
+        Scripts::compile(&files, &vars, &settings.resolver, settings.limits, &settings.context);
+    scripts.user_kinds().cloned().collect()
 }
 
 fn errors(diagnostics: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {

@@ -13,6 +13,7 @@ mod index;
 mod load;
 mod matching;
 mod options;
+pub mod own;
 mod references;
 mod report;
 mod route;
@@ -20,10 +21,10 @@ pub mod trace;
 mod tree;
 mod vars;
 
-pub use load::{Loaded, Settings, load};
+pub use load::{Loaded, Settings, load, user_kinds};
 pub use tree::{MAX_TREE_BYTES, Tree, TreeError, read_tree};
 
-use crate::action::{Action, Consent, Context, KINDS};
+use crate::action::{Action, Consent};
 use crate::delivery::Retry;
 use crate::pattern::Pattern;
 use crate::registry::ConfigError;
@@ -51,7 +52,6 @@ pub struct RuleSet {
     index: Index,
     by_name: HashMap<String, usize>,
     scripts: Arc<Scripts>,
-    context: Context,
 }
 
 /// A rule set that is being served, under its number. Shared as
@@ -124,7 +124,7 @@ impl RuleSet {
     /// # Errors
     /// What its `build` refuses.
     pub fn build_effect(&self, kind: &str, params: &Params) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
-        make(kind, params, &self.scripts, &self.context)
+        self.scripts.action(kind, params)
     }
 
     /// Rules of which `self` differs from `old`: their blocked deliveries are healed.
@@ -132,22 +132,6 @@ impl RuleSet {
         let digest = |name: &str| old.by_name.get(name).map(|index| old.rules[*index].digest);
         let changed = self.rules.iter().filter(|rule| digest(&rule.name) != Some(rule.digest));
         changed.map(|rule| rule.name.clone()).collect()
-    }
-}
-
-/// Makes an action of a kind, of the table or of the scripts.
-fn make(
-    kind: &str,
-    params: &Params,
-    scripts: &Arc<Scripts>,
-    context: &Context,
-) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
-    if kind == SCRIPT {
-        return scripts.action(params);
-    }
-    match KINDS.iter().find(|row| row.name == kind) {
-        Some(row) => (row.build)(params, context),
-        None => Err(vec![ConfigError::at("", format!("there is no action `{kind}`"))]),
     }
 }
 

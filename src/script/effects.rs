@@ -2,13 +2,13 @@
 
 use super::schema;
 use super::state::{self, End, Run};
-use super::{KIND, convert, fault, outcome};
-use crate::action::ActionKind;
+use super::{convert, fault, outcome};
 use crate::delivery::{Effect, is_name};
 use crate::event::MAX_HOPS;
 use crate::registry::ConfigError;
 use crate::template::Params;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext};
+use std::sync::Arc;
 use std::time::Duration;
 
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
@@ -16,16 +16,15 @@ type Fallible<T> = Result<T, Box<EvalAltResult>>;
 /// A name is part of the delivery's id, which is sent as a header.
 const MAX_NAME_BYTES: usize = 64;
 
-/// Registers every kind of the table, and `script`, under its own name.
-pub(super) fn register(engine: &mut Engine, kinds: &'static [ActionKind]) {
-    for name in kinds.iter().map(|kind| kind.name).chain([KIND.name]) {
-        engine.register_fn(name, move |context: NativeCallContext, argument: Dynamic| {
-            call(name, &context, argument)
-        });
-    }
+/// Registers an action kind as a function of its name.
+pub(super) fn register(engine: &mut Engine, kind: &str) {
+    let name: Arc<str> = kind.into();
+    engine.register_fn(kind, move |context: NativeCallContext, argument: Dynamic| {
+        call(&name, &context, argument)
+    });
 }
 
-fn call(kind: &'static str, context: &NativeCallContext, argument: Dynamic) -> Fallible<()> {
+fn call(kind: &str, context: &NativeCallContext, argument: Dynamic) -> Fallible<()> {
     let Some(map) = argument.flatten().try_cast::<Map>() else {
         return Err(fault(format!("`{kind}` takes a map of its parameters: {kind}(#{{…}})")));
     };
@@ -60,7 +59,7 @@ impl From<Box<EvalAltResult>> for Refusal {
     }
 }
 
-fn add(run: &mut Run, kind: &'static str, mut map: Map) -> Result<(), Refusal> {
+fn add(run: &mut Run, kind: &str, mut map: Map) -> Result<(), Refusal> {
     check_room(run)?;
     let after = take_after(&mut map)?;
     let given = map.remove("name");
@@ -130,14 +129,9 @@ fn leave_out_units(map: &mut Map) {
 }
 
 fn check(run: &Run, kind: &str, params: &Params) -> Result<(), Vec<ConfigError>> {
-    if kind == KIND.name {
-        schema::check(params, KIND.schema)?;
-        return run.scripts.entry(params).map(drop);
-    }
-    let row = run.scripts.kinds.iter().find(|row| row.name == kind);
-    let row = row.expect("functions are registered for the rows of this table");
-    schema::check(params, row.schema)?;
-    (row.build)(params, &run.scripts.context).map(drop)
+    let schema = run.scripts.schema(kind).expect("functions are registered for the kinds that there are");
+    schema::check(params, &schema)?;
+    run.scripts.action(kind, params).map(drop)
 }
 
 pub(super) fn explain(kind: &str, errors: &[ConfigError]) -> String {

@@ -2,8 +2,8 @@
 
 use super::library::Resolver;
 use super::state::{self, Spent};
-use super::{Limits, compare, effects, fault, fetch, kv, number, outcome, read, secret, sizes, text};
-use crate::action::{ActionKind, one_line};
+use super::{Limits, compare, fault, fetch, kv, number, outcome, read, secret, sizes, text};
+use crate::action::one_line;
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, Position};
 use std::sync::PoisonError;
@@ -14,17 +14,12 @@ const MAX_VARIABLES: usize = 1_000;
 const MAX_FUNCTIONS: usize = 1_000;
 const MAX_MODULES: usize = 100;
 
-/// The engine of scripts: `vars` everywhere, the action kinds, the outcomes, imports from memory.
-pub(super) fn script(
-    limits: &Limits,
-    vars: Dynamic,
-    kinds: &'static [ActionKind],
-    files: Resolver,
-) -> Engine {
+/// The engine of scripts: `vars` everywhere, the outcomes, imports from memory. The action kinds
+/// are added when it is known which there are.
+pub(super) fn script(limits: &Limits, vars: Dynamic, files: Resolver) -> Engine {
     let mut engine = base(limits, vars);
     engine.set_module_resolver(files);
     outcome::register(&mut engine);
-    effects::register(&mut engine, kinds);
     text::register(&mut engine);
     kv::register(&mut engine);
     fetch::register(&mut engine);

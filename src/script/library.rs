@@ -1,10 +1,10 @@
 //! All scripts of a generation: parsed, checked, folded, and evaluated once into modules.
 
 use super::check::{self, Natives};
-use super::explain;
+use super::kinds::{self, Kinds};
 use super::source::Source;
-use super::state;
 use super::{Limits, explain::Explained};
+use super::{effects, explain, state};
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
 use rhai::{
     AST, Engine, EvalAltResult, FnAccess, Module, ModuleResolver, OptimizationLevel, Position, Scope, Shared,
@@ -57,17 +57,35 @@ pub(super) fn find(path: &str, exists: impl Fn(&str) -> bool) -> Option<String> 
     [path, &with_extension].into_iter().find(|path| exists(path)).map(str::to_owned)
 }
 
-/// Compiles every file into the resolver's memory. Returns the scripts that can run, and every
-/// problem.
-pub(super) fn compile(
+/// What the files of a generation come to.
+pub(super) struct Compiled {
+    /// Those that can run.
+    pub scripts: Scripts,
+    /// The action kinds among them.
+    pub kinds: Kinds,
+    pub problems: Vec<Diagnostic>,
+}
+
+/// Compiles every file into the resolver's memory, and adds the action kinds, the `built_in` ones
+/// and those of the files, to the engine.
+pub(super) fn compile<'a>(
     files: &BTreeMap<String, Arc<str>>,
+    built_in: impl Iterator<Item = &'a str> + Clone,
     engine: &mut Engine,
     resolver: &Resolver,
     limits: &Limits,
-) -> (Scripts, Vec<Diagnostic>) {
+) -> Compiled {
     engine.set_optimization_level(OptimizationLevel::None);
     let (scripts, mut problems) = parse_all(files, engine);
-    let natives = Natives::of(engine);
+    let mut natives = Natives::of(engine);
+    let (kinds, found) = kinds::collect(&scripts, built_in.clone(), &natives);
+    problems.extend(found);
+    let mut add = |name: &str| {
+        effects::register(engine, name);
+        natives.add(name);
+    };
+    built_in.for_each(&mut add);
+    kinds.keys().for_each(|name| add(name));
     problems.extend(scripts.values().flat_map(|script| check::check(script, &scripts, &natives)));
     engine.set_optimization_level(OptimizationLevel::Simple);
     engine.set_strict_variables(true);
@@ -78,7 +96,8 @@ pub(super) fn compile(
     }
     let (states, problems) = (loader.states, loader.problems);
     let ready = |path: &String| matches!(states.get(path), Some(State::Ready));
-    (scripts.into_iter().filter(|(path, _)| ready(path)).collect(), problems)
+    let scripts = scripts.into_iter().filter(|(path, _)| ready(path)).collect();
+    Compiled { scripts, kinds, problems }
 }
 
 fn parse_all(files: &BTreeMap<String, Arc<str>>, engine: &Engine) -> (Scripts, Vec<Diagnostic>) {

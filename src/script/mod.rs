@@ -17,6 +17,7 @@ mod effects;
 mod engine;
 mod explain;
 mod fetch;
+mod kinds;
 mod kv;
 mod library;
 mod number;
@@ -46,6 +47,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use condition::{Condition, ConditionError};
+pub use kinds::{UserKind, may_define};
 
 /// The row of the `script` action. Its `build` is [`Scripts::action`], which needs the scripts.
 pub const KIND: Kind<()> = Kind {
@@ -106,6 +108,8 @@ pub struct Scripts {
     drivers: [AST; 2],
     library: library::Scripts,
     kinds: &'static [ActionKind],
+    /// The action kinds among the scripts.
+    user: kinds::Kinds,
     context: Context,
     limits: Limits,
     vars: Arc<Vars>,
@@ -139,15 +143,18 @@ impl Scripts {
     ) -> (Arc<Self>, Vec<Diagnostic>) {
         let shown = convert::params_to_dynamic(vars.params());
         let modules = library::Resolver::default();
-        let mut engine = engine::script(&limits, shown.clone(), kinds, modules.clone());
+        let mut engine = engine::script(&limits, shown.clone(), modules.clone());
         let drivers = DRIVERS.map(|text| engine.compile(text).expect("the drivers are valid Rhai"));
-        let (library, problems) = pool::wait(|| library::compile(files, &mut engine, &modules, &limits));
+        let built_in = kinds.iter().map(|kind| kind.name).chain([KIND.name]);
+        let compiled = pool::wait(|| library::compile(files, built_in, &mut engine, &modules, &limits));
+        let library::Compiled { scripts: library, kinds: user, problems } = compiled;
         let condition_engine = Arc::new(engine::condition(&condition::LIMITS, shown));
         let scripts = Self {
             engine,
             drivers,
             library,
             kinds,
+            user,
             context: context.clone(),
             limits,
             vars: Arc::clone(vars),
@@ -158,14 +165,53 @@ impl Scripts {
         (Arc::new(scripts), problems)
     }
 
-    /// The `script` action: `react.rhai`, or `{file: react.rhai, params: {…}}`. `params` is the
-    /// compiled structure.
+    /// The names of all action kinds: built in, `script`, and those of the files.
+    pub fn kind_names(&self) -> impl Iterator<Item = &str> + Clone {
+        let built_in = self.kinds.iter().map(|kind| kind.name).chain([KIND.name]);
+        built_in.chain(self.user.keys().map(String::as_str))
+    }
+
+    /// The action kinds among the files.
+    pub fn user_kinds(&self) -> impl Iterator<Item = &UserKind> {
+        self.user.values()
+    }
+
+    /// Whether an action of this kind is a script's run, which sends nothing itself.
+    pub fn is_run(&self, kind: &str) -> bool {
+        kind == KIND.name || self.user.contains_key(kind)
+    }
+
+    /// The parameters of a kind; `None` if there is none of this name.
+    pub fn schema(&self, kind: &str) -> Option<Vec<Param<'_>>> {
+        if let Some(kind) = self.user.get(kind) {
+            return Some(kind.schema());
+        }
+        if kind == KIND.name {
+            return Some(KIND.schema.to_vec());
+        }
+        self.kinds.iter().find(|row| row.name == kind).map(|row| row.schema.to_vec())
+    }
+
+    /// Makes an action of a kind. `params` is the compiled structure; that of `script` is
+    /// `react.rhai`, or `{file: react.rhai, params: {…}}`.
     ///
     /// # Errors
-    /// A file that is not there, with a suggestion, or that has no `on_event`.
-    pub fn action(self: &Arc<Self>, params: &Params) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
-        let file = self.entry(params)?;
-        Ok(Arc::new(run::ScriptAction { scripts: Arc::clone(self), file }))
+    /// What its `build` refuses; no such kind; a script that is not there, with a suggestion, or
+    /// that has no `on_event`.
+    pub fn action(
+        self: &Arc<Self>,
+        kind: &str,
+        params: &Params,
+    ) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
+        if let Some(row) = self.kinds.iter().find(|row| row.name == kind) {
+            return (row.build)(params, &self.context);
+        }
+        let (file, optional) = match self.user.get(kind) {
+            Some(user) => (user.file.clone(), Some(user.optional().map(str::to_owned).collect())),
+            None if kind == KIND.name => (self.entry(params)?, None),
+            None => return Err(vec![ConfigError::at("", format!("there is no action `{kind}`"))]),
+        };
+        Ok(Arc::new(run::ScriptAction { scripts: Arc::clone(self), file, optional }))
     }
 
     /// The path of the script that the parameters of a `script` action name.

@@ -18,10 +18,29 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-/// The `script` action: one file's `on_event`.
+/// One file's `on_event`: the `script` action, or a kind that the file is.
 pub(super) struct ScriptAction {
     pub scripts: Arc<Scripts>,
     pub file: String,
+    /// Of a kind: the parameters that may be absent.
+    pub optional: Option<Vec<String>>,
+}
+
+impl ScriptAction {
+    /// What `on_event` gets as `params`. What is absent of a kind's own is `()`.
+    fn params(&self, filled: &Params) -> Params {
+        let Some(optional) = &self.optional else { return given_params(filled) };
+        let absent = optional.iter().filter(|name| !filled.has(name));
+        let absent = absent.map(|name| (name.clone(), Params::Data(Json::Null)));
+        match filled {
+            Params::Map(members) => Params::Map(members.iter().cloned().chain(absent).collect()),
+            Params::Data(Json::Object(object)) => {
+                let members = object.iter().map(|(key, value)| (key.to_owned(), Params::Data(value.clone())));
+                Params::Map(members.chain(absent).collect())
+            }
+            other => other.clone(),
+        }
+    }
 }
 
 #[async_trait]
@@ -36,7 +55,7 @@ impl Action for ScriptAction {
             file: self.file.clone(),
             event: Event::clone(&attempt.event),
             id: attempt.id.clone(),
-            params: given_params(&attempt.params.filled),
+            params: self.params(&attempt.params.filled),
             world: World {
                 runtime: Handle::current(),
                 store: Arc::clone(&attempt.state),

@@ -9,7 +9,7 @@ use crate::template::Params;
 
 /// # Errors
 /// Every unknown, missing and ill-typed parameter.
-pub(super) fn check(params: &Params, schema: &[Param]) -> Result<(), Vec<ConfigError>> {
+pub(super) fn check(params: &Params, schema: &[Param<'_>]) -> Result<(), Vec<ConfigError>> {
     let names = names(params);
     let unknown = names.iter().filter(|name| !schema.iter().any(|param| param.name == **name));
     let unknown = unknown.map(|name| self::unknown(name, schema));
@@ -28,7 +28,7 @@ fn names(params: &Params) -> Vec<&str> {
     }
 }
 
-fn unknown(name: &str, schema: &[Param]) -> ConfigError {
+fn unknown(name: &str, schema: &[Param<'_>]) -> ConfigError {
     let error = ConfigError::key(token(name), "is not one of its parameters");
     let known = || schema.iter().map(|param| param.name);
     match did_you_mean(name, known()) {
@@ -37,7 +37,7 @@ fn unknown(name: &str, schema: &[Param]) -> ConfigError {
     }
 }
 
-fn unfit(params: &Params, param: &Param) -> Option<ConfigError> {
+fn unfit(params: &Params, param: &Param<'_>) -> Option<ConfigError> {
     let (kind, data) = match params {
         Params::Data(value) => value.get(param.name).map(|value| (value.kind(), Some(value)))?,
         Params::Map(members) => match &members.iter().find(|(key, _)| key == param.name)?.1 {

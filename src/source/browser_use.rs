@@ -36,7 +36,7 @@ pub const KIND: SourceKind = Kind {
     build,
 };
 
-const SCHEMA: &[Param] = &[
+const SCHEMA: &[Param<'static>] = &[
     param("path", ParamType::String, "Where requests are posted; `/hooks/NAME` by default."),
     param("secrets", ParamType::List, "The signing secrets; several while one is rotated."),
     param("tolerance", ParamType::Any, "How old or early a request may be: `5m`, `{past, future}` or `off`."),
@@ -44,7 +44,7 @@ const SCHEMA: &[Param] = &[
     param("forms", ParamType::List, "What may have been signed: `python`, `utf8`, `raw`."),
 ];
 
-const fn param(name: &'static str, ty: ParamType, summary: &'static str) -> Param {
+const fn param(name: &'static str, ty: ParamType, summary: &'static str) -> Param<'static> {
     Param { name, ty, required: false, summary }
 }
 

@@ -84,7 +84,7 @@ impl From<ScanError> for Problem {
 }
 
 /// Compiles a map of parameters; `null` is an empty one. Without a schema any value is taken.
-pub(super) fn params(value: &Json, schema: &[Param], vars: &Vars) -> Result<Params, Vec<ConfigError>> {
+pub(super) fn params(value: &Json, schema: &[Param<'_>], vars: &Vars) -> Result<Params, Vec<ConfigError>> {
     let mut compiler = Compiler { vars, errors: Vec::new() };
     let compiled = match value {
         _ if schema.is_empty() => compiler.value(value, ParamType::Any, ""),
@@ -105,7 +105,7 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn map(&mut self, object: &Object, schema: &[Param]) -> Params {
+    fn map(&mut self, object: &Object, schema: &[Param<'_>]) -> Params {
         for param in schema.iter().filter(|param| param.required && object.get(param.name).is_none()) {
             self.errors.push(ConfigError::at("", missing(param)));
         }
@@ -160,7 +160,7 @@ impl Compiler<'_> {
     }
 }
 
-fn unknown(key: &str, schema: &[Param]) -> ConfigError {
+fn unknown(key: &str, schema: &[Param<'_>]) -> ConfigError {
     let names = || schema.iter().map(|param| param.name);
     let error = ConfigError::key(token(key), format!("there is no parameter `{key}`"));
     match did_you_mean(key, names()) {
@@ -253,7 +253,7 @@ fn check_vars(name: &str, source: &str, vars: &Vars) -> Result<(), Problem> {
 }
 
 /// A summary is a sentence of the reference; here it goes on after a colon.
-fn missing(param: &Param) -> String {
+fn missing(param: &Param<'_>) -> String {
     let summary = param.summary.trim_end_matches('.');
     let mut chars = summary.chars();
     let first = chars.next().map(|char| char.to_lowercase().to_string()).unwrap_or_default();

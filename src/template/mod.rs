@@ -89,7 +89,7 @@ impl Params {
     ///
     /// # Errors
     /// Everything that is wrong, each with its pointer.
-    pub fn compile(value: &Json, schema: &[Param], vars: &Vars) -> Result<Self, Vec<ConfigError>> {
+    pub fn compile(value: &Json, schema: &[Param<'_>], vars: &Vars) -> Result<Self, Vec<ConfigError>> {
         compile::params(value, schema, vars)
     }
 

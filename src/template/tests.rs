@@ -6,7 +6,7 @@ use crate::registry::ParamType;
 use crate::secret::{Environment, Placeholders};
 use std::path::PathBuf;
 
-const SCHEMA: &[Param] = &[
+const SCHEMA: &[Param<'static>] = &[
     param("url", ParamType::Url),
     param("slack", ParamType::SlackText),
     param("blocks", ParamType::SlackAny),
@@ -17,7 +17,7 @@ const SCHEMA: &[Param] = &[
     param("wait", ParamType::Duration),
 ];
 
-const fn param(name: &'static str, ty: ParamType) -> Param {
+const fn param(name: &'static str, ty: ParamType) -> Param<'static> {
     Param { name, ty, required: false, summary: "a parameter" }
 }
 

@@ -47,7 +47,7 @@ pub(super) const KIND: ActionKind = ActionKind {
     build,
 };
 
-const fn param(name: &'static str, ty: ParamType, required: bool, summary: &'static str) -> Param {
+const fn param(name: &'static str, ty: ParamType, required: bool, summary: &'static str) -> Param<'static> {
     Param { name, ty, required, summary }
 }
 

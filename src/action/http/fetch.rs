@@ -11,7 +11,7 @@ use std::time::Duration;
 use url::Url;
 
 /// The parameters of `fetch`.
-pub(crate) const FETCH: &[Param] = &[
+pub(crate) const FETCH: &[Param<'static>] = &[
     param("url", ParamType::Url, true, "Where to."),
     param("method", ParamType::String, false, "The method; `GET` by default, `POST` if there is a body."),
     param("headers", ParamType::Map, false, "Headers to send, by name."),

@@ -23,8 +23,8 @@ mod writer;
 use crate::delivery::{DeliveryId, Outcome};
 use crate::event::EventId;
 use crate::journal::{
-    Appended, AttemptRecord, Capacity, Counts, DeliveryFilter, Entry, EventFilter, Generation, Heal, History,
-    Journal, JournalError, Lease, Routing, Settled, Settlement, StoredDelivery, StoredEvent, Trim,
+    Appended, AttemptRecord, Capacity, Counts, DeliveryFilter, Derived, Entry, EventFilter, Generation, Heal,
+    History, Journal, JournalError, Lease, Routing, Settled, Settlement, StoredDelivery, StoredEvent, Trim,
 };
 use crate::kv as state;
 use async_trait::async_trait;
@@ -139,6 +139,10 @@ impl Journal for SqliteJournal {
     async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError> {
         let prepared = settle::Prepared::new(settlement);
         self.writer.write(move |txn| settle::settle(txn, &prepared)).await
+    }
+
+    async fn announce(&self, derived: Derived, now: Timestamp) -> Result<(), JournalError> {
+        self.writer.write(move |txn| append::derive(txn, &derived, now.as_millisecond())).await
     }
 
     async fn change(&self, changes: state::Changes, now: Timestamp) -> Result<(), JournalError> {

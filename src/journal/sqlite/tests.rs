@@ -61,6 +61,12 @@ conformance!(
     events_are_listed_newest_first_and_filtered,
     a_closed_journal_refuses,
     work_is_announced_after_the_commit,
+    state_is_kept_with_the_outcome_once_also_after_a_restart,
+    a_run_whose_reads_have_changed_is_not_kept,
+    two_of_one_group_cannot_both_have_seen_the_same,
+    values_expire_and_are_removed,
+    keys_are_listed_by_prefix_in_order,
+    derived_events_are_kept_with_the_outcome_and_counted,
 );
 
 #[tokio::test]
@@ -307,4 +313,23 @@ async fn a_lease_that_nobody_waits_for_any_more_goes_back() {
     gate.wait();
     slow.await.unwrap();
     assert_eq!(lease().await.unwrap().deliveries.len(), 1);
+}
+
+#[tokio::test]
+async fn a_journal_of_the_first_version_is_brought_up_to_date() {
+    let dir = Dir::new();
+    std::fs::create_dir_all(dir.path().parent().unwrap()).unwrap();
+    let old = rusqlite::Connection::open(dir.path()).unwrap();
+    let first = include_str!("schema/1.sql");
+    let tables = format!("{first} PRAGMA application_id = {}; PRAGMA user_version = 1;", 0x686f_6f6b);
+    old.execute_batch(&tables).unwrap();
+    drop(old);
+    let refusal =
+        SqliteHistory::open_read_only(&dir.path()).err().expect("it cannot be read yet").to_string();
+    assert!(refusal.contains("older hookyard"), "{refusal}");
+    let journal = dir.open();
+    journal.append(entry(1, 0, &["r/a"])).await.unwrap();
+    assert_eq!(journal.kv_sizes().await.unwrap(), []);
+    journal.close().await;
+    assert!(SqliteHistory::open_read_only(&dir.path()).is_ok());
 }

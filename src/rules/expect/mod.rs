@@ -3,7 +3,7 @@
 mod compare;
 mod read;
 
-use super::{Planned, RuleSet, SCRIPT, Tree};
+use super::{Planned, RuleSet, Tree};
 use crate::action::{ActionError, Attempt};
 use crate::delivery::{DeliveryId, Effect};
 use crate::event::{Event, EventId};
@@ -129,7 +129,7 @@ impl Observed {
         };
         let going = Going { rule: id.rule.clone(), action: id.action.clone(), effect: None };
         let shown = params.shown.clone();
-        if planned.kind != SCRIPT {
+        if !rules.scripts.is_run(&planned.kind) {
             return self.sent.push(Sent { going, params: shown, optional: false });
         }
         let attempt = attempt(planned, event, id, params);

@@ -20,6 +20,11 @@ impl Natives {
         Self(functions.into_iter().collect())
     }
 
+    /// One more, with one parameter.
+    pub(in crate::script) fn add(&mut self, name: &str) {
+        self.0.insert((name.to_owned(), 1));
+    }
+
     pub(in crate::script) fn has(&self, name: &str, arguments: usize) -> bool {
         LANGUAGE.contains(&name) || self.0.contains(&(name.to_owned(), arguments))
     }

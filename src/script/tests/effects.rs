@@ -106,7 +106,7 @@ fn a_script_can_ask_for_a_script_up_to_a_depth() {
     let nothing = Params::Data(json("{}"));
     let effects = run_with(&scripts, &nothing).unwrap().effects;
     assert_eq!(shown(&effects[0]), r#"{"file":"sub/next","params":{"n":1}}"#);
-    assert!(scripts.action(&effects[0].params).is_ok());
+    assert!(scripts.action("script", &effects[0].params).is_ok());
     let mut deep = id();
     deep.effects = vec!["script-1".into(); crate::event::MAX_HOPS];
     let refused = run_for(&scripts, "main.rhai", event(), deep, &nothing).unwrap_err();
@@ -117,8 +117,9 @@ fn a_script_can_ask_for_a_script_up_to_a_depth() {
 fn an_action_names_a_script_that_can_run() {
     let scripts =
         loaded(&[("react.rhai", "fn on_event(e) {}"), ("lib.rhai", "fn f() {}")], Limits::default());
-    let error = |params: &str| scripts.action(&Params::Data(json(params))).err().expect(params).remove(0);
-    assert!(scripts.action(&Params::Data(json(r#""react.rhai""#))).is_ok());
+    let error =
+        |params: &str| scripts.action("script", &Params::Data(json(params))).err().expect(params).remove(0);
+    assert!(scripts.action("script", &Params::Data(json(r#""react.rhai""#))).is_ok());
     assert_eq!(error(r#""raect.rhai""#).help.as_deref(), Some("did you mean `react.rhai`?"));
     assert_eq!(
         error(r#"{"file":"lib.rhai"}"#).message,
@@ -182,7 +183,7 @@ async fn the_script_action_runs_and_its_effects_can_be_stored() {
         state: std::sync::Arc::new(crate::kv::Memory::default()),
         answers: None,
     };
-    let receipt = scripts.action(&params).unwrap().deliver(&attempt).await.unwrap();
+    let receipt = scripts.action("script", &params).unwrap().deliver(&attempt).await.unwrap();
     assert_eq!(receipt.line, "1 effect");
     assert_eq!(shown(&receipt.effects[0]), r#"{"text":"12","url":"${TOKEN}"}"#);
     let stored = receipt.effects[0].params.to_stored();

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use tokio_util::sync::CancellationToken;
 
-const fn param(name: &'static str, ty: ParamType, required: bool) -> Param {
+const fn param(name: &'static str, ty: ParamType, required: bool) -> Param<'static> {
     Param { name, ty, required, summary: "For tests." }
 }
 

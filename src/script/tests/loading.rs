@@ -123,6 +123,6 @@ fn what_works_is_compiled_beside_what_does_not() {
     let files = [("good.rhai", "fn on_event(e) {}"), ("bad.rhai", "fn on_event(e) { if }")];
     let (scripts, problems) = load(&files, Limits::default());
     assert_eq!(problems.len(), 1);
-    assert!(scripts.action(&crate::template::Params::Data(json("\"good.rhai\""))).is_ok());
-    assert!(scripts.action(&crate::template::Params::Data(json("\"bad.rhai\""))).is_err());
+    assert!(scripts.action("script", &crate::template::Params::Data(json("\"good.rhai\""))).is_ok());
+    assert!(scripts.action("script", &crate::template::Params::Data(json("\"bad.rhai\""))).is_err());
 }
