@@ -18,6 +18,14 @@ pub struct Canned {
     pub body: Bytes,
 }
 
+impl Canned {
+    /// `200 OK` and nothing else.
+    pub fn ok() -> Self {
+        let (status, headers, body) = (StatusCode::OK, HeaderMap::new(), Bytes::new());
+        Self { url: String::new(), method: None, status, headers, body }
+    }
+}
+
 /// The answers of one dry run.
 #[derive(Clone, Debug, Default)]
 pub struct Answers(pub Vec<Canned>);

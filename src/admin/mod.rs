@@ -1,12 +1,15 @@
 //! The admin side: status, reload, metrics, health; on its own listener, guarded.
 
 mod guard;
+mod state;
 
 use crate::config::{Config, is_loopback};
 use crate::ingest::Hooks;
 use crate::journal::Journal;
 use crate::json::Json;
 use crate::reload::{Current, Request};
+use bytes::Buf;
+use futures_util::{Stream, StreamExt};
 use guard::Guard;
 use http::{Method, Response, StatusCode, header};
 use jiff::Timestamp;
@@ -16,6 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 use warp::Filter;
 use warp::filters::path::FullPath;
 
+/// No body that is meant for here is longer.
+const BODY_BYTES: usize = 1 << 20;
 /// Prometheus' text exposition format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -51,17 +56,38 @@ pub fn check(config: &Config) -> Result<(), Unguarded> {
 /// All admin endpoints as one filter; it takes every request.
 pub fn routes(
     admin: Admin,
-) -> impl Filter<Extract = (Response<String>,), Error = std::convert::Infallible> + Clone {
-    warp::method().and(warp::path::full()).and(warp::header::headers_cloned()).then(
-        move |method: Method, path: FullPath, headers: http::HeaderMap| {
+) -> impl Filter<Extract = (Response<String>,), Error = warp::Rejection> + Clone {
+    warp::method().and(warp::path::full()).and(warp::header::headers_cloned()).and(warp::body::stream()).then(
+        move |method, path: FullPath, headers, body| {
             let admin = admin.clone();
-            async move { admin.answer(&method, path.as_str(), &headers).await }
+            async move { admin.answer(&method, path.as_str(), &headers, body).await }
         },
     )
 }
 
+/// A body of at most [`BODY_BYTES`]; `None` if it is longer or breaks off.
+async fn read_body<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) -> Option<Vec<u8>> {
+    let mut body = std::pin::pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        let mut chunk = chunk.ok()?;
+        if bytes.len() + chunk.remaining() > BODY_BYTES {
+            return None;
+        }
+        let length = chunk.remaining();
+        bytes.extend_from_slice(&chunk.copy_to_bytes(length));
+    }
+    Some(bytes)
+}
+
 impl Admin {
-    async fn answer(&self, method: &Method, path: &str, headers: &http::HeaderMap) -> Response<String> {
+    async fn answer<B: Buf>(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &http::HeaderMap,
+        body: impl Stream<Item = Result<B, warp::Error>>,
+    ) -> Response<String> {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match path {
             "/healthz" if reads => return text(StatusCode::OK, "ok\n".into()),
@@ -77,8 +103,12 @@ impl Admin {
             ("/api/status", true, _) => self.status().await,
             ("/metrics", true, _) => self.render_metrics().await,
             ("/api/reload", _, true) => self.reload().await,
+            ("/api/kv", _, true) => match read_body(body).await {
+                Some(body) => self.change_state(&body).await,
+                None => error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or broke off"),
+            },
             ("/api/status" | "/metrics", ..) => not_allowed("GET"),
-            ("/api/reload", ..) => not_allowed("POST"),
+            ("/api/reload" | "/api/kv", ..) => not_allowed("POST"),
             _ => error(StatusCode::NOT_FOUND, "no such page: try /api/status, /metrics, /healthz, /readyz"),
         }
     }

@@ -5,11 +5,13 @@ mod deliveries;
 mod events;
 mod explain;
 mod kinds;
+mod kv;
 mod logging;
 mod output;
 mod route;
 mod send;
 mod serve;
+mod server;
 mod setup;
 mod sign;
 mod test;
@@ -77,6 +79,8 @@ enum Command {
     Events(events::EventsArgs),
     /// List deliveries, the newest first, and where each stands
     Deliveries(deliveries::DeliveriesArgs),
+    /// Look at the state that scripts keep, and change it by hand
+    Kv(kv::KvArgs),
 }
 
 /// What a command found.
@@ -102,6 +106,7 @@ pub fn main() -> ExitCode {
         Some(Command::Send(args)) => send::run(common, &args, cli.serve.listen),
         Some(Command::Events(args)) => events::run(common, &args),
         Some(Command::Deliveries(args)) => deliveries::run(common, &args),
+        Some(Command::Kv(args)) => kv::run(common, &args),
     };
     match result {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,

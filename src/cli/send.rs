@@ -1,6 +1,6 @@
 //! `hookyard send STATUS`: a signed event for a running server, and its answer.
 
-use super::{Common, Verdict, output, setup, sign};
+use super::{Common, Verdict, output, server, setup, sign};
 use crate::action::client::Request;
 use crate::action::{Client, Consent, Egress};
 use crate::config::Config;
@@ -93,14 +93,9 @@ fn payload(args: &SendArgs) -> Object {
     payload
 }
 
-/// The listener as this machine reaches it: one that listens everywhere is here, too.
+/// The source's endpoint as this machine reaches it.
 fn url(config: &Config, source: &Source) -> String {
-    let listen = match config.listen.rsplit_once(':') {
-        Some(("0.0.0.0", port)) => format!("127.0.0.1:{port}"),
-        Some(("[::]", port)) => format!("[::1]:{port}"),
-        _ => config.listen.clone(),
-    };
-    format!("http://{listen}{}", source.path())
+    format!("http://{}{}", server::reachable(&config.listen), source.path())
 }
 
 fn post(url: &str, body: Vec<u8>, signed: Vec<(&'static str, String)>) -> anyhow::Result<(u16, String)> {

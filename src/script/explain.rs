@@ -86,6 +86,11 @@ fn message(mut error: EvalAltResult, file: &str, limits: &Limits, site: Option<&
             format!("there is no function `{signature}` for values of these kinds")
         }
         EvalAltResult::ErrorModuleNotFound(path, _) => format!("there is no script `{path}` to import"),
+        EvalAltResult::ErrorDataRace(..) => {
+            "a closure uses the variable whose method it is handed to: put one of the two into a variable of \
+             its own with `let`, or write a `for` loop"
+                .to_owned()
+        }
         EvalAltResult::ErrorAssignmentToConstant(name, _) => format!("`{name}` cannot be changed"),
         EvalAltResult::ErrorRuntime(value, _) if value.is_unit() => "the script threw an error".to_owned(),
         EvalAltResult::ErrorRuntime(value, _) => value.to_string(),

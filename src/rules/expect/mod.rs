@@ -4,7 +4,7 @@ mod compare;
 mod read;
 
 use super::{Planned, RuleSet, Tree};
-use crate::action::{ActionError, Attempt};
+use crate::action::{ActionError, Answers, Attempt};
 use crate::delivery::{DeliveryId, Effect};
 use crate::event::{Event, EventId};
 use crate::json::{Json, Object};
@@ -28,6 +28,10 @@ pub(super) struct RuleTest {
     line: u32,
     name: String,
     document: Object,
+    /// What scripts have kept so far.
+    state: kv::Memory,
+    /// What `fetch` gets.
+    answers: Answers,
     expect: Vec<Expected>,
 }
 
@@ -99,7 +103,7 @@ async fn run(rules: &RuleSet, test: &RuleTest) -> Result<(), String> {
     for delivery in routing.deliveries {
         match delivery.blocked {
             Some(reason) => outcome.notes.push(format!("{} is blocked: {reason}", lane(&delivery.id))),
-            None => outcome.deliver(rules, &event, delivery.id).await,
+            None => outcome.deliver(rules, test, &event, delivery.id).await,
         }
     }
     outcome.compare(rules, &test.expect)
@@ -120,7 +124,7 @@ struct Observed {
 }
 
 impl Observed {
-    async fn deliver(&mut self, rules: &RuleSet, event: &Arc<Event>, id: DeliveryId) {
+    async fn deliver(&mut self, rules: &RuleSet, test: &RuleTest, event: &Arc<Event>, id: DeliveryId) {
         let (_, planned) = rules.find(&id.rule, &id.action).expect("routing names actions of this rule set");
         let scope = Scope { event, vars: &rules.vars, resolver: &*rules.resolver };
         let params = match planned.params.render(scope) {
@@ -132,7 +136,7 @@ impl Observed {
         if !rules.scripts.is_run(&planned.kind) {
             return self.sent.push(Sent { going, params: shown, optional: false });
         }
-        let attempt = attempt(planned, event, id, params);
+        let attempt = attempt(planned, test, event, id, params);
         match planned.action.deliver(&attempt).await {
             Ok(receipt) => {
                 receipt.effects.into_iter().for_each(|effect| self.effect(effect, &going, scope));
@@ -154,7 +158,13 @@ impl Observed {
     }
 }
 
-fn attempt(planned: &Planned, event: &Arc<Event>, id: DeliveryId, params: Rendered) -> Attempt {
+fn attempt(
+    planned: &Planned,
+    test: &RuleTest,
+    event: &Arc<Event>,
+    id: DeliveryId,
+    params: Rendered,
+) -> Attempt {
     Attempt {
         id,
         number: 1,
@@ -165,7 +175,7 @@ fn attempt(planned: &Planned, event: &Arc<Event>, id: DeliveryId, params: Render
         traceparent: TRACEPARENT.to_owned(),
         consent: planned.consent.clone(),
         script_consent: planned.consent.clone(),
-        state: Arc::new(kv::Memory::default()),
-        answers: Some(Arc::default()),
+        state: Arc::new(test.state.clone()),
+        answers: Some(Arc::new(test.answers.clone())),
     }
 }

@@ -1,16 +1,22 @@
 //! Reading the `tests:` of a rules file.
 
 use super::{Expected, Going, RECEIVED_AT, RuleTest};
+use crate::action::{Answers, Canned};
 use crate::event::FIELDS;
 use crate::json::{Json, Object};
+use crate::kv;
 use crate::rules::report::Report;
 use crate::rules::{Tree, file, load, tree};
-use crate::yaml::{Node, Value};
+use crate::yaml::{Entry, Node, Value};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 /// Where an event comes from that does not say: the source that works without configuration.
 const DEFAULT_SOURCE: &str = "browser-use";
 
-const TEST_KEYS: &[&str] = &["name", "event", "expect"];
+const TEST_KEYS: &[&str] = &["name", "event", "expect", "state", "fetch"];
+/// Those that every test has.
+const NEEDED: &[&str] = &["name", "event", "expect"];
+const ANSWER_KEYS: &[&str] = &["url", "method", "status", "headers", "json", "body"];
 const EXPECT_KEYS: &[&str] = &["rule", "action", "effect", "params"];
 
 /// The tests of all files. What is wrong with them, [`crate::rules::load`] has reported.
@@ -24,6 +30,7 @@ impl RuleTest {
     /// Reads an item of `tests`.
     pub(in crate::rules) fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
         let (mut name, mut document, mut expect) = (None, None, None);
+        let (mut state, mut answers) = (kv::Memory::default(), Answers::default());
         for entry in report.map(node, "a test")? {
             let value = &entry.node;
             match entry.key.as_str() {
@@ -31,6 +38,11 @@ impl RuleTest {
                 key if TEST_KEYS.contains(&key) && is_null(value) => {}
                 "name" => name = report.text(value, "a test's `name`"),
                 "event" => document = read_event(value, report),
+                "state" => state = read_state(value, report),
+                "fetch" => {
+                    let items = report.list(value, "`fetch`").iter();
+                    answers.0 = items.filter_map(|item| read_answer(item, report)).collect();
+                }
                 "expect" => {
                     let items = report.list(value, "`expect`").iter();
                     expect = Some(items.filter_map(|item| read_expected(item, report)).collect());
@@ -38,7 +50,7 @@ impl RuleTest {
                 _ => report.unknown_key(entry, "a test", TEST_KEYS),
             }
         }
-        for key in TEST_KEYS.iter().filter(|key| node.get(key).is_none_or(is_null)) {
+        for key in NEEDED.iter().filter(|key| node.get(key).is_none_or(is_null)) {
             let help = (*key == "expect").then_some("write `expect: []` if nothing is to go out");
             report.error_with(node.span, format!("a test has no `{key}`"), help);
         }
@@ -48,6 +60,8 @@ impl RuleTest {
             line: node.span.line,
             name,
             document: document?,
+            state,
+            answers,
             expect: expect?,
         })
     }
@@ -86,6 +100,56 @@ fn read_event(node: &Node, report: &mut Report<'_>) -> Option<Object> {
         document.insert("received_at", RECEIVED_AT);
     }
     Some(document)
+}
+
+/// `{namespace: {key: value}}`.
+fn read_state(node: &Node, report: &mut Report<'_>) -> kv::Memory {
+    let mut state = kv::Memory::default();
+    for Entry { key: namespace, node, .. } in report.entries(node, "`state`") {
+        for Entry { key, node, .. } in report.entries(node, "a namespace of `state`") {
+            state = state.with(namespace, key, node.to_json());
+        }
+    }
+    state
+}
+
+/// An answer that a `fetch` of this URL gets.
+fn read_answer(node: &Node, report: &mut Report<'_>) -> Option<Canned> {
+    let (mut url, mut method) = (None, None);
+    let mut canned = Canned::ok();
+    for entry in report.map(node, "an item of `fetch`")? {
+        let value = &entry.node;
+        match entry.key.as_str() {
+            "url" => url = report.text(value, "`url`"),
+            "method" => method = report.text(value, "`method`").map(str::to_owned),
+            "status" => canned.status = read_status(value, report)?,
+            "headers" => {
+                for Entry { key, node, .. } in report.entries(value, "`headers`") {
+                    let text = report.text(node, "a header's value")?;
+                    match (key.parse::<HeaderName>(), text.parse::<HeaderValue>()) {
+                        (Ok(name), Ok(text)) => _ = canned.headers.append(name, text),
+                        _ => report.error(node.span, format!("`{key}` is no header that can be sent")),
+                    }
+                }
+            }
+            "json" => canned.body = value.to_json().to_string().into(),
+            "body" => canned.body = report.text(value, "`body`")?.to_owned().into(),
+            _ => report.unknown_key(entry, "an item of `fetch`", ANSWER_KEYS),
+        }
+    }
+    if url.is_none() {
+        report.error(node.span, "an item of `fetch` has no `url`: it is the one that the script asks");
+    }
+    Some(Canned { url: url?.to_owned(), method, ..canned })
+}
+
+fn read_status(node: &Node, report: &mut Report<'_>) -> Option<StatusCode> {
+    let status = node.to_json().as_number().and_then(|number| number.as_i64());
+    let status = status.and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
+    if status.is_none() {
+        report.error(node.span, "`status` is a number such as 200");
+    }
+    status
 }
 
 fn read_expected(node: &Node, report: &mut Report<'_>) -> Option<Expected> {
