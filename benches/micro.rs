@@ -65,6 +65,15 @@ fn append(bencher: Bencher<'_, '_>, group: usize) {
         });
 }
 
+/// One run of a script that reads three fields, branches and makes one effect; compiled before.
+#[divan::bench(threads = [1, 2], sample_count = 50, sample_size = 2000)]
+fn script_run(bencher: Bencher<'_, '_>) {
+    let runs = kit::Runs::new();
+    bencher.counter(ItemsCount::new(1usize)).bench(|| {
+        assert_eq!(runs.call().run().expect("it returns").effects.len(), 1);
+    });
+}
+
 /// Lease a group of deliveries and settle it; per delivery.
 #[divan::bench(args = [1, 16, 64], sample_count = 50, sample_size = 4)]
 fn lease_and_settle(bencher: Bencher<'_, '_>, group: usize) {

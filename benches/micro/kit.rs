@@ -2,14 +2,18 @@
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use hookyard::action::{Context, Egress};
-use hookyard::delivery::{Outcome, Receipt};
+use hookyard::action::{Consent, Context, Egress};
+use hookyard::delivery::{DeliveryId, Outcome, Receipt};
+use hookyard::event::Event;
 use hookyard::journal::sqlite::{Options, SqliteJournal};
 use hookyard::journal::{AttemptRecord, Entry, Journal, Leased, NewDelivery, Routing, Settlement};
 use hookyard::json;
+use hookyard::kv::Memory;
 use hookyard::rules::{RuleSet, Settings, load};
-use hookyard::secret::{Placeholders, Secret};
+use hookyard::script::{Call, Limits, Scripts, World};
+use hookyard::secret::{Placeholders, Resolve, Secret};
 use hookyard::source::{Accepted, Incoming, Received, Source};
+use hookyard::template::{Params, Vars};
 use http::{HeaderMap, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use std::cell::Cell;
@@ -18,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 
 /// Appended at once where many are.
 const BATCH: usize = 2000;
@@ -163,6 +168,55 @@ impl Home {
         while entries.peek().is_some() {
             let appends = try_join_all(entries.by_ref().take(BATCH).map(|entry| self.journal.append(entry)));
             self.runtime.block_on(appends).expect("they are kept");
+        }
+    }
+}
+
+/// A script, compiled, and what it is called with.
+pub struct Runs {
+    runtime: Runtime,
+    scripts: Arc<Scripts>,
+    event: Event,
+    id: DeliveryId,
+    state: Arc<Memory>,
+}
+
+impl Runs {
+    pub fn new() -> Self {
+        const SCRIPT: &str = r#"
+fn on_event(event, params) {
+    let task = event.payload.task_id;
+    if event.status == "finished" && event.metadata.team == params.team {
+        file(#{ path: "finished.jsonl", json: #{ task: task } });
+    }
+}"#;
+        let files = [("react.rhai".to_owned(), Arc::from(SCRIPT))].into();
+        let vars = Arc::new(Vars::compile(&json::parse(b"{}").expect("it is JSON")).expect("it is empty"));
+        let context = Context::new(Egress::default(), "unused");
+        let resolver: Arc<dyn Resolve> = Arc::new(Placeholders);
+        let (scripts, problems) = Scripts::compile(&files, &vars, &resolver, Limits::default(), &context);
+        assert!(problems.is_empty(), "{problems:?}");
+        let event = received(0, Timestamp::now()).event;
+        let id = format!("{}/rule/script", event.id()).parse().expect("it is an id");
+        let runtime = Runtime::new().expect("a runtime");
+        Self { runtime, scripts, event, id, state: Arc::default() }
+    }
+
+    pub fn call(&self) -> Call {
+        Call {
+            scripts: Arc::clone(&self.scripts),
+            file: "react.rhai".to_owned(),
+            event: self.event.clone(),
+            id: self.id.clone(),
+            params: Params::Data(json::parse(br#"{"team":"team-0"}"#).expect("it is JSON")),
+            world: World {
+                runtime: self.runtime.handle().clone(),
+                store: self.state.clone(),
+                answers: None,
+                consent: Consent::Author,
+                traceparent: String::new(),
+                over: CancellationToken::new(),
+            },
         }
     }
 }

@@ -54,9 +54,7 @@ pub fn check(config: &Config) -> Result<(), Unguarded> {
 }
 
 /// All admin endpoints as one filter; it takes every request.
-pub fn routes(
-    admin: Admin,
-) -> impl Filter<Extract = (Response<String>,), Error = warp::Rejection> + Clone {
+pub fn routes(admin: Admin) -> impl Filter<Extract = (Response<String>,), Error = warp::Rejection> + Clone {
     warp::method().and(warp::path::full()).and(warp::header::headers_cloned()).and(warp::body::stream()).then(
         move |method, path: FullPath, headers, body| {
             let admin = admin.clone();

@@ -48,6 +48,8 @@ use std::time::Duration;
 
 pub use condition::{Condition, ConditionError};
 pub use kinds::{UserKind, may_define};
+pub use run::Call;
+pub use state::World;
 
 /// The row of the `script` action. Its `build` is [`Scripts::action`], which needs the scripts.
 pub const KIND: Kind<()> = Kind {

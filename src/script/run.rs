@@ -78,7 +78,7 @@ fn given_params(filled: &Params) -> Params {
 }
 
 /// One call of a file's `on_event`.
-pub(super) struct Call {
+pub struct Call {
     pub scripts: Arc<Scripts>,
     pub file: String,
     pub event: Event,
@@ -88,11 +88,12 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Runs it on this thread, to its end.
+    /// Runs it on this thread, to its end. Not on a worker of the runtime: what it waits for is
+    /// waited for here.
     ///
     /// # Errors
     /// Every way to end but returning and `drop`.
-    pub(super) fn run(self) -> Result<Receipt, ActionError> {
+    pub fn run(self) -> Result<Receipt, ActionError> {
         let Self { scripts, file, event, id, params, world } = self;
         let document = convert::object_to_map(event.document());
         let script = scripts.library.get(&file);

@@ -92,7 +92,7 @@ pub(super) struct Run {
 
 /// What a run reaches outside of itself.
 #[derive(Clone)]
-pub(super) struct World {
+pub struct World {
     /// Where what it waits for is done.
     pub runtime: Handle,
     pub store: Arc<dyn Store>,

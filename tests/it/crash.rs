@@ -22,12 +22,18 @@ rules:
       - http: {{url: '{{{{ vars.url }}}}', json: {{task: '{{{{ payload.task_id }}}}'}}}}
       - file: {{path: all.txt, text: '{{{{ payload.task_id }}}}'}}
       - script: react.rhai
+      - script: count.rhai
+        name: count
 ",
         receiver.url("/in")
     ));
     home.write(
         "rules/react.rhai",
         r#"fn on_event(event) { file(#{path: "effects.txt", text: event.payload.task_id}); http(#{url: vars.url, json: #{effect: event.payload.task_id}}); }"#,
+    );
+    home.write(
+        "rules/count.rhai",
+        r#"fn on_event(event) { let n = kv::incr("events", 1); file(#{path: "counts.txt", text: `${n}`}); }"#,
     );
     let acknowledged = Mutex::new(BTreeSet::new());
     for round in 0..ROUNDS {
@@ -70,6 +76,12 @@ rules:
     eventually("all posts of effects", || acknowledged.is_subset(&posted("effect")).then_some(()));
     eventually("all lines", || acknowledged.is_subset(&in_file("all.txt")).then_some(()));
     eventually("all lines of effects", || acknowledged.is_subset(&in_file("effects.txt")).then_some(()));
+
+    // Each event was counted once, in an order: none twice, none not at all.
+    let events = home.ok(&["events", "--json", "--limit", "1000000"]).lines().count();
+    let counts: BTreeSet<_> = (1..=events).map(|n| n.to_string()).collect();
+    eventually("all counts", || (in_file("counts.txt") == counts).then_some(()));
+    assert_eq!(home.ok(&["kv", "get", "count", "events"]).trim(), events.to_string());
 
     // What came twice came under the same key.
     let mut keys = BTreeMap::<String, BTreeSet<String>>::new();

@@ -11,4 +11,5 @@ mod flow;
 mod floors;
 mod journal;
 mod reload;
+mod scripts;
 mod server;
