@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod egress;
+mod email;
 mod file;
 mod http;
 mod log;
@@ -116,4 +117,4 @@ pub type Build = fn(&Params, &Context) -> Result<Arc<dyn Action>, Vec<ConfigErro
 pub type ActionKind = Kind<Build>;
 
 /// The built-in actions. `script` has its row in `crate::script`.
-pub const KINDS: &[ActionKind] = &[http::KIND, slack::KIND, file::KIND, log::KIND];
+pub const KINDS: &[ActionKind] = &[http::KIND, slack::KIND, email::KIND, file::KIND, log::KIND];

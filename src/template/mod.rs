@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 pub use compile::Template;
 pub(crate) use escape::{html_escape, slack_escape};
-pub(crate) use references::authority;
+pub(crate) use references::{authority, endpoint};
 pub use vars::Vars;
 
 /// The parameters of an action: a JSON structure in which a text may be a template (in YAML) and

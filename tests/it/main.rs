@@ -10,5 +10,6 @@ mod docs;
 mod flow;
 mod floors;
 mod journal;
+mod mail;
 mod reload;
 mod server;
