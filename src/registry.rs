@@ -40,6 +40,8 @@ pub enum ParamType {
     Path,
     /// Text in which what a template fills in has `& < >` escaped for Slack.
     SlackText,
+    /// HTML in which what a template fills in has `& < > " '` escaped.
+    Html,
     Bool,
     Integer,
     Number,

@@ -8,12 +8,12 @@ use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::error::Error as StdError;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_IDLE_PER_HOST: usize = 32;
 /// How long a body may take where only the status counts.
@@ -74,6 +74,11 @@ impl Client {
         let egress = Arc::new(egress);
         let build = |reach| build(Resolver { egress: Arc::clone(&egress), reach });
         Self { consented: build(Reach::Consented), public: build(Reach::Public), egress }
+    }
+
+    /// Which addresses it may go to.
+    pub(super) fn egress(&self) -> &Arc<Egress> {
+        &self.egress
     }
 
     /// Sends one request and reads up to `cap_bytes` of its answer, whatever the status. The
@@ -294,24 +299,9 @@ impl Resolve for Resolver {
         let (egress, reach) = (Arc::clone(&self.egress), self.reach);
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?.collect::<Vec<_>>();
-            Ok(Box::new(permitted(found, &egress, reach)?.into_iter()) as Addrs)
+            let permitted = egress.permitted(found, reach).map_err(Refused)?;
+            Ok(Box::new(permitted.into_iter()) as Addrs)
         })
-    }
-}
-
-fn permitted(found: Vec<SocketAddr>, egress: &Egress, reach: Reach) -> Result<Vec<SocketAddr>, Refused> {
-    let mut why = None;
-    let mut fine = found;
-    fine.retain(|address| match egress.check(address.ip(), reach) {
-        Ok(()) => true,
-        Err(error) => {
-            why = Some(error);
-            false
-        }
-    });
-    match why {
-        Some(why) if fine.is_empty() => Err(Refused(why)),
-        _ => Ok(fine),
     }
 }
 

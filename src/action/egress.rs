@@ -4,10 +4,10 @@
 //! (NAT64), RFC 3056 (6to4), RFC 4291 (mapped and compatible addresses).
 
 use super::Consent;
-use crate::template::authority;
+use crate::template::{authority, endpoint};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Deserialize;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use url::Url;
 
 /// `egress:` of the configuration.
@@ -82,12 +82,27 @@ impl Egress {
         ))
     }
 
+    /// Of the addresses that a name leads to, those that may be reached; why, if there are none.
+    pub(super) fn permitted(&self, found: Vec<SocketAddr>, reach: Reach) -> Result<Vec<SocketAddr>, String> {
+        let mut why = None;
+        let mut fine = found;
+        fine.retain(|address| match self.check(address.ip(), reach) {
+            Ok(()) => true,
+            Err(error) => {
+                why = Some(error);
+                false
+            }
+        });
+        match why {
+            Some(why) if fine.is_empty() => Err(why),
+            _ => Ok(fine),
+        }
+    }
+
     /// Whether `egress.allow` names the host of `url`.
     fn has_host(&self, url: &Url) -> bool {
-        let host = url.host_str().unwrap_or_default();
-        // A dot at the end says that a name is absolute: it is the same host.
-        let host = host.strip_suffix('.').unwrap_or(host);
-        self.allow.iter().any(|allowed| matches!(allowed, Allowed::Host(name) if name == host))
+        let Some((url::Host::Domain(host), _)) = endpoint(url) else { return false };
+        self.allow.iter().any(|allowed| matches!(allowed, Allowed::Host(name) if *name == host))
     }
 
     fn has(&self, forms: &[IpAddr]) -> bool {

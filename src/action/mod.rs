@@ -3,6 +3,7 @@
 mod answers;
 pub mod client;
 pub mod egress;
+mod email;
 mod emit;
 mod file;
 pub(crate) mod http;
@@ -126,4 +127,4 @@ pub type Build = fn(&Params, &Context) -> Result<Arc<dyn Action>, Vec<ConfigErro
 pub type ActionKind = Kind<Build>;
 
 /// The built-in actions. `script` has its row in `crate::script`.
-pub const KINDS: &[ActionKind] = &[http::KIND, slack::KIND, file::KIND, log::KIND, emit::KIND];
+pub const KINDS: &[ActionKind] = &[http::KIND, slack::KIND, email::KIND, file::KIND, log::KIND, emit::KIND];

@@ -67,11 +67,11 @@ fn is_whole(bytes: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-fn json(text: &str) -> Json {
+pub(super) fn json(text: &str) -> Json {
     parse(text.as_bytes()).expect(text)
 }
 
-fn event() -> Event {
+pub(super) fn event() -> Event {
     let text = r#"{"source":"browser-use","type":"t","status":"finished","metadata":{},"headers":{},
                    "payload":{"n":1.50,"evil":"${KEY} {{ vars.key }} <!channel>\r\nX-Evil: 1","dir":"../x"}}"#;
     let Json::Object(document) = json(text) else { panic!("a document is an object") };
@@ -82,7 +82,7 @@ fn vars() -> Vars {
     Vars::compile(&json(r#"{"key":"${KEY}"}"#)).unwrap()
 }
 
-fn environment() -> Environment {
+pub(super) fn environment() -> Environment {
     let variables = [("KEY".to_owned(), "s3cr3t".to_owned())].into();
     Environment { variables, ..Environment::default() }
 }
@@ -91,7 +91,7 @@ fn kind(name: &str) -> &'static ActionKind {
     KINDS.iter().find(|kind| kind.name == name).expect("the kind is in the table")
 }
 
-fn build(
+pub(super) fn build(
     name: &str,
     params: &Json,
     context: &Context,
@@ -101,11 +101,11 @@ fn build(
     Ok((params, action))
 }
 
-fn context() -> Context {
+pub(super) fn context() -> Context {
     Context::new(Egress::default(), "unused")
 }
 
-fn attempt(params: &Params) -> Attempt {
+pub(super) fn attempt(params: &Params) -> Attempt {
     let (event, vars, environment) = (event(), vars(), environment());
     let scope = Scope { event: &event, vars: &vars, resolver: &environment };
     let headers = [("content-type", "application/json; charset=utf-8"), ("x-request-id", "r-1")];
@@ -132,7 +132,7 @@ async fn deliver(name: &str, url: &str, params: &str) -> Result<Receipt, ActionE
     action.deliver(&attempt(&params)).await
 }
 
-fn errors(name: &str, params: &str) -> Vec<String> {
+pub(super) fn errors(name: &str, params: &str) -> Vec<String> {
     let errors = build(name, &json(params), &context()).err().unwrap_or_default();
     errors.into_iter().map(|error| format!("{} {}", error.pointer, error.message)).collect()
 }

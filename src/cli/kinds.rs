@@ -180,6 +180,7 @@ fn type_name(ty: ParamType) -> &'static str {
         ParamType::Url => "url",
         ParamType::Path => "path",
         ParamType::SlackText => "text",
+        ParamType::Html => "html",
         ParamType::Bool => "bool",
         ParamType::Integer => "integer",
         ParamType::Number => "number",

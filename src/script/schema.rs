@@ -67,7 +67,9 @@ fn unfit(params: &Params, param: &Param<'_>) -> Option<ConfigError> {
 /// The kinds of JSON values that fit; none for any.
 fn wanted(ty: ParamType) -> &'static [&'static str] {
     match ty {
-        ParamType::String | ParamType::Url | ParamType::Path | ParamType::SlackText => &["string"],
+        ParamType::String | ParamType::Url | ParamType::Path | ParamType::SlackText | ParamType::Html => {
+            &["string"]
+        }
         ParamType::Bool => &["boolean"],
         ParamType::Integer | ParamType::Number => &["number"],
         ParamType::Duration | ParamType::Bytes => &["string", "number"],

@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// Says what is wrong with `value` for a parameter of type `ty`.
 pub(super) fn fits(value: &Json, ty: ParamType) -> Result<(), String> {
     let fine = match ty {
-        ParamType::String | ParamType::Url | ParamType::Path | ParamType::SlackText => {
+        ParamType::String | ParamType::Url | ParamType::Path | ParamType::SlackText | ParamType::Html => {
             value.as_str().is_some()
         }
         ParamType::Bool => value.as_bool().is_some(),
@@ -46,7 +46,7 @@ pub(super) fn rereads(ty: ParamType) -> bool {
 /// The type as a sentence names it.
 pub(super) fn wanted(ty: ParamType) -> &'static str {
     match ty {
-        ParamType::String | ParamType::SlackText => "a text",
+        ParamType::String | ParamType::SlackText | ParamType::Html => "a text",
         ParamType::Url => "a URL",
         ParamType::Path => "a path",
         ParamType::Bool => "`true` or `false`",

@@ -17,6 +17,8 @@ pub(super) enum Escape {
     Path,
     /// Slack's mrkdwn: `& < >` would begin entities, links and mentions.
     Slack,
+    /// HTML, between tags or in a quoted attribute.
+    Html,
 }
 
 impl Escape {
@@ -25,6 +27,7 @@ impl Escape {
             ParamType::Url => Self::Url,
             ParamType::Path => Self::Path,
             ParamType::SlackText | ParamType::SlackAny => Self::Slack,
+            ParamType::Html => Self::Html,
             _ => Self::None,
         }
     }
@@ -34,6 +37,15 @@ impl Escape {
             Self::None | Self::Path => text.to_owned(),
             Self::Url => utf8_percent_encode(text, COMPONENT).to_string(),
             Self::Slack => slack_escape(text),
+            Self::Html => html_escape(text),
+        }
+    }
+
+    /// The encoding of a value that the author has marked `|safe`.
+    pub fn of_safe(self) -> Self {
+        match self {
+            Self::Slack | Self::Html => Self::None,
+            other => other,
         }
     }
 
@@ -64,6 +76,11 @@ impl Escape {
 /// ("Formatting text for app surfaces") says to escape, and no others.
 pub(crate) fn slack_escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// `text` so that HTML shows it as it is, also within a quoted attribute.
+pub(crate) fn html_escape(text: &str) -> String {
+    slack_escape(text).replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 /// Where the part of a URL that names its host ends: at the first `/`, `?` or `#` behind `://`.

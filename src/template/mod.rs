@@ -31,8 +31,8 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use compile::Template;
-pub(crate) use escape::slack_escape;
-pub(crate) use references::authority;
+pub(crate) use escape::{html_escape, slack_escape};
+pub(crate) use references::{authority, endpoint};
 pub use vars::Vars;
 
 /// The parameters of an action: a JSON structure in which a text may be a template (in YAML) and
@@ -82,10 +82,10 @@ pub struct RenderError {
 }
 
 impl Params {
-    /// Compiles parameters as they stand in YAML. `schema` says which of them are URLs or Slack
-    /// text, so that what is filled in is encoded for its place, and refuses unknown, missing and
-    /// ill-typed ones; an empty one takes any value. `vars` is for checking paths and that a
-    /// destination is literal.
+    /// Compiles parameters as they stand in YAML. `schema` says which of them are URLs, Slack
+    /// text or HTML, so that what is filled in is encoded for its place, and refuses unknown,
+    /// missing and ill-typed ones; an empty one takes any value. `vars` is for checking paths and
+    /// that a destination is literal.
     ///
     /// # Errors
     /// Everything that is wrong, each with its pointer.

@@ -7,6 +7,11 @@ use super::{Params, Vars};
 use crate::json::Json;
 use crate::secret::{Part, Reference, Resolve};
 use std::collections::BTreeSet;
+use url::{Host, Url};
+
+/// The schemes of the URLs that actions go to, each with its port.
+const PORTS: [(&str, u16); 5] =
+    [("http", 80), ("https", 443), ("smtp", 587), ("smtps", 465), ("smtp+plain", 25)];
 
 /// The dotted names that a template uses.
 pub(super) fn names(template: &Template) -> BTreeSet<String> {
@@ -117,17 +122,25 @@ fn resolved(parts: &[Part], resolver: &dyn Resolve) -> String {
 
 fn authority_in(text: &str) -> Option<String> {
     let (scheme, _) = text.split_once("://")?;
-    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+    if !PORTS.iter().any(|(known, _)| scheme.eq_ignore_ascii_case(known)) {
         return None;
     }
-    authority(&url::Url::parse(text).ok()?)
+    authority(&Url::parse(text).ok()?)
 }
 
 /// The host and port that a URL leads to, `crm.example:443`. Another port is another server,
-/// so what a script may reach is compared by both. The port is the scheme's if none is written;
-/// a dot at the end of a name only says that it is absolute.
-pub(crate) fn authority(url: &url::Url) -> Option<String> {
+/// so what a script may reach is compared by both.
+pub(crate) fn authority(url: &Url) -> Option<String> {
+    let (host, port) = endpoint(url)?;
+    Some(format!("{host}:{port}"))
+}
+
+/// The host and port that a URL leads to, for the schemes in [`PORTS`]. The port is the scheme's
+/// if none is written; a dot at the end of a name only says that it is absolute.
+pub(crate) fn endpoint(url: &Url) -> Option<(Host, u16)> {
+    let (_, default) = PORTS.iter().find(|(scheme, _)| *scheme == url.scheme())?;
     let host = url.host_str()?;
-    let port = url.port_or_known_default()?;
-    Some(format!("{}:{port}", host.strip_suffix('.').unwrap_or(host)))
+    // Only of `http` and `https` does `url` read hosts; elsewhere it takes any text for a name.
+    let host = Host::parse(host.strip_suffix('.').unwrap_or(host)).ok()?;
+    Some((host, url.port().unwrap_or(*default)))
 }

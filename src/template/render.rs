@@ -127,7 +127,8 @@ impl Renderer<'_> {
         check(&value, Escape::of(ty))?;
         // A whole URL is a value of `vars`, so it stays as it is.
         let escape = if safe || ty == ParamType::Url { Escape::None } else { Escape::of(ty) };
-        Ok(typed(escaped(value, escape), ty))
+        // As a text first: then the keys of a map, which an event chooses, are escaped with it.
+        Ok(escaped(typed(value, ty), escape))
     }
 
     fn text(&mut self, template: &Template, segments: &[Segment]) -> Result<Filled, String> {
@@ -178,7 +179,7 @@ impl Renderer<'_> {
                     }
                     let (value, safe) = hole.evaluate(&self.session())?;
                     check(&value, escape)?;
-                    let escape = if safe && escape == Escape::Slack { Escape::None } else { escape };
+                    let escape = if safe { escape.of_safe() } else { escape };
                     pieces.extend(in_text(value, escape)?);
                 }
             }
@@ -274,7 +275,7 @@ fn escaped(value: Params, escape: Escape) -> Params {
 
 /// A value where a text is wanted becomes its JSON; `null` stays, and is refused.
 fn typed(value: Params, ty: ParamType) -> Params {
-    let texts = matches!(ty, ParamType::String | ParamType::Path | ParamType::SlackText);
+    let texts = matches!(ty, ParamType::String | ParamType::Path | ParamType::SlackText | ParamType::Html);
     match value {
         Params::Data(data) if texts && !matches!(data, Json::String(_) | Json::Null) => {
             Params::Data(data.to_string().into())

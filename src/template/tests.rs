@@ -9,6 +9,7 @@ use std::path::PathBuf;
 const SCHEMA: &[Param<'static>] = &[
     param("url", ParamType::Url),
     param("slack", ParamType::SlackText),
+    param("html", ParamType::Html),
     param("blocks", ParamType::SlackAny),
     param("text", ParamType::String),
     param("json", ParamType::Any),
@@ -30,7 +31,7 @@ fn event() -> Event {
         r#"{"source":"browser-use","type":"t","status":"finished","metadata":{"team":"marketing","up":".."},
             "headers":{"user-agent":"x/1"},
             "payload":{"task_id":"t 1/2","cost":12.50,"n":7,"big":123456789012345678901234567890,
-                       "evil":"${KEY} {{ vars.key }} <&>","list":[1,2.0],"none":null}}"#,
+                       "evil":"${KEY} {{ vars.key }} <&>","list":[1,2.0],"none":null,"marked":{"<b>":"<"}}}"#,
     );
     let Json::Object(document) = document else { panic!("a document is an object") };
     Event::new("evt_01JDFV3M4X0000000000000000".parse().unwrap(), document)
@@ -271,6 +272,23 @@ fn a_secret_in_a_hole_of_a_url_is_encoded_and_one_that_the_author_wrote_is_not()
 }
 
 #[test]
+fn what_is_filled_into_html_is_escaped() {
+    for (text, expected) in [
+        ("<b> {{ payload.evil }}", "<b> ${KEY} {{ vars.key }} &lt;&amp;&gt;"),
+        ("{{ payload.evil }}", "${KEY} {{ vars.key }} &lt;&amp;&gt;"),
+        ("<i title='{{ \"'\" }}{{ '\"' }}'>", "<i title='&#39;&quot;'>"),
+        ("{{ '<i>' | safe }}{{ '<' }}", "<i>&lt;"),
+        ("{% if true %}<{{ '<' }}>{% endif %}", "<&lt;>"),
+        ("{{ payload.list }}", "[1,2.0]"),
+        ("{{ payload.marked }}", "{&quot;&lt;b&gt;&quot;:&quot;&lt;&quot;}"),
+        ("{{ payload.marked }}!", "{&quot;&lt;b&gt;&quot;:&quot;&lt;&quot;}!"),
+    ] {
+        assert_eq!(render("html", text), Json::from(expected), "{text}");
+    }
+    assert!(compile(r#"{"html":5}"#).unwrap_err()[0].message.contains("a text is wanted"));
+}
+
+#[test]
 fn what_is_filled_into_slack_text_is_escaped() {
     for (name, text, value) in [
         ("slack", "<b> {{ payload.evil }}", "<b> ${KEY} {{ vars.key }} &lt;&amp;&gt;"),
@@ -279,6 +297,7 @@ fn what_is_filled_into_slack_text_is_escaped() {
         ("slack", "{{ '<@U1>' | safe }} {{ '<' }}", "<@U1> &lt;"),
         ("slack", "{% if true %}<{{ '<' }}>{% endif %}", "<&lt;>"),
         ("slack", "{{ payload.n }}", "7"),
+        ("slack", "{{ payload.marked }}", "{\"&lt;b&gt;\":\"&lt;\"}"),
     ] {
         assert_eq!(render(name, text), Json::from(value), "{text}");
     }

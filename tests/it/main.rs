@@ -10,6 +10,7 @@ mod docs;
 mod flow;
 mod floors;
 mod journal;
+mod mail;
 mod reload;
 mod scripts;
 mod server;

@@ -99,6 +99,14 @@ fn get_reads_what_may_be_absent() {
 }
 
 #[test]
+fn what_goes_into_html_can_be_escaped() {
+    let escaped = value(r#"html_escape("<b title='\"'> & &lt;")"#).to_string();
+    assert_eq!(escaped, r#""&lt;b title=&#39;&quot;&#39;&gt; &amp; &amp;lt;""#);
+    let refused = blocked("let x = html_escape(vars.secret);");
+    assert!(refused.contains("`html_escape (secret)`") && !refused.contains("TOKEN"), "{refused}");
+}
+
+#[test]
 fn what_goes_into_slack_text_can_be_escaped() {
     for (expression, shown) in [
         (r#"slack_escape("<!channel> a & b <@U1> \"'")"#, r#""&lt;!channel&gt; a &amp; b &lt;@U1&gt; \"'""#),

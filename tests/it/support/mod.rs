@@ -2,6 +2,7 @@
 
 pub mod home;
 pub mod http;
+pub mod mail;
 pub mod receiver;
 pub mod sender;
 
