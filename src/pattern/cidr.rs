@@ -17,9 +17,22 @@ fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
             Problem::error(span, format!("`{text}` is no network"))
                 .with_help("write it as `10.0.0.0/8` or `2001:db8::/32`")
         };
-        text.parse::<Cidr>().map_err(|_| problems.push(problem())).ok()
+        network(text).or_else(|| {
+            problems.push(problem());
+            None
+        })
     });
     networks.map(Test::Cidr)
+}
+
+/// The standard library's reading of addresses, as for those in events: a zero before a digit, which
+/// some take for octal, is none.
+fn network(text: &str) -> Option<Cidr> {
+    let (address, length) = text.split_once('/')?;
+    let digits =
+        length.bytes().all(|byte| byte.is_ascii_digit()) && (length == "0" || !length.starts_with('0'));
+    let length = digits.then(|| length.parse().ok())??;
+    Cidr::new(address.parse().ok()?, length).ok()
 }
 
 /// A bare address, without port or zone; an IPv4 network has no IPv6 addresses.

@@ -1,7 +1,7 @@
 //! From YAML to a pattern, with everything that is wrong.
 
 use super::doubt::{self, Always};
-use super::{Alternative, Field, Fields, Pattern, Test, Wanted, kinds, values};
+use super::{Alternative, Field, Fields, Pattern, Test, Wanted, kinds, slips, values};
 use crate::diagnostic::{Problem, Severity, Span, did_you_mean};
 use crate::event::FIELDS;
 use crate::yaml::{Entry, Node, Value};
@@ -48,10 +48,7 @@ fn check_document_fields(entries: &[Entry], problems: &mut Problems) {
             check_document_fields(node.entries(), problems);
         } else if !FIELDS.contains(&key.as_str()) && !key.starts_with('$') {
             let problem = Problem::error(*key_span, format!("an event has no field `{key}`"));
-            problems.push(problem.with_help(match did_you_mean(key, FIELDS.iter().copied()) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => format!("what the sender sent is under `payload`: `payload: {{{key}: …}}`"),
-            }));
+            problems.push(problem.with_help(slips::field(key)));
         }
     }
 }
@@ -71,7 +68,8 @@ fn fields(entries: &[Entry], depth: usize, problems: &mut Problems) -> Fields {
         && compiled.none_of.iter().any(|not| doubt::is_required(not, &compiled.fields))
     {
         let message = "`$not` excludes what the fields beside it want: this never matches";
-        problems.push(Problem::warning(entry.key_span, message));
+        let help = "name a further field under `$not`, or remove it";
+        problems.push(Problem::warning(entry.key_span, message).with_help(help));
     }
     compiled
 }
@@ -84,12 +82,14 @@ fn is_group_slip(key: &str, node: &Node, depth: usize) -> bool {
             || did_you_mean(key, ["$or", "$not"]).is_some()
     };
     let group = matches!(node.value, Value::List(_) | Value::Map(_));
-    key.starts_with('$') && (depth == 0 || (group && near()))
+    let bare = depth > 0 && slips::is_bare_group(key, node);
+    bare || key.starts_with('$') && (depth == 0 || (group && near()))
 }
 
 fn unknown_group(entry: &Entry) -> Problem {
+    let groups = "the groups are `$or` (a list of patterns) and `$not` (a pattern)";
     Problem::error(entry.key_span, format!("unknown group `{}`", entry.key))
-        .with_help("the groups are `$or` (a list of patterns) and `$not` (a pattern)")
+        .with_help(slips::group(&entry.key).unwrap_or(groups))
 }
 
 const OR_HELP: &str = "write `$or: [{status: failed}, {payload: {cost: [{numeric: [\">\", 5]}]}}]`";
@@ -137,7 +137,8 @@ fn group(node: &Node, name: &str, depth: usize, problems: &mut Problems) -> Opti
     let entries = node.entries();
     if entries.is_empty() {
         let message = format!("`{name}` takes patterns of at least one field, not a {}", empty_or_kind(node));
-        problems.push(Problem::error(node.span, message));
+        let help = if name == "$or" { OR_HELP } else { "write `$not: {status: failed}`" };
+        problems.push(Problem::error(node.span, message).with_help(help));
         return None;
     }
     Some(fields(entries, depth, problems))
@@ -165,7 +166,7 @@ fn field(entry: &Entry, depth: usize, problems: &mut Problems) -> Option<Field> 
             problems.push(problem.with_help("write `null` if that is meant"));
             return None;
         }
-        _ => Wanted::OneOf(alternatives(node, key, problems)?),
+        _ => Wanted::OneOf(alternatives(node, key, false, problems)?),
     };
     Some(Field { name: key.as_str().into(), wanted })
 }
@@ -185,19 +186,29 @@ fn operator_as_field(entry: &Entry, problems: &mut Problems) -> Option<()> {
         _ => node.to_json().to_string(),
     };
     let problem = Problem::error(*key_span, format!("the operator `{key}` does not stand in a list"));
-    problems.push(problem.with_help(format!("write `[{{{key}: {value}}}]`")));
+    let is_group = key == "not" && node.entries().iter().any(|entry| !kinds::is_operator(&entry.key));
+    problems.push(problem.with_help(match is_group {
+        true => "for a group of fields write `$not: {…}`".to_owned(),
+        false => format!("write `[{{{key}: {value}}}]`"),
+    }));
     None
 }
 
 /// What an operator takes that takes tests: a scalar, an operator's map, or a list of them.
 pub(super) fn operand(node: &Node, operator: &str, problems: &mut Problems) -> Option<Vec<Alternative>> {
     match &node.value {
-        Value::Map(entries) => Some(vec![tests(node, entries, problems)?]),
-        _ => alternatives(node, operator, problems),
+        Value::Map(_) => Some(vec![alternative(node, true, problems)?]),
+        _ => alternatives(node, operator, true, problems),
     }
 }
 
-fn alternatives(node: &Node, name: &str, problems: &mut Problems) -> Option<Vec<Alternative>> {
+/// Those of a field; `in_operand`: those of an operator.
+fn alternatives(
+    node: &Node,
+    name: &str,
+    in_operand: bool,
+    problems: &mut Problems,
+) -> Option<Vec<Alternative>> {
     let Value::List(items) = &node.value else {
         return Some(vec![Alternative(vec![Test::Exact(node.to_json())])]);
     };
@@ -207,15 +218,15 @@ fn alternatives(node: &Node, name: &str, problems: &mut Problems) -> Option<Vec<
         problems.push(problem.with_help("for an absent field write `[{exists: false}]`"));
         return None;
     }
-    let compiled = items.iter().map(|item| alternative(item, problems)).collect::<Vec<_>>();
+    let compiled = items.iter().map(|item| alternative(item, in_operand, problems)).collect::<Vec<_>>();
     let compiled = compiled.into_iter().collect::<Option<Vec<_>>>()?;
     warn_if_always(&compiled, node.span, name, problems);
     Some(values::gather(compiled))
 }
 
-fn alternative(node: &Node, problems: &mut Problems) -> Option<Alternative> {
+fn alternative(node: &Node, in_operand: bool, problems: &mut Problems) -> Option<Alternative> {
     match &node.value {
-        Value::Map(entries) => tests(node, entries, problems),
+        Value::Map(entries) => tests(node, entries, in_operand, problems),
         Value::List(_) => {
             problems.push(
                 Problem::error(node.span, "a list stands in a list")
@@ -228,12 +239,13 @@ fn alternative(node: &Node, problems: &mut Problems) -> Option<Alternative> {
 }
 
 /// The operators of one map, all of which must hold.
-fn tests(node: &Node, entries: &[Entry], problems: &mut Problems) -> Option<Alternative> {
+fn tests(node: &Node, entries: &[Entry], in_operand: bool, problems: &mut Problems) -> Option<Alternative> {
     if entries.is_empty() {
-        problems.push(Problem::error(node.span, "an operator is missing between `{` and `}`"));
+        let problem = Problem::error(node.span, "an operator is missing between `{` and `}`");
+        problems.push(problem.with_help("write one, as in `{prefix: a}`"));
         return None;
     }
-    let tests = entries.iter().map(|entry| test(entry, problems)).collect::<Vec<_>>();
+    let tests = entries.iter().map(|entry| test(entry, in_operand, problems)).collect::<Vec<_>>();
     let tests = tests.into_iter().collect::<Option<Vec<_>>>()?;
     if let Some((first, second)) = doubt::contradiction(&tests) {
         let [first, second] = [first, second].map(|at| &entries[at].key);
@@ -244,20 +256,13 @@ fn tests(node: &Node, entries: &[Entry], problems: &mut Problems) -> Option<Alte
     Some(Alternative(tests))
 }
 
-fn test(entry: &Entry, problems: &mut Problems) -> Option<Test> {
+fn test(entry: &Entry, in_operand: bool, problems: &mut Problems) -> Option<Test> {
     let Entry { key, key_span, node } = entry;
     if kinds::is_operator(key) {
         return kinds::build(key, node, problems);
     }
-    let names = kinds::names();
-    let help = match did_you_mean(key, names.clone()) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!(
-            "operators are {}; for a nested field leave the `[ ]` out",
-            names.collect::<Vec<_>>().join(", ")
-        ),
-    };
-    problems.push(Problem::error(*key_span, format!("unknown operator `{key}`")).with_help(help));
+    let problem = Problem::error(*key_span, format!("unknown operator `{key}`"));
+    problems.push(problem.with_help(slips::operator(key, in_operand)));
     None
 }
 

@@ -51,7 +51,11 @@ pub(super) fn always(alternatives: &[Alternative]) -> Option<Always> {
 
 /// Whether a group of fields under `$not` is among the fields that must hold beside it.
 pub(super) fn is_required(not: &Fields, fields: &[Field]) -> bool {
-    not.any_of.is_empty() && not.none_of.is_empty() && not.fields.iter().all(|field| fields.contains(field))
+    // A group of which nothing compiled excludes nothing yet.
+    !not.fields.is_empty()
+        && not.any_of.is_empty()
+        && not.none_of.is_empty()
+        && not.fields.iter().all(|field| fields.contains(field))
 }
 
 /// The alternatives that patterns of one and the same single field are together.

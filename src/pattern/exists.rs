@@ -25,6 +25,8 @@ fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
         return Some(Test::Exists(wanted));
     }
     let message = format!("`exists` takes true or false, not a {}", node.kind());
-    problems.push(Problem::error(node.span, message));
+    problems.push(
+        Problem::error(node.span, message).with_help("write `[{exists: true}]` or `[{exists: false}]`"),
+    );
     None
 }

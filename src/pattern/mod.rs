@@ -22,6 +22,7 @@ mod operator;
 mod prefix;
 mod reference;
 mod regex;
+mod slips;
 mod suffix;
 #[cfg(test)]
 mod tests;
