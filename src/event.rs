@@ -22,6 +22,34 @@ pub const FIELDS: &[&str] = &[
     "hops",
 ];
 
+/// Those of [`FIELDS`] that every event has; another that a sender left out is absent.
+pub const ALWAYS: &[&str] = &["id", "source", "metadata", "received_at"];
+
+/// What a field of the document is, if it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Text,
+    Number,
+    /// A map of whatever the sender put there.
+    Map,
+    /// A map from lower-case names to texts.
+    Headers,
+    /// A map or a list.
+    Structure,
+}
+
+/// What a field of the document is; `None` for a name that is not among [`FIELDS`].
+pub fn shape(field: &str) -> Option<Shape> {
+    Some(match field {
+        "id" | "source" | "type" | "status" | "timestamp" | "received_at" | "parent" | "root" => Shape::Text,
+        "hops" => Shape::Number,
+        "metadata" => Shape::Map,
+        "headers" => Shape::Headers,
+        "payload" => Shape::Structure,
+        _ => return None,
+    })
+}
+
 const PREFIX: &str = "evt_";
 
 /// `evt_` and a ULID: sorts by time of receipt.
@@ -112,5 +140,17 @@ impl fmt::Display for Event {
             write!(f, "{comma}{}:{value}", Json::from(name))?;
         }
         f.write_str("}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_has_a_shape() {
+        assert!(FIELDS.iter().all(|field| shape(field).is_some()));
+        assert!(ALWAYS.iter().all(|field| FIELDS.contains(field)));
+        assert_eq!(shape("task_id"), None);
     }
 }

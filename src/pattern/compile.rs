@@ -1,6 +1,7 @@
 //! From YAML to a pattern, with everything that is wrong.
 
 use super::doubt::{self, Always};
+use super::shape::{self, Level, Place};
 use super::{Alternative, Field, Fields, Pattern, Test, Wanted, kinds, slips, values};
 use crate::diagnostic::{Problem, Severity, Span, did_you_mean};
 use crate::event::FIELDS;
@@ -15,7 +16,7 @@ pub(super) fn compile(node: &Node) -> Result<(Pattern, Problems), Problems> {
         Value::String(text) if text == "any" => Pattern::Any,
         Value::Map(entries) if !entries.is_empty() => {
             check_document_fields(entries, &mut problems);
-            Pattern::All(vec![fields(entries, 0, &mut problems)])
+            Pattern::All(vec![fields(entries, Level::Document, &mut problems)])
         }
         _ => {
             problems.push(no_pattern(node));
@@ -53,15 +54,15 @@ fn check_document_fields(entries: &[Entry], problems: &mut Problems) {
     }
 }
 
-/// The fields of one map; `depth` is 0 for the document itself.
-fn fields(entries: &[Entry], depth: usize, problems: &mut Problems) -> Fields {
+/// The fields of one map.
+fn fields(entries: &[Entry], level: Level, problems: &mut Problems) -> Fields {
     let mut compiled = Fields::default();
     for entry in entries {
         match entry.key.as_str() {
-            "$or" => compiled.any_of.extend(groups(&entry.node, depth, problems)),
-            "$not" => compiled.none_of.extend(group(&entry.node, "$not", depth, problems)),
-            key if is_group_slip(key, &entry.node, depth) => problems.push(unknown_group(entry)),
-            _ => compiled.fields.extend(field(entry, depth, problems)),
+            "$or" => compiled.any_of.extend(groups(&entry.node, level, problems)),
+            "$not" => compiled.none_of.extend(group(&entry.node, "$not", level, problems)),
+            key if is_group_slip(key, &entry.node, level) => problems.push(unknown_group(entry)),
+            _ => compiled.fields.extend(field(entry, level, problems)),
         }
     }
     if let Some(entry) = entries.iter().find(|entry| entry.key == "$not")
@@ -76,14 +77,14 @@ fn fields(entries: &[Entry], depth: usize, problems: &mut Problems) -> Fields {
 
 /// A name that someone who meant a group would write. Below the document's own fields other
 /// names with a dollar are fields.
-fn is_group_slip(key: &str, node: &Node, depth: usize) -> bool {
+fn is_group_slip(key: &str, node: &Node, level: Level) -> bool {
     let near = || {
         matches!(key, "$and" | "$nor" | "$any" | "$all" | "$none")
             || did_you_mean(key, ["$or", "$not"]).is_some()
     };
     let group = matches!(node.value, Value::List(_) | Value::Map(_));
-    let bare = depth > 0 && slips::is_bare_group(key, node);
-    bare || key.starts_with('$') && (depth == 0 || (group && near()))
+    let bare = level != Level::Document && slips::is_bare_group(key, node);
+    bare || key.starts_with('$') && (level == Level::Document || (group && near()))
 }
 
 fn unknown_group(entry: &Entry) -> Problem {
@@ -94,10 +95,10 @@ fn unknown_group(entry: &Entry) -> Problem {
 
 const OR_HELP: &str = "write `$or: [{status: failed}, {payload: {cost: [{numeric: [\">\", 5]}]}}]`";
 
-fn groups(node: &Node, depth: usize, problems: &mut Problems) -> Option<Vec<Fields>> {
+fn groups(node: &Node, level: Level, problems: &mut Problems) -> Option<Vec<Fields>> {
     match &node.value {
         Value::List(items) if items.len() >= 2 => {
-            let groups = items.iter().filter_map(|item| alternative_group(item, depth, problems));
+            let groups = items.iter().filter_map(|item| alternative_group(item, level, problems));
             let groups = groups.collect::<Vec<_>>();
             if let Some((name, alternatives)) = doubt::of_one_field(&groups) {
                 warn_if_always(&alternatives, node.span, name, problems);
@@ -113,11 +114,11 @@ fn groups(node: &Node, depth: usize, problems: &mut Problems) -> Option<Vec<Fiel
 }
 
 /// One of `$or`. At the document's own level the names have been checked already.
-fn alternative_group(node: &Node, depth: usize, problems: &mut Problems) -> Option<Fields> {
-    if depth > 0 && refuse_operators(node.entries(), problems) {
+fn alternative_group(node: &Node, level: Level, problems: &mut Problems) -> Option<Fields> {
+    if level != Level::Document && refuse_operators(node.entries(), problems) {
         return None;
     }
-    group(node, "$or", depth, problems)
+    group(node, "$or", level, problems)
 }
 
 /// In a group an operator's name is most likely meant as one, which needs a field around it.
@@ -133,7 +134,7 @@ fn operator_without_field(Entry { key, key_span, .. }: &Entry) -> Problem {
         .with_help(format!("write `FIELD: [{{{key}: …}}]`; a list of tests is OR already"))
 }
 
-fn group(node: &Node, name: &str, depth: usize, problems: &mut Problems) -> Option<Fields> {
+fn group(node: &Node, name: &str, level: Level, problems: &mut Problems) -> Option<Fields> {
     let entries = node.entries();
     if entries.is_empty() {
         let message = format!("`{name}` takes patterns of at least one field, not a {}", empty_or_kind(node));
@@ -141,18 +142,20 @@ fn group(node: &Node, name: &str, depth: usize, problems: &mut Problems) -> Opti
         problems.push(Problem::error(node.span, message).with_help(help));
         return None;
     }
-    Some(fields(entries, depth, problems))
+    Some(fields(entries, level, problems))
 }
 
 fn empty_or_kind(node: &Node) -> &'static str {
     if matches!(node.value, Value::Map(_)) { "map without any" } else { node.kind() }
 }
 
-fn field(entry: &Entry, depth: usize, problems: &mut Problems) -> Option<Field> {
+fn field(entry: &Entry, level: Level, problems: &mut Problems) -> Option<Field> {
     let Entry { key, key_span, node } = entry;
-    if depth > 0 && kinds::is_operator(key) {
+    if level != Level::Document && kinds::is_operator(key) {
         operator_as_field(entry, problems)?;
     }
+    problems.extend(shape::header(level, entry));
+    let place = level.place(key);
     let wanted = match &node.value {
         Value::Map(entries) if entries.is_empty() => {
             let problem = Problem::error(node.span, format!("the pattern of `{key}` is empty"));
@@ -160,13 +163,20 @@ fn field(entry: &Entry, depth: usize, problems: &mut Problems) -> Option<Field> 
                 .push(problem.with_help("for a field that only has to be there write `[{exists: true}]`"));
             return None;
         }
-        Value::Map(entries) => Wanted::Nested(fields(entries, depth + 1, problems)),
+        Value::Map(entries) => {
+            let before = problems.len();
+            let nested = fields(entries, level.below(key), problems);
+            if problems.len() == before {
+                problems.extend(shape::nested(key, place, &nested, node));
+            }
+            Wanted::Nested(nested)
+        }
         Value::Null if node.span.end <= key_span.end + 1 => {
             let problem = Problem::error(*key_span, format!("`{key}` has no value"));
             problems.push(problem.with_help("write `null` if that is meant"));
             return None;
         }
-        _ => Wanted::OneOf(alternatives(node, key, false, problems)?),
+        _ => Wanted::OneOf(alternatives(node, key, place, problems)?),
     };
     Some(Field { name: key.as_str().into(), wanted })
 }
@@ -197,20 +207,15 @@ fn operator_as_field(entry: &Entry, problems: &mut Problems) -> Option<()> {
 /// What an operator takes that takes tests: a scalar, an operator's map, or a list of them.
 pub(super) fn operand(node: &Node, operator: &str, problems: &mut Problems) -> Option<Vec<Alternative>> {
     match &node.value {
-        Value::Map(_) => Some(vec![alternative(node, true, problems)?]),
-        _ => alternatives(node, operator, true, problems),
+        Value::Map(_) => Some(vec![alternative(node, operator, Place::Operand, problems)?]),
+        _ => alternatives(node, operator, Place::Operand, problems),
     }
 }
 
-/// Those of a field; `in_operand`: those of an operator.
-fn alternatives(
-    node: &Node,
-    name: &str,
-    in_operand: bool,
-    problems: &mut Problems,
-) -> Option<Vec<Alternative>> {
+/// What a field or an operator must be one of.
+fn alternatives(node: &Node, name: &str, place: Place, problems: &mut Problems) -> Option<Vec<Alternative>> {
     let Value::List(items) = &node.value else {
-        return Some(vec![Alternative(vec![Test::Exact(node.to_json())])]);
+        return Some(vec![alternative(node, name, place, problems)?]);
     };
     if items.is_empty() {
         let problem =
@@ -218,15 +223,15 @@ fn alternatives(
         problems.push(problem.with_help("for an absent field write `[{exists: false}]`"));
         return None;
     }
-    let compiled = items.iter().map(|item| alternative(item, in_operand, problems)).collect::<Vec<_>>();
+    let compiled = items.iter().map(|item| alternative(item, name, place, problems)).collect::<Vec<_>>();
     let compiled = compiled.into_iter().collect::<Option<Vec<_>>>()?;
     warn_if_always(&compiled, node.span, name, problems);
     Some(values::gather(compiled))
 }
 
-fn alternative(node: &Node, in_operand: bool, problems: &mut Problems) -> Option<Alternative> {
-    match &node.value {
-        Value::Map(entries) => tests(node, entries, in_operand, problems),
+fn alternative(node: &Node, name: &str, place: Place, problems: &mut Problems) -> Option<Alternative> {
+    let compiled = match &node.value {
+        Value::Map(entries) => tests(node, entries, place, problems),
         Value::List(_) => {
             problems.push(
                 Problem::error(node.span, "a list stands in a list")
@@ -235,17 +240,19 @@ fn alternative(node: &Node, in_operand: bool, problems: &mut Problems) -> Option
             None
         }
         _ => Some(Alternative(vec![Test::Exact(node.to_json())])),
-    }
+    }?;
+    problems.extend(shape::alternative(name, place, &compiled, node));
+    Some(compiled)
 }
 
 /// The operators of one map, all of which must hold.
-fn tests(node: &Node, entries: &[Entry], in_operand: bool, problems: &mut Problems) -> Option<Alternative> {
+fn tests(node: &Node, entries: &[Entry], place: Place, problems: &mut Problems) -> Option<Alternative> {
     if entries.is_empty() {
         let problem = Problem::error(node.span, "an operator is missing between `{` and `}`");
         problems.push(problem.with_help("write one, as in `{prefix: a}`"));
         return None;
     }
-    let tests = entries.iter().map(|entry| test(entry, in_operand, problems)).collect::<Vec<_>>();
+    let tests = entries.iter().map(|entry| test(entry, place, problems)).collect::<Vec<_>>();
     let tests = tests.into_iter().collect::<Option<Vec<_>>>()?;
     if let Some((first, second)) = doubt::contradiction(&tests) {
         let [first, second] = [first, second].map(|at| &entries[at].key);
@@ -256,13 +263,13 @@ fn tests(node: &Node, entries: &[Entry], in_operand: bool, problems: &mut Proble
     Some(Alternative(tests))
 }
 
-fn test(entry: &Entry, in_operand: bool, problems: &mut Problems) -> Option<Test> {
+fn test(entry: &Entry, place: Place, problems: &mut Problems) -> Option<Test> {
     let Entry { key, key_span, node } = entry;
     if kinds::is_operator(key) {
         return kinds::build(key, node, problems);
     }
     let problem = Problem::error(*key_span, format!("unknown operator `{key}`"));
-    problems.push(problem.with_help(slips::operator(key, in_operand)));
+    problems.push(problem.with_help(slips::operator(key, matches!(place, Place::Operand))));
     None
 }
 

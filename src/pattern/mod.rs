@@ -22,6 +22,7 @@ mod operator;
 mod prefix;
 mod reference;
 mod regex;
+mod shape;
 mod slips;
 mod suffix;
 #[cfg(test)]
