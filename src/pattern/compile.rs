@@ -2,7 +2,7 @@
 
 use super::doubt::{self, Always};
 use super::shape::{self, Level, Place};
-use super::{Alternative, Field, Fields, Pattern, Test, Wanted, kinds, slips, values};
+use super::{Alternative, Field, Fields, Pattern, Test, Wanted, clash, kinds, slips, values};
 use crate::diagnostic::{Problem, Severity, Span, did_you_mean};
 use crate::event::FIELDS;
 use crate::yaml::{Entry, Node, Value};
@@ -65,6 +65,9 @@ fn fields(entries: &[Entry], level: Level, problems: &mut Problems) -> Fields {
             _ => compiled.fields.extend(field(entry, level, problems)),
         }
     }
+    if level == Level::Document {
+        doubt_alternatives(entries, &compiled, problems);
+    }
     if let Some(entry) = entries.iter().find(|entry| entry.key == "$not")
         && compiled.none_of.iter().any(|not| doubt::is_required(not, &compiled.fields))
     {
@@ -73,6 +76,28 @@ fn fields(entries: &[Entry], level: Level, problems: &mut Problems) -> Fields {
         problems.push(Problem::warning(entry.key_span, message).with_help(help));
     }
     compiled
+}
+
+/// Warns of alternatives of `$or` that the fields beside it exclude.
+fn doubt_alternatives(entries: &[Entry], compiled: &Fields, problems: &mut Problems) {
+    let Some(Entry { node: Node { value: Value::List(items), .. }, .. }) =
+        entries.iter().find(|entry| entry.key == "$or")
+    else {
+        return;
+    };
+    // Where one did not compile, what is left does not stand side by side with the items.
+    for group in compiled.any_of.iter().filter(|group| group.len() == items.len()) {
+        for (item, alternative) in items.iter().zip(group) {
+            if let Some(clash) = clash::beside(compiled, alternative) {
+                let message = format!(
+                    "`{}` beside this `$or` wants something else: this alternative never holds",
+                    clash.path
+                );
+                let help = "what stands beside `$or` must hold with each of its alternatives";
+                problems.push(Problem::warning(item.span, message).with_help(help));
+            }
+        }
+    }
 }
 
 /// A name that someone who meant a group would write. Below the document's own fields other
@@ -254,6 +279,12 @@ fn tests(node: &Node, entries: &[Entry], place: Place, problems: &mut Problems) 
     }
     let tests = entries.iter().map(|entry| test(entry, place, problems)).collect::<Vec<_>>();
     let tests = tests.into_iter().collect::<Option<Vec<_>>>()?;
+    if let Some(at) = doubt::never(&tests) {
+        let message = format!("what `{}` looks at is there: this never matches", entries[at].key);
+        problems.push(
+            Problem::warning(node.span, message).with_help("for an absent field write `{exists: false}`"),
+        );
+    }
     if let Some((first, second)) = doubt::contradiction(&tests) {
         let [first, second] = [first, second].map(|at| &entries[at].key);
         let message = format!("`{first}` and `{second}` exclude each other here: this never matches");

@@ -7,6 +7,7 @@
 
 mod anything_but;
 mod cidr;
+mod clash;
 mod clock;
 mod compile;
 #[cfg(test)]
@@ -37,6 +38,7 @@ use crate::yaml::Node;
 
 pub use anything_but::AnythingBut;
 pub use cidr::Cidr;
+pub use clash::Clash;
 pub use clock::Clock;
 pub use elements::Quantified;
 pub use explain::{Explanation, Finding, Group, GroupKind, Leaf, Path, Step};

@@ -51,6 +51,33 @@ impl Numeric {
         place.is_none() && place.replace(bound).is_none()
     }
 
+    /// Whether no number is in both ranges.
+    pub(super) fn is_apart_from(&self, other: &Self) -> bool {
+        let bounds = |one: &Option<Bound>, other: &Option<Bound>| match (one, other) {
+            (Some(one), Some(other)) => Some((one.clone(), other.clone())),
+            _ => None,
+        };
+        let is_below = |upper: &Option<Bound>, lower: &Option<Bound>| {
+            bounds(upper, lower)
+                .is_some_and(|(upper, lower)| Self { lower: Some(lower), upper: Some(upper) }.is_empty())
+        };
+        is_below(&self.upper, &other.lower) || is_below(&other.upper, &self.lower)
+    }
+
+    /// Whether each number of the other range is in this one.
+    pub(super) fn has_all_of(&self, other: &Self) -> bool {
+        let within = |own: &Option<Bound>, other: &Option<Bound>, inside: Ordering| match (own, other) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(other)) => match other.number.cmp(&own.number) {
+                Ordering::Equal => own.inclusive || !other.inclusive,
+                ordering => ordering == inside,
+            },
+        };
+        within(&self.lower, &other.lower, Ordering::Greater)
+            && within(&self.upper, &other.upper, Ordering::Less)
+    }
+
     fn is_empty(&self) -> bool {
         let (Some(lower), Some(upper)) = (&self.lower, &self.upper) else { return false };
         match lower.number.cmp(&upper.number) {
