@@ -1,11 +1,11 @@
 //! `anything-but`: values of a field that is there, except some.
 
-use super::{Example, Operator, Test, kinds, values};
+use super::{Example, Operator, Takes, Test, kinds, values};
 use crate::diagnostic::{Problem, did_you_mean};
 use crate::json::Json;
 use crate::yaml::{Entry, Node, Value};
 
-pub(super) const OPERATOR: Operator = Operator::new("anything-but", "Values of a field that is there, except a value, one of a list, or what an operator matches.", build).with_notes("It takes strings or numbers, one type in a list, or one of `prefix`, `suffix`, `equals-ignore-case` and `wildcard`. The field has to be there, and in a list one other element is enough: for the stronger meaning write `not` or `none`.").with_examples(&[Example { pattern: "status: [{anything-but: [finished, stopped]}]", matches: &["{status: failed}", "{status: null}", "{status: [finished, failed]}"], differs: &["{status: stopped}", "{}"] },Example { pattern: "type: [{anything-but: {prefix: [test., debug.]}}]", matches: &["{type: agent.x}"], differs: &["{type: debug.x}"] },]);
+pub(super) const OPERATOR: Operator = Operator::new("anything-but", "Values of a field that is there, except a value, one of a list, or what an operator matches.", Takes::Excluded, build).with_notes("It takes strings or numbers, one type in a list, or one of `prefix`, `suffix`, `equals-ignore-case` and `wildcard`. The field has to be there, and in a list one other element is enough: for the stronger meaning write `not` or `none`.").with_examples(&[Example { pattern: "status: [{anything-but: [finished, stopped]}]", matches: &["{status: failed}", "{status: null}", "{status: [finished, failed]}"], differs: &["{status: stopped}", "{}"] },Example { pattern: "type: [{anything-but: {prefix: [test., debug.]}}]", matches: &["{type: agent.x}"], differs: &["{type: debug.x}"] },]);
 
 /// What the value must not be.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub enum AnythingBut {
 }
 
 /// The operators that can stand inside.
-const INSIDE: &[&str] = &["prefix", "suffix", "equals-ignore-case", "wildcard"];
+pub(super) const INSIDE: &[&str] = &["prefix", "suffix", "equals-ignore-case", "wildcard"];
 
 const NOT: &str = "`not` takes any value and operator, and several: `[{not: [null, {prefix: a}]}]`";
 

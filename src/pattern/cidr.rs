@@ -1,12 +1,12 @@
 //! `cidr`: strings that are an IP address in one of some networks.
 
-use super::{Example, Operator, Test, texts};
+use super::{Example, Operator, Takes, Test, texts};
 use crate::diagnostic::Problem;
 use crate::yaml::Node;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-pub(super) const OPERATOR: Operator = Operator::new("cidr", "Strings that are an IP address in a network, or in one of a list.", build).with_notes("The string has to be a bare address, without port, zone or brackets. A network of IPv4 has no addresses of IPv6, mapped ones included.").with_examples(&[Example { pattern: "payload: {address: [{cidr: 10.0.0.0/8}]}", matches: &["{payload: {address: 10.1.2.3}}"], differs: &["{payload: {address: 11.1.2.3}}", "{payload: {address: \"10.1.2.3:80\"}}"] },Example { pattern: "payload: {address: [{cidr: [\"192.0.2.7/32\", \"2001:db8::/32\"]}]}", matches: &["{payload: {address: \"2001:db8::1\"}}", "{payload: {address: 192.0.2.7}}"], differs: &["{payload: {address: 192.0.2.8}}"] },]);
+pub(super) const OPERATOR: Operator = Operator::new("cidr", "Strings that are an IP address in a network, or in one of a list.", Takes::Texts, build).with_notes("The string has to be a bare address, without port, zone or brackets. A network of IPv4 has no addresses of IPv6, mapped ones included.").with_examples(&[Example { pattern: "payload: {address: [{cidr: 10.0.0.0/8}]}", matches: &["{payload: {address: 10.1.2.3}}"], differs: &["{payload: {address: 11.1.2.3}}", "{payload: {address: \"10.1.2.3:80\"}}"] },Example { pattern: "payload: {address: [{cidr: [\"192.0.2.7/32\", \"2001:db8::/32\"]}]}", matches: &["{payload: {address: \"2001:db8::1\"}}", "{payload: {address: 192.0.2.7}}"], differs: &["{payload: {address: 192.0.2.8}}"] },]);
 
 /// A network; bits of the host are allowed and mean nothing.
 pub type Cidr = IpNet;

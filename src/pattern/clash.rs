@@ -28,7 +28,7 @@ enum Known {
 
 impl Known {
     fn field(self, name: &str) -> Self {
-        match (self, event::shape(name)) {
+        match (self, event::field(name).map(|field| field.shape)) {
             (Self::Document, Some(Shape::Text | Shape::Number)) | (Self::Headers, _) => Self::Scalar,
             (Self::Document, Some(Shape::Headers)) => Self::Headers,
             (Self::Document, Some(Shape::Map)) => Self::Map,

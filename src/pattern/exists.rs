@@ -1,11 +1,11 @@
 //! `exists`: whether the field is there, be it null or empty.
 
-use super::{Example, Operator, Test};
+use super::{Example, Operator, Takes, Test};
 use crate::diagnostic::Problem;
 use crate::yaml::{Node, Value};
 
 pub(super) const OPERATOR: Operator =
-    Operator::new("exists", "Whether the field is there, be it null or empty.", build)
+    Operator::new("exists", "Whether the field is there, be it null or empty.", Takes::Flag, build)
         .with_notes("It is about the key: `null`, `\"\"`, `[]` and `{}` are there.")
         .with_examples(&[
             Example {

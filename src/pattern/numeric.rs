@@ -1,12 +1,12 @@
 //! `numeric`: numbers in a range, compared exactly at any size; a string is no number.
 
-use super::{Example, Operator, Test};
+use super::{Example, Operator, Takes, Test};
 use crate::diagnostic::{Problem, Span};
 use crate::json::Number;
 use crate::yaml::{Node, Value};
 use std::cmp::Ordering;
 
-pub(super) const OPERATOR: Operator = Operator::new("numeric", "Numbers in a range: one comparison, or a lower and then an upper bound.", build).with_notes("The comparisons are `=`, `<`, `<=`, `>` and `>=`. Numbers are compared exactly, at any size and precision; a string is no number.").with_examples(&[Example { pattern: "payload: {cost: [{numeric: [\">\", 0, \"<=\", 5]}]}", matches: &["{payload: {cost: 5}}", "{payload: {cost: 0.1}}"], differs: &["{payload: {cost: 0}}", "{payload: {cost: \"3\"}}"] },Example { pattern: "payload: {at: [{numeric: [\">\", 1764000000000000000]}]}", matches: &["{payload: {at: 1764000000000000001}}"], differs: &["{payload: {at: 1764000000000000000}}"] },]);
+pub(super) const OPERATOR: Operator = Operator::new("numeric", "Numbers in a range: one comparison, or a lower and then an upper bound.", Takes::Bounds, build).with_notes("The comparisons are `=`, `<`, `<=`, `>` and `>=`. Numbers are compared exactly, at any size and precision; a string is no number.").with_examples(&[Example { pattern: "payload: {cost: [{numeric: [\">\", 0, \"<=\", 5]}]}", matches: &["{payload: {cost: 5}}", "{payload: {cost: 0.1}}"], differs: &["{payload: {cost: 0}}", "{payload: {cost: \"3\"}}"] },Example { pattern: "payload: {at: [{numeric: [\">\", 1764000000000000000]}]}", matches: &["{payload: {at: 1764000000000000001}}"], differs: &["{payload: {at: 1764000000000000000}}"] },]);
 
 /// A range of numbers with at least one bound.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -35,8 +35,8 @@ impl Level {
 
     /// The place of a field's alternatives.
     pub fn place(self, name: &str) -> Place {
-        match (self, event::shape(name)) {
-            (Self::Document, Some(shape)) => Place::Own { shape, always: event::ALWAYS.contains(&name) },
+        match (self, event::field(name)) {
+            (Self::Document, Some(field)) => Place::Own { shape: field.shape, always: field.always },
             (Self::Headers, _) => Place::Own { shape: Shape::Text, always: false },
             _ => Place::Inner,
         }

@@ -2,6 +2,7 @@
 
 use super::compile::Compiler;
 use super::file;
+use super::keys;
 use super::options::{self, RetryPart};
 use super::report::{Report, suggestion};
 use super::{Planned, SCRIPT};
@@ -16,8 +17,6 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-const OPTIONS: &[&str] = &["name", "when", "retry", "timeout", "after"];
 
 /// Of an attempt, where no level says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -56,7 +55,7 @@ impl<'a> RawAction<'a> {
             timeout: None,
             after: Duration::ZERO,
         };
-        for entry in entries {
+        for entry in entries.iter().filter(|entry| keys::has(keys::OPTION, &entry.key)) {
             let value = &entry.node;
             match entry.key.as_str() {
                 "name" => action.name = file::name(value, "an action's `name`", report),
@@ -80,7 +79,7 @@ impl<'a> RawAction<'a> {
 
 /// The one entry that is no option: the kind.
 fn kind_entry<'a>(node: &Node, entries: &'a [Entry], report: &mut Report<'_>) -> Option<&'a Entry> {
-    let candidates = || entries.iter().filter(|entry| !OPTIONS.contains(&entry.key.as_str()));
+    let candidates = || entries.iter().filter(|entry| !keys::has(keys::OPTION, &entry.key));
     let mut known = candidates().filter(|entry| is_kind(&entry.key));
     let Some(kind) = known.next() else {
         match candidates().next() {
@@ -101,7 +100,7 @@ fn kind_entry<'a>(node: &Node, entries: &'a [Entry], report: &mut Report<'_>) ->
         report.error_with(second.key_span, message, Some(help));
     }
     for entry in candidates().filter(|entry| !is_kind(&entry.key)) {
-        report.unknown_key(entry, "an action", OPTIONS);
+        report.unknown_key(entry, "an action", keys::names(keys::OPTION));
     }
     Some(kind)
 }

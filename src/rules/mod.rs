@@ -10,17 +10,20 @@ mod digest;
 pub mod expect;
 mod file;
 mod index;
+mod keys;
 mod load;
 mod matching;
 mod options;
 mod references;
 mod report;
 mod route;
+mod schema;
 pub mod trace;
 mod tree;
 mod vars;
 
 pub use load::{Loaded, Settings, load};
+pub use schema::{SchemaKind, SchemaParam, built_in_kinds, schema};
 pub use tree::{MAX_TREE_BYTES, Tree, TreeError, read_tree};
 
 use crate::action::{Action, Consent, Context, KINDS};

@@ -280,6 +280,18 @@ fn explain_points_at_what_was_meant() {
 }
 
 #[test]
+fn the_schema_of_rules_is_printed_for_editors() {
+    let home = Home::with_rules(RULES);
+    let shown = home.ok(&["schema"]);
+    let schema: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(schema["$schema"], json!("https://json-schema.org/draft/2020-12/schema"));
+    assert_eq!(schema["$defs"]["action"]["properties"]["slack"]["required"], json!(["url"]));
+    assert!(shown.lines().count() > 100);
+    let line: Value = serde_json::from_str(home.ok(&["schema", "--json"]).trim_end()).expect("one line");
+    assert_eq!(line, schema);
+}
+
+#[test]
 fn an_event_is_shown_in_the_order_of_its_document() {
     let home = Home::with_rules(RULES);
     let server = home.start();
