@@ -61,6 +61,8 @@ fn fields(entries: &[Entry], level: Level, problems: &mut Problems) -> Fields {
         match entry.key.as_str() {
             "$or" => compiled.any_of.extend(groups(&entry.node, level, problems)),
             "$not" => compiled.none_of.extend(group(&entry.node, "$not", level, problems)),
+            // Told with the document's names.
+            key if level == Level::Document && slips::is_bare_group(key, &entry.node) => {}
             key if is_group_slip(key, &entry.node, level) => problems.push(unknown_group(entry)),
             _ => compiled.fields.extend(field(entry, level, problems)),
         }
@@ -177,7 +179,7 @@ fn empty_or_kind(node: &Node) -> &'static str {
 fn field(entry: &Entry, level: Level, problems: &mut Problems) -> Option<Field> {
     let Entry { key, key_span, node } = entry;
     if level != Level::Document && kinds::is_operator(key) {
-        operator_as_field(entry, problems)?;
+        operator_as_field(entry, level, problems)?;
     }
     problems.extend(shape::header(level, entry));
     let place = level.place(key);
@@ -207,9 +209,9 @@ fn field(entry: &Entry, level: Level, problems: &mut Problems) -> Option<Field> 
 }
 
 /// `campaign: {prefix: q4-}`: without the list it would be a field named `prefix`.
-fn operator_as_field(entry: &Entry, problems: &mut Problems) -> Option<()> {
+fn operator_as_field(entry: &Entry, level: Level, problems: &mut Problems) -> Option<()> {
     let Entry { key, key_span, node } = entry;
-    if matches!(node.value, Value::List(_)) {
+    if matches!(node.value, Value::List(_)) && level != Level::Scalar {
         let message = format!("`{key}` is an operator's name and stands here for a field");
         let help = format!("if the operator is meant, put it into a list: `[{{{key}: …}}]`");
         problems.push(Problem::warning(*key_span, message).with_help(help));

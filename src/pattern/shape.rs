@@ -12,6 +12,8 @@ use crate::yaml::{Entry, Node, Value};
 pub(super) enum Level {
     Document,
     Headers,
+    /// A text or a number, which has none.
+    Scalar,
     /// What a sender put there.
     Inner,
 }
@@ -30,7 +32,11 @@ pub(super) enum Place {
 impl Level {
     /// The level of a field's own fields.
     pub fn below(self, name: &str) -> Self {
-        if self == Self::Document && name == "headers" { Self::Headers } else { Self::Inner }
+        match (self, event::field(name).map(|field| field.shape)) {
+            (Self::Document, Some(Shape::Headers)) => Self::Headers,
+            (Self::Document, Some(Shape::Text | Shape::Number)) | (Self::Headers, _) => Self::Scalar,
+            _ => Self::Inner,
+        }
     }
 
     /// The place of a field's alternatives.
@@ -53,6 +59,7 @@ pub(super) fn alternative(name: &str, place: Place, test: &Alternative, node: &N
     let absent = if always { "" } else { " or absent" };
     let message = format!("`{name}` is {}{absent} in every event: this never holds", words(shape));
     Some(Problem::warning(node.span, message).with_help(match (&node.value, shape) {
+        _ if test.matches(None) => "every event has one",
         (Value::Null, _) => "for what is absent write `[{exists: false}]`",
         (Value::Bool(_) | Value::Number(_), Shape::Text) => "quote it to compare it with the text",
         (_, Shape::Map | Shape::Headers) => "its fields are tested by a pattern nested under it",
@@ -135,7 +142,9 @@ mod tests {
             ("status: [failed, 5]", "this never holds: quote it"),
             ("type: [{numeric: ['>', 5]}]", "this never holds: what the sender sent is under `payload`"),
             ("type: [{every: {numeric: ['>', 5]}}]", "this never holds"),
-            ("id: [{exists: false}]", "`id` is a text in every event"),
+            ("id: [{exists: false}]", "`id` is a text in every event: this never holds: every event has one"),
+            ("status: {anything-but: [a, b]}", "error the operator `anything-but` does not stand in a list"),
+            ("headers: {accept: {prefix: [a]}}", "error the operator `prefix` does not stand in a list"),
             ("metadata: [{exists: false}, {not: {exists: true}}]", "`metadata` is a map in every event"),
             ("metadata: sales", "this never holds: its fields are tested by a pattern nested under it"),
             ("hops: ['1']", "`hops` is a number or absent"),

@@ -88,6 +88,7 @@ fn each_mistake_is_named_with_what_to_write_instead() {
         ("payload: {$not: {prefix: a}}", "the operator `prefix` does not stand in a list"),
         ("payload: {not: {a: 1}}", "(for a group of fields write `$not: {…}`)"),
         ("payload: {or: [{a: 1}, {b: 1}]}", "unknown group `or` (did you mean `$or`, with a list"),
+        ("or: [{status: a}, {status: b}]", "no field `or` (did you mean `$or`, with a list"),
         ("payload.cost: 1", "no field `payload.cost` (a dot is no nesting: write `payload: {cost: …}`)"),
         ("status: [{startsWith: a}]", "unknown operator `startsWith` (write `[{prefix: a}]`)"),
         ("status: [{every: {sku: a}}]", "for fields there is the group `$not: {sku: …}`"),
