@@ -7,21 +7,71 @@ use std::str::FromStr;
 use std::sync::Arc;
 use ulid::Ulid;
 
+/// A field of the event document.
+pub struct Field {
+    pub name: &'static str,
+    /// What it is, if it is there.
+    pub shape: Shape,
+    /// Whether every event has it; another that a sender left out is absent.
+    pub always: bool,
+    /// For people who point at it in an editor.
+    pub summary: &'static str,
+}
+
+/// What a field of the document is, if it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Text,
+    Number,
+    /// A map of whatever the sender put there.
+    Map,
+    /// A map from lower-case names to texts.
+    Headers,
+    /// A map or a list.
+    Structure,
+}
+
 /// The fields of the event document, in the order in which they are shown.
-pub const FIELDS: &[&str] = &[
-    "id",
-    "source",
-    "type",
-    "status",
-    "metadata",
-    "timestamp",
-    "received_at",
-    "headers",
-    "payload",
-    "parent",
-    "root",
-    "hops",
+pub const DOCUMENT: &[Field] = &[
+    always("id", Shape::Text, "The event's id: `evt_` and a ULID."),
+    always("source", Shape::Text, "The source that received it, by its name in `hookyard.yaml`."),
+    sent("type", Shape::Text, "What happened, in the sender's word."),
+    sent("status", Shape::Text, "The state of what it is about, in the sender's word."),
+    always("metadata", Shape::Map, "What the sender's user attached; empty if nothing."),
+    sent("timestamp", Shape::Text, "When it happened, by the sender's clock."),
+    always("received_at", Shape::Text, "When it was received, in UTC."),
+    sent("headers", Shape::Headers, "The request's headers by lower-case names, without credentials."),
+    sent("payload", Shape::Structure, "What the sender sent."),
+    sent("parent", Shape::Text, "The id of the event from which a script made this one."),
+    sent("root", Shape::Text, "The id of the first of such a chain."),
+    sent("hops", Shape::Number, "How many steps this one is from it."),
 ];
+
+const fn always(name: &'static str, shape: Shape, summary: &'static str) -> Field {
+    Field { always: true, ..sent(name, shape, summary) }
+}
+
+const fn sent(name: &'static str, shape: Shape, summary: &'static str) -> Field {
+    Field { name, shape, always: false, summary }
+}
+
+/// The names of [`DOCUMENT`].
+pub const FIELDS: &[&str] = &names();
+
+const fn names() -> [&'static str; DOCUMENT.len()] {
+    let mut names = [""; DOCUMENT.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = DOCUMENT[at].name;
+        at += 1;
+    }
+    names
+}
+
+/// The field of this name.
+pub fn field(name: &str) -> Option<&'static Field> {
+    DOCUMENT.iter().find(|field| field.name == name)
+}
 
 const PREFIX: &str = "evt_";
 
@@ -187,5 +237,20 @@ impl fmt::Display for Event {
             write!(f, "{comma}{}:{value}", Json::from(name))?;
         }
         f.write_str("}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_of_the_fields() {
+        assert_eq!(FIELDS.len(), DOCUMENT.len());
+        for name in FIELDS {
+            let field = field(name).expect("it is a field");
+            assert!(field.name == *name && field.summary.ends_with('.'), "{name}");
+        }
+        assert!(field("task_id").is_none());
     }
 }

@@ -5,11 +5,12 @@ mod report;
 use super::output;
 use super::{Common, Verdict, setup, sign};
 use crate::config::Config;
+use crate::diagnostic::did_you_mean;
 use crate::event::{Event, EventId};
 use crate::journal::sqlite::SqliteHistory;
 use crate::journal::{EventFilter, History, StoredEvent};
 use crate::json::{self, Json};
-use crate::rules;
+use crate::rules::{self, RuleSet};
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use jiff::Timestamp;
@@ -53,10 +54,8 @@ pub(super) fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Verdict
         Some(number) => generation(&config, number)?.and_then(|tree| rules::load(&tree, &settings).rules),
         None => None,
     };
-    if let (Some(rule), Some(now)) = (&args.rule, &now)
-        && !now.rules.iter().any(|known| known.name == *rule)
-    {
-        bail!("there is no rule `{rule}` that is on in {}", config.rules.display());
+    if let (Some(rule), Some(now)) = (&args.rule, &now) {
+        check_rule(rule, now, &config.rules)?;
     }
     let report = Report {
         stored: stored.as_ref(),
@@ -71,6 +70,17 @@ pub(super) fn run(common: &Common, args: &ExplainArgs) -> anyhow::Result<Verdict
         output::line(report.text(&Paint::for_stdout()))?;
     }
     Ok(if now.is_some() { Verdict::Fine } else { Verdict::Problems })
+}
+
+/// A rule that is off is told as off; one that is not there may be another's misspelt name.
+fn check_rule(name: &str, now: &RuleSet, dir: &Path) -> anyhow::Result<()> {
+    let on = now.rules.iter().map(|rule| rule.name.as_str());
+    let mut known = on.chain(now.off.iter().map(|off| off.rule.as_str()));
+    if known.clone().any(|known| known == name) {
+        return Ok(());
+    }
+    let hint = did_you_mean(name, &mut known).map(|meant| format!(": did you mean `{meant}`?"));
+    bail!("there is no rule `{name}` in {}{}", dir.display(), hint.unwrap_or_default());
 }
 
 /// The event of the journal that is meant; `None` if a file is.

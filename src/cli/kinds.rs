@@ -53,7 +53,7 @@ pub(super) fn run(common: &Common, args: &KindsArgs) -> anyhow::Result<Verdict> 
 }
 
 /// The kinds that the scripts of the rule directory define; none if there is no such directory.
-fn user_kinds(common: &Common) -> anyhow::Result<Vec<UserKind>> {
+pub(super) fn user_kinds(common: &Common) -> anyhow::Result<Vec<UserKind>> {
     let config = setup::config(&setup::location(common)?)?;
     let tree = if config.rules.is_dir() { setup::tree(&config.rules)? } else { rules::Tree::default() };
     Ok(rules::user_kinds(&tree, &setup::dry_settings(&config, false)))

@@ -9,6 +9,7 @@ mod kv;
 mod logging;
 mod output;
 mod route;
+mod schema;
 mod send;
 mod serve;
 mod server;
@@ -71,6 +72,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// List what YAML can name: verifiers, operators, actions
     Kinds(kinds::KindsArgs),
+    /// Print a JSON Schema of rules files, for editors
+    Schema,
     /// Print the headers that sign a body
     Sign(sign::SignArgs),
     /// Sign an event and send it to a running server
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Some(Command::Route(args)) => route::run(common, &args),
         Some(Command::Explain(args)) => explain::run(common, &args),
         Some(Command::Kinds(args)) => kinds::run(common, &args),
+        Some(Command::Schema) => schema::run(common),
         Some(Command::Sign(args)) => sign::run(common, &args),
         Some(Command::Send(args)) => send::run(common, &args, cli.serve.listen),
         Some(Command::Events(args)) => events::run(common, &args),

@@ -1,11 +1,11 @@
 //! `anything-but`: values of a field that is there, except some.
 
-use super::{Example, Operator, Test, kinds, values};
+use super::{Example, Operator, Takes, Test, kinds, values};
 use crate::diagnostic::{Problem, did_you_mean};
 use crate::json::Json;
 use crate::yaml::{Entry, Node, Value};
 
-pub(super) const OPERATOR: Operator = Operator::new("anything-but", "Values of a field that is there, except a value, one of a list, or what an operator matches.", build).with_notes("It takes strings or numbers, one type in a list, or one of `prefix`, `suffix`, `equals-ignore-case` and `wildcard`. The field has to be there, and in a list one other element is enough: for the stronger meaning write `not` or `none`.").with_examples(&[Example { pattern: "status: [{anything-but: [finished, stopped]}]", matches: &["{status: failed}", "{status: null}", "{status: [finished, failed]}"], differs: &["{status: stopped}", "{}"] },Example { pattern: "type: [{anything-but: {prefix: [test., debug.]}}]", matches: &["{type: agent.x}"], differs: &["{type: debug.x}"] },]);
+pub(super) const OPERATOR: Operator = Operator::new("anything-but", "Values of a field that is there, except a value, one of a list, or what an operator matches.", Takes::Excluded, build).with_notes("It takes strings or numbers, one type in a list, or one of `prefix`, `suffix`, `equals-ignore-case` and `wildcard`. The field has to be there, and in a list one other element is enough: for the stronger meaning write `not` or `none`.").with_examples(&[Example { pattern: "status: [{anything-but: [finished, stopped]}]", matches: &["{status: failed}", "{status: null}", "{status: [finished, failed]}"], differs: &["{status: stopped}", "{}"] },Example { pattern: "type: [{anything-but: {prefix: [test., debug.]}}]", matches: &["{type: agent.x}"], differs: &["{type: debug.x}"] },]);
 
 /// What the value must not be.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,9 @@ pub enum AnythingBut {
 }
 
 /// The operators that can stand inside.
-const INSIDE: &[&str] = &["prefix", "suffix", "equals-ignore-case", "wildcard"];
+pub(super) const INSIDE: &[&str] = &["prefix", "suffix", "equals-ignore-case", "wildcard"];
+
+const NOT: &str = "`not` takes any value and operator, and several: `[{not: [null, {prefix: a}]}]`";
 
 impl AnythingBut {
     pub(super) fn is_one(&self, value: &Json) -> bool {
@@ -32,7 +34,8 @@ fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
     match &node.value {
         Value::Map(entries) => operator(node, entries, problems),
         Value::List(items) if items.is_empty() => {
-            problems.push(Problem::error(node.span, "the list of `anything-but` is empty"));
+            let problem = Problem::error(node.span, "the list of `anything-but` is empty");
+            problems.push(problem.with_help("for whatever is there write `[{exists: true}]`"));
             None
         }
         Value::List(items) => scalars(items, problems),
@@ -45,7 +48,7 @@ fn scalars(items: &[Node], problems: &mut Vec<Problem>) -> Option<Test> {
     for item in items {
         if !matches!(item.value, Value::String(_) | Value::Number(_)) {
             let message = format!("`anything-but` takes strings or numbers, not a {}", item.kind());
-            problems.push(Problem::error(item.span, message).with_help("for other values use `not`"));
+            problems.push(Problem::error(item.span, message).with_help(NOT));
             return None;
         }
         if item.kind() != items[0].kind() {
@@ -66,14 +69,14 @@ fn scalars(items: &[Node], problems: &mut Vec<Problem>) -> Option<Test> {
 
 fn operator(node: &Node, entries: &[Entry], problems: &mut Vec<Problem>) -> Option<Test> {
     let [Entry { key, key_span, node: operand }] = entries else {
-        problems.push(Problem::error(node.span, "`anything-but` takes one operator"));
+        problems.push(Problem::error(node.span, "`anything-but` takes one operator").with_help(NOT));
         return None;
     };
     if !INSIDE.contains(&key.as_str()) {
         let problem = Problem::error(*key_span, format!("`{key}` cannot stand inside `anything-but`"));
         let help = match did_you_mean(key, INSIDE.iter().copied()) {
             Some(name) => format!("did you mean `{name}`?"),
-            None => format!("it takes {}; `not` takes any operator", INSIDE.join(", ")),
+            None => format!("it takes {}; {NOT}", INSIDE.join(", ")),
         };
         problems.push(problem.with_help(help));
         return None;

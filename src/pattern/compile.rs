@@ -1,7 +1,8 @@
 //! From YAML to a pattern, with everything that is wrong.
 
 use super::doubt::{self, Always};
-use super::{Alternative, Field, Fields, Pattern, Test, Wanted, kinds, values};
+use super::shape::{self, Level, Place};
+use super::{Alternative, Field, Fields, Pattern, Test, Wanted, clash, kinds, slips, values};
 use crate::diagnostic::{Problem, Severity, Span, did_you_mean};
 use crate::event::FIELDS;
 use crate::yaml::{Entry, Node, Value};
@@ -15,7 +16,7 @@ pub(super) fn compile(node: &Node) -> Result<(Pattern, Problems), Problems> {
         Value::String(text) if text == "any" => Pattern::Any,
         Value::Map(entries) if !entries.is_empty() => {
             check_document_fields(entries, &mut problems);
-            Pattern::All(vec![fields(entries, 0, &mut problems)])
+            Pattern::All(vec![fields(entries, Level::Document, &mut problems)])
         }
         _ => {
             problems.push(no_pattern(node));
@@ -48,56 +49,83 @@ fn check_document_fields(entries: &[Entry], problems: &mut Problems) {
             check_document_fields(node.entries(), problems);
         } else if !FIELDS.contains(&key.as_str()) && !key.starts_with('$') {
             let problem = Problem::error(*key_span, format!("an event has no field `{key}`"));
-            problems.push(problem.with_help(match did_you_mean(key, FIELDS.iter().copied()) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => format!("what the sender sent is under `payload`: `payload: {{{key}: …}}`"),
-            }));
+            problems.push(problem.with_help(slips::field(key)));
         }
     }
 }
 
-/// The fields of one map; `depth` is 0 for the document itself.
-fn fields(entries: &[Entry], depth: usize, problems: &mut Problems) -> Fields {
+/// The fields of one map.
+fn fields(entries: &[Entry], level: Level, problems: &mut Problems) -> Fields {
     let mut compiled = Fields::default();
     for entry in entries {
         match entry.key.as_str() {
-            "$or" => compiled.any_of.extend(groups(&entry.node, depth, problems)),
-            "$not" => compiled.none_of.extend(group(&entry.node, "$not", depth, problems)),
-            key if is_group_slip(key, &entry.node, depth) => problems.push(unknown_group(entry)),
-            _ => compiled.fields.extend(field(entry, depth, problems)),
+            "$or" => compiled.any_of.extend(groups(&entry.node, level, problems)),
+            "$not" => compiled.none_of.extend(group(&entry.node, "$not", level, problems)),
+            // Told with the document's names.
+            key if level == Level::Document && slips::is_bare_group(key, &entry.node) => {}
+            key if is_group_slip(key, &entry.node, level) => problems.push(unknown_group(entry)),
+            _ => compiled.fields.extend(field(entry, level, problems)),
         }
+    }
+    if level == Level::Document {
+        doubt_alternatives(entries, &compiled, problems);
     }
     if let Some(entry) = entries.iter().find(|entry| entry.key == "$not")
         && compiled.none_of.iter().any(|not| doubt::is_required(not, &compiled.fields))
     {
         let message = "`$not` excludes what the fields beside it want: this never matches";
-        problems.push(Problem::warning(entry.key_span, message));
+        let help = "name a further field under `$not`, or remove it";
+        problems.push(Problem::warning(entry.key_span, message).with_help(help));
     }
     compiled
 }
 
+/// Warns of alternatives of `$or` that the fields beside it exclude.
+fn doubt_alternatives(entries: &[Entry], compiled: &Fields, problems: &mut Problems) {
+    let Some(Entry { node: Node { value: Value::List(items), .. }, .. }) =
+        entries.iter().find(|entry| entry.key == "$or")
+    else {
+        return;
+    };
+    // Where one did not compile, what is left does not stand side by side with the items.
+    for group in compiled.any_of.iter().filter(|group| group.len() == items.len()) {
+        for (item, alternative) in items.iter().zip(group) {
+            if let Some(clash) = clash::beside(compiled, alternative) {
+                let message = format!(
+                    "`{}` beside this `$or` wants something else: this alternative never holds",
+                    clash.path
+                );
+                let help = "what stands beside `$or` must hold with each of its alternatives";
+                problems.push(Problem::warning(item.span, message).with_help(help));
+            }
+        }
+    }
+}
+
 /// A name that someone who meant a group would write. Below the document's own fields other
 /// names with a dollar are fields.
-fn is_group_slip(key: &str, node: &Node, depth: usize) -> bool {
+fn is_group_slip(key: &str, node: &Node, level: Level) -> bool {
     let near = || {
         matches!(key, "$and" | "$nor" | "$any" | "$all" | "$none")
             || did_you_mean(key, ["$or", "$not"]).is_some()
     };
     let group = matches!(node.value, Value::List(_) | Value::Map(_));
-    key.starts_with('$') && (depth == 0 || (group && near()))
+    let bare = level != Level::Document && slips::is_bare_group(key, node);
+    bare || key.starts_with('$') && (level == Level::Document || (group && near()))
 }
 
 fn unknown_group(entry: &Entry) -> Problem {
+    let groups = "the groups are `$or` (a list of patterns) and `$not` (a pattern)";
     Problem::error(entry.key_span, format!("unknown group `{}`", entry.key))
-        .with_help("the groups are `$or` (a list of patterns) and `$not` (a pattern)")
+        .with_help(slips::group(&entry.key).unwrap_or(groups))
 }
 
 const OR_HELP: &str = "write `$or: [{status: failed}, {payload: {cost: [{numeric: [\">\", 5]}]}}]`";
 
-fn groups(node: &Node, depth: usize, problems: &mut Problems) -> Option<Vec<Fields>> {
+fn groups(node: &Node, level: Level, problems: &mut Problems) -> Option<Vec<Fields>> {
     match &node.value {
         Value::List(items) if items.len() >= 2 => {
-            let groups = items.iter().filter_map(|item| alternative_group(item, depth, problems));
+            let groups = items.iter().filter_map(|item| alternative_group(item, level, problems));
             let groups = groups.collect::<Vec<_>>();
             if let Some((name, alternatives)) = doubt::of_one_field(&groups) {
                 warn_if_always(&alternatives, node.span, name, problems);
@@ -113,11 +141,11 @@ fn groups(node: &Node, depth: usize, problems: &mut Problems) -> Option<Vec<Fiel
 }
 
 /// One of `$or`. At the document's own level the names have been checked already.
-fn alternative_group(node: &Node, depth: usize, problems: &mut Problems) -> Option<Fields> {
-    if depth > 0 && refuse_operators(node.entries(), problems) {
+fn alternative_group(node: &Node, level: Level, problems: &mut Problems) -> Option<Fields> {
+    if level != Level::Document && refuse_operators(node.entries(), problems) {
         return None;
     }
-    group(node, "$or", depth, problems)
+    group(node, "$or", level, problems)
 }
 
 /// In a group an operator's name is most likely meant as one, which needs a field around it.
@@ -133,25 +161,28 @@ fn operator_without_field(Entry { key, key_span, .. }: &Entry) -> Problem {
         .with_help(format!("write `FIELD: [{{{key}: …}}]`; a list of tests is OR already"))
 }
 
-fn group(node: &Node, name: &str, depth: usize, problems: &mut Problems) -> Option<Fields> {
+fn group(node: &Node, name: &str, level: Level, problems: &mut Problems) -> Option<Fields> {
     let entries = node.entries();
     if entries.is_empty() {
         let message = format!("`{name}` takes patterns of at least one field, not a {}", empty_or_kind(node));
-        problems.push(Problem::error(node.span, message));
+        let help = if name == "$or" { OR_HELP } else { "write `$not: {status: failed}`" };
+        problems.push(Problem::error(node.span, message).with_help(help));
         return None;
     }
-    Some(fields(entries, depth, problems))
+    Some(fields(entries, level, problems))
 }
 
 fn empty_or_kind(node: &Node) -> &'static str {
     if matches!(node.value, Value::Map(_)) { "map without any" } else { node.kind() }
 }
 
-fn field(entry: &Entry, depth: usize, problems: &mut Problems) -> Option<Field> {
+fn field(entry: &Entry, level: Level, problems: &mut Problems) -> Option<Field> {
     let Entry { key, key_span, node } = entry;
-    if depth > 0 && kinds::is_operator(key) {
-        operator_as_field(entry, problems)?;
+    if level != Level::Document && kinds::is_operator(key) {
+        operator_as_field(entry, level, problems)?;
     }
+    problems.extend(shape::header(level, entry));
+    let place = level.place(key);
     let wanted = match &node.value {
         Value::Map(entries) if entries.is_empty() => {
             let problem = Problem::error(node.span, format!("the pattern of `{key}` is empty"));
@@ -159,21 +190,28 @@ fn field(entry: &Entry, depth: usize, problems: &mut Problems) -> Option<Field> 
                 .push(problem.with_help("for a field that only has to be there write `[{exists: true}]`"));
             return None;
         }
-        Value::Map(entries) => Wanted::Nested(fields(entries, depth + 1, problems)),
+        Value::Map(entries) => {
+            let before = problems.len();
+            let nested = fields(entries, level.below(key), problems);
+            if problems.len() == before {
+                problems.extend(shape::nested(key, place, &nested, node));
+            }
+            Wanted::Nested(nested)
+        }
         Value::Null if node.span.end <= key_span.end + 1 => {
             let problem = Problem::error(*key_span, format!("`{key}` has no value"));
             problems.push(problem.with_help("write `null` if that is meant"));
             return None;
         }
-        _ => Wanted::OneOf(alternatives(node, key, problems)?),
+        _ => Wanted::OneOf(alternatives(node, key, place, problems)?),
     };
     Some(Field { name: key.as_str().into(), wanted })
 }
 
 /// `campaign: {prefix: q4-}`: without the list it would be a field named `prefix`.
-fn operator_as_field(entry: &Entry, problems: &mut Problems) -> Option<()> {
+fn operator_as_field(entry: &Entry, level: Level, problems: &mut Problems) -> Option<()> {
     let Entry { key, key_span, node } = entry;
-    if matches!(node.value, Value::List(_)) {
+    if matches!(node.value, Value::List(_)) && level != Level::Scalar {
         let message = format!("`{key}` is an operator's name and stands here for a field");
         let help = format!("if the operator is meant, put it into a list: `[{{{key}: …}}]`");
         problems.push(Problem::warning(*key_span, message).with_help(help));
@@ -185,21 +223,26 @@ fn operator_as_field(entry: &Entry, problems: &mut Problems) -> Option<()> {
         _ => node.to_json().to_string(),
     };
     let problem = Problem::error(*key_span, format!("the operator `{key}` does not stand in a list"));
-    problems.push(problem.with_help(format!("write `[{{{key}: {value}}}]`")));
+    let is_group = key == "not" && node.entries().iter().any(|entry| !kinds::is_operator(&entry.key));
+    problems.push(problem.with_help(match is_group {
+        true => "for a group of fields write `$not: {…}`".to_owned(),
+        false => format!("write `[{{{key}: {value}}}]`"),
+    }));
     None
 }
 
 /// What an operator takes that takes tests: a scalar, an operator's map, or a list of them.
 pub(super) fn operand(node: &Node, operator: &str, problems: &mut Problems) -> Option<Vec<Alternative>> {
     match &node.value {
-        Value::Map(entries) => Some(vec![tests(node, entries, problems)?]),
-        _ => alternatives(node, operator, problems),
+        Value::Map(_) => Some(vec![alternative(node, operator, Place::Operand, problems)?]),
+        _ => alternatives(node, operator, Place::Operand, problems),
     }
 }
 
-fn alternatives(node: &Node, name: &str, problems: &mut Problems) -> Option<Vec<Alternative>> {
+/// What a field or an operator must be one of.
+fn alternatives(node: &Node, name: &str, place: Place, problems: &mut Problems) -> Option<Vec<Alternative>> {
     let Value::List(items) = &node.value else {
-        return Some(vec![Alternative(vec![Test::Exact(node.to_json())])]);
+        return Some(vec![alternative(node, name, place, problems)?]);
     };
     if items.is_empty() {
         let problem =
@@ -207,15 +250,15 @@ fn alternatives(node: &Node, name: &str, problems: &mut Problems) -> Option<Vec<
         problems.push(problem.with_help("for an absent field write `[{exists: false}]`"));
         return None;
     }
-    let compiled = items.iter().map(|item| alternative(item, problems)).collect::<Vec<_>>();
+    let compiled = items.iter().map(|item| alternative(item, name, place, problems)).collect::<Vec<_>>();
     let compiled = compiled.into_iter().collect::<Option<Vec<_>>>()?;
     warn_if_always(&compiled, node.span, name, problems);
     Some(values::gather(compiled))
 }
 
-fn alternative(node: &Node, problems: &mut Problems) -> Option<Alternative> {
-    match &node.value {
-        Value::Map(entries) => tests(node, entries, problems),
+fn alternative(node: &Node, name: &str, place: Place, problems: &mut Problems) -> Option<Alternative> {
+    let compiled = match &node.value {
+        Value::Map(entries) => tests(node, entries, place, problems),
         Value::List(_) => {
             problems.push(
                 Problem::error(node.span, "a list stands in a list")
@@ -224,17 +267,26 @@ fn alternative(node: &Node, problems: &mut Problems) -> Option<Alternative> {
             None
         }
         _ => Some(Alternative(vec![Test::Exact(node.to_json())])),
-    }
+    }?;
+    problems.extend(shape::alternative(name, place, &compiled, node));
+    Some(compiled)
 }
 
 /// The operators of one map, all of which must hold.
-fn tests(node: &Node, entries: &[Entry], problems: &mut Problems) -> Option<Alternative> {
+fn tests(node: &Node, entries: &[Entry], place: Place, problems: &mut Problems) -> Option<Alternative> {
     if entries.is_empty() {
-        problems.push(Problem::error(node.span, "an operator is missing between `{` and `}`"));
+        let problem = Problem::error(node.span, "an operator is missing between `{` and `}`");
+        problems.push(problem.with_help("write one, as in `{prefix: a}`"));
         return None;
     }
-    let tests = entries.iter().map(|entry| test(entry, problems)).collect::<Vec<_>>();
+    let tests = entries.iter().map(|entry| test(entry, place, problems)).collect::<Vec<_>>();
     let tests = tests.into_iter().collect::<Option<Vec<_>>>()?;
+    if let Some(at) = doubt::never(&tests) {
+        let message = format!("what `{}` looks at is there: this never matches", entries[at].key);
+        problems.push(
+            Problem::warning(node.span, message).with_help("for an absent field write `{exists: false}`"),
+        );
+    }
     if let Some((first, second)) = doubt::contradiction(&tests) {
         let [first, second] = [first, second].map(|at| &entries[at].key);
         let message = format!("`{first}` and `{second}` exclude each other here: this never matches");
@@ -244,20 +296,13 @@ fn tests(node: &Node, entries: &[Entry], problems: &mut Problems) -> Option<Alte
     Some(Alternative(tests))
 }
 
-fn test(entry: &Entry, problems: &mut Problems) -> Option<Test> {
+fn test(entry: &Entry, place: Place, problems: &mut Problems) -> Option<Test> {
     let Entry { key, key_span, node } = entry;
     if kinds::is_operator(key) {
         return kinds::build(key, node, problems);
     }
-    let names = kinds::names();
-    let help = match did_you_mean(key, names.clone()) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!(
-            "operators are {}; for a nested field leave the `[ ]` out",
-            names.collect::<Vec<_>>().join(", ")
-        ),
-    };
-    problems.push(Problem::error(*key_span, format!("unknown operator `{key}`")).with_help(help));
+    let problem = Problem::error(*key_span, format!("unknown operator `{key}`"));
+    problems.push(problem.with_help(slips::operator(key, matches!(place, Place::Operand))));
     None
 }
 

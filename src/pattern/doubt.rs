@@ -1,7 +1,7 @@
 //! What can never match, and what can never fail: said only where it is certain.
 
 use super::equals_ignore_case::folded;
-use super::{Alternative, AnythingBut, Field, Fields, Quantified, Test, Wanted};
+use super::{Alternative, AnythingBut, Cidr, Field, Fields, Quantified, Test, Wanted};
 use crate::json::Json;
 
 /// How much a list of alternatives lets through that excludes nothing.
@@ -18,9 +18,20 @@ pub(super) enum Always {
 /// Two tests of one object that cannot hold together, by their places.
 pub(super) fn contradiction(tests: &[Test]) -> Option<(usize, usize)> {
     let pairs = (0..tests.len()).flat_map(|second| (0..second).map(move |first| (first, second)));
-    pairs.into_iter().find(|(first, second)| {
-        let (first, second) = (&tests[*first], &tests[*second]);
-        excludes(first, second) || excludes(second, first)
+    pairs.into_iter().find(|(first, second)| exclude(&tests[*first], &tests[*second]))
+}
+
+/// Whether two tests cannot hold together, for the same value.
+pub(super) fn exclude(one: &Test, other: &Test) -> bool {
+    excludes(one, other) || excludes(other, one)
+}
+
+/// A test that never holds by itself, by its place: what an element is, is there.
+pub(super) fn never(tests: &[Test]) -> Option<usize> {
+    let absent = |alternative: &Alternative| alternative.0.contains(&Test::Exists(false));
+    tests.iter().position(|test| match test {
+        Test::Quantified(Quantified::Every(tests)) => tests.iter().all(absent),
+        _ => false,
     })
 }
 
@@ -51,7 +62,11 @@ pub(super) fn always(alternatives: &[Alternative]) -> Option<Always> {
 
 /// Whether a group of fields under `$not` is among the fields that must hold beside it.
 pub(super) fn is_required(not: &Fields, fields: &[Field]) -> bool {
-    not.any_of.is_empty() && not.none_of.is_empty() && not.fields.iter().all(|field| fields.contains(field))
+    // A group of which nothing compiled excludes nothing yet.
+    !not.fields.is_empty()
+        && not.any_of.is_empty()
+        && not.none_of.is_empty()
+        && not.fields.iter().all(|field| fields.contains(field))
 }
 
 /// The alternatives that patterns of one and the same single field are together.
@@ -138,6 +153,7 @@ fn implies(a: &Test, b: &Test) -> bool {
         (Test::Suffix(a), Test::Suffix(b)) if !a.ignore_case && !b.ignore_case => {
             a.any_of.iter().all(|text| b.any(|suffix| text.ends_with(suffix)))
         }
+        (Test::Numeric(a), Test::Numeric(b)) => b.has_all_of(a),
         _ => a == b,
     }
 }
@@ -156,6 +172,11 @@ fn disjoint(a: &Test, b: &Test) -> bool {
         }
         (Test::Among(values), test) | (test, Test::Among(values)) if test.is_of_value() => {
             none_of(&values.iter().collect::<Vec<_>>(), test)
+        }
+        (Test::Numeric(a), Test::Numeric(b)) => a.is_apart_from(b),
+        (Test::Cidr(a), Test::Cidr(b)) => {
+            let apart = |a: &Cidr, b: &Cidr| !a.contains(&b.network()) && !b.contains(&a.network());
+            a.iter().all(|a| b.iter().all(|b| apart(a, b)))
         }
         _ => {
             edges_differ(a, b, heads, |text, head| text.starts_with(head))
@@ -232,6 +253,7 @@ mod tests {
             ("{not: {exists: true}, regex: a}", "`not` and `regex`"),
             ("{prefix: a, none: [b, {prefix: a}]}", "`prefix` and `none`"),
             ("{prefix: a, every: {prefix: b}}", "`prefix` and `every`"),
+            ("{cidr: 10.0.0.0/8, every: {cidr: [11.0.0.0/8, '::/0']}}", "`cidr` and `every`"),
         ] {
             let expected = format!("{names} exclude each other here: this never matches");
             assert_eq!(warnings(&format!("status: [{test}]")), [expected], "{test}");

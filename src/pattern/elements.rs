@@ -1,24 +1,29 @@
 //! Arrays in events: their elements, and the operators `not`, `every` and `none` over them.
 
-use super::{Alternative, Example, Operator, Test, compile};
+use super::{Alternative, Example, Operator, Takes, Test, compile};
 use crate::diagnostic::Problem;
 use crate::json::Json;
 use crate::yaml::Node;
 
-pub(super) const NOT: Operator = Operator::new("not", "True where a test is false, an absent field included.", not).with_notes("It takes a value, an operator, or a list of them, which is OR as everywhere. In a list no element may pass.").with_examples(&[Example { pattern: "status: [{not: finished}]", matches: &["{}", "{status: failed}", "{status: null}"], differs: &["{status: finished}", "{status: [failed, finished]}"] },Example { pattern: "metadata: {team: [{not: [qa, {prefix: test-}]}]}", matches: &["{metadata: {team: sales}}", "{}"], differs: &["{metadata: {team: test-1}}"] },]);
+pub(super) const NOT: Operator = Operator::new("not", "True where a test is false, an absent field included.", Takes::Tests, not).with_notes("It takes a value, an operator, or a list of them, which is OR as everywhere. In a list no element may pass.").with_examples(&[Example { pattern: "status: [{not: finished}]", matches: &["{}", "{status: failed}", "{status: null}"], differs: &["{status: finished}", "{status: [failed, finished]}"] },Example { pattern: "metadata: {team: [{not: [qa, {prefix: test-}]}]}", matches: &["{metadata: {team: sales}}", "{}"], differs: &["{metadata: {team: test-1}}"] },]);
 
-pub(super) const EVERY: Operator =
-    Operator::new("every", "Fields of which each element passes a test, and that have at least one.", every)
-        .with_notes("A field that is no list is its only element. It takes what `not` takes.")
-        .with_examples(&[Example {
-            pattern: "payload: {tags: [{every: {prefix: q4-}}]}",
-            matches: &["{payload: {tags: [q4-a, q4-b]}}", "{payload: {tags: q4-a}}"],
-            differs: &["{payload: {tags: [q4-a, b]}}", "{payload: {tags: []}}", "{}"],
-        }]);
+pub(super) const EVERY: Operator = Operator::new(
+    "every",
+    "Fields of which each element passes a test, and that have at least one.",
+    Takes::Tests,
+    every,
+)
+.with_notes("A field that is no list is its only element. It takes what `not` takes.")
+.with_examples(&[Example {
+    pattern: "payload: {tags: [{every: {prefix: q4-}}]}",
+    matches: &["{payload: {tags: [q4-a, q4-b]}}", "{payload: {tags: q4-a}}"],
+    differs: &["{payload: {tags: [q4-a, b]}}", "{payload: {tags: []}}", "{}"],
+}]);
 
 pub(super) const NONE: Operator = Operator::new(
     "none",
     "Fields that are there and of which no element passes a test.",
+    Takes::Tests,
     none,
 )
 .with_notes(

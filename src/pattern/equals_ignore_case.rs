@@ -1,10 +1,10 @@
 //! `equals-ignore-case`: strings that differ from one of some texts at most in case.
 
-use super::{Example, Operator, Test, Texts, texts};
+use super::{Example, Operator, Takes, Test, Texts, texts};
 use crate::diagnostic::Problem;
 use crate::yaml::Node;
 
-pub(super) const OPERATOR: Operator = Operator::new("equals-ignore-case", "Strings that differ from a text, or from one of a list, at most in case.", build).with_notes("Case is folded by the full mappings of Unicode and by no language: `ß`, `ẞ` and `ss` are one. Accents count, and é is not e with a combining accent.").with_examples(&[Example { pattern: "status: [{equals-ignore-case: finished}]", matches: &["{status: FINISHED}", "{status: finished}"], differs: &["{status: finish}", "{status: [FAILED]}"] },Example { pattern: "payload: {street: [{equals-ignore-case: STRASSE}]}", matches: &["{payload: {street: straße}}"], differs: &["{payload: {street: strase}}"] },]);
+pub(super) const OPERATOR: Operator = Operator::new("equals-ignore-case", "Strings that differ from a text, or from one of a list, at most in case.", Takes::Texts, build).with_notes("Case is folded by the full mappings of Unicode and by no language: `ß`, `ẞ` and `ss` are one. Accents count, and é is not e with a combining accent.").with_examples(&[Example { pattern: "status: [{equals-ignore-case: finished}]", matches: &["{status: FINISHED}", "{status: finished}"], differs: &["{status: finish}", "{status: [FAILED]}"] },Example { pattern: "payload: {street: [{equals-ignore-case: STRASSE}]}", matches: &["{payload: {street: straße}}"], differs: &["{payload: {street: strase}}"] },]);
 
 fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
     let any_of = texts::read(node, "equals-ignore-case", problems)?;

@@ -1,11 +1,11 @@
 //! `exists`: whether the field is there, be it null or empty.
 
-use super::{Example, Operator, Test};
+use super::{Example, Operator, Takes, Test};
 use crate::diagnostic::Problem;
 use crate::yaml::{Node, Value};
 
 pub(super) const OPERATOR: Operator =
-    Operator::new("exists", "Whether the field is there, be it null or empty.", build)
+    Operator::new("exists", "Whether the field is there, be it null or empty.", Takes::Flag, build)
         .with_notes("It is about the key: `null`, `\"\"`, `[]` and `{}` are there.")
         .with_examples(&[
             Example {
@@ -25,6 +25,8 @@ fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
         return Some(Test::Exists(wanted));
     }
     let message = format!("`exists` takes true or false, not a {}", node.kind());
-    problems.push(Problem::error(node.span, message));
+    problems.push(
+        Problem::error(node.span, message).with_help("write `[{exists: true}]` or `[{exists: false}]`"),
+    );
     None
 }

@@ -34,6 +34,11 @@ pub(super) fn is_operator(name: &str) -> bool {
     names().any(|known| known == name)
 }
 
+/// What an operator that is in the table looks like.
+pub(super) fn example(name: &str) -> &'static str {
+    KINDS.iter().find(|operator| operator.kind.name == name).map_or("", |operator| operator.kind.example)
+}
+
 /// Builds by the name of an operator that is in the table.
 pub(super) fn build(name: &str, node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
     let operator = KINDS.iter().find(|operator| operator.kind.name == name)?;

@@ -7,6 +7,7 @@
 
 mod anything_but;
 mod cidr;
+mod clash;
 mod clock;
 mod compile;
 #[cfg(test)]
@@ -22,9 +23,12 @@ mod operator;
 mod prefix;
 mod reference;
 mod regex;
+mod schema;
+mod shape;
+mod slips;
 mod suffix;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod texts;
 mod values;
 mod wildcard;
@@ -35,14 +39,16 @@ use crate::yaml::Node;
 
 pub use anything_but::AnythingBut;
 pub use cidr::Cidr;
+pub use clash::Clash;
 pub use clock::Clock;
 pub use elements::Quantified;
 pub use explain::{Explanation, Finding, Group, GroupKind, Leaf, Path, Step};
 pub use kinds::KINDS;
 pub use numeric::{Bound, Numeric};
-pub use operator::{Build, Example, Operator};
+pub use operator::{Build, Example, Operator, Takes};
 pub use reference::reference;
 pub use regex::Regex;
+pub use schema::definitions;
 pub use texts::Texts;
 pub use values::Values;
 pub use wildcard::Wildcard;

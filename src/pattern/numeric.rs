@@ -1,12 +1,12 @@
 //! `numeric`: numbers in a range, compared exactly at any size; a string is no number.
 
-use super::{Example, Operator, Test};
+use super::{Example, Operator, Takes, Test};
 use crate::diagnostic::{Problem, Span};
 use crate::json::Number;
 use crate::yaml::{Node, Value};
 use std::cmp::Ordering;
 
-pub(super) const OPERATOR: Operator = Operator::new("numeric", "Numbers in a range: one comparison, or a lower and then an upper bound.", build).with_notes("The comparisons are `=`, `<`, `<=`, `>` and `>=`. Numbers are compared exactly, at any size and precision; a string is no number.").with_examples(&[Example { pattern: "payload: {cost: [{numeric: [\">\", 0, \"<=\", 5]}]}", matches: &["{payload: {cost: 5}}", "{payload: {cost: 0.1}}"], differs: &["{payload: {cost: 0}}", "{payload: {cost: \"3\"}}"] },Example { pattern: "payload: {at: [{numeric: [\">\", 1764000000000000000]}]}", matches: &["{payload: {at: 1764000000000000001}}"], differs: &["{payload: {at: 1764000000000000000}}"] },]);
+pub(super) const OPERATOR: Operator = Operator::new("numeric", "Numbers in a range: one comparison, or a lower and then an upper bound.", Takes::Bounds, build).with_notes("The comparisons are `=`, `<`, `<=`, `>` and `>=`. Numbers are compared exactly, at any size and precision; a string is no number.").with_examples(&[Example { pattern: "payload: {cost: [{numeric: [\">\", 0, \"<=\", 5]}]}", matches: &["{payload: {cost: 5}}", "{payload: {cost: 0.1}}"], differs: &["{payload: {cost: 0}}", "{payload: {cost: \"3\"}}"] },Example { pattern: "payload: {at: [{numeric: [\">\", 1764000000000000000]}]}", matches: &["{payload: {at: 1764000000000000001}}"], differs: &["{payload: {at: 1764000000000000000}}"] },]);
 
 /// A range of numbers with at least one bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,33 @@ impl Numeric {
             _ => return false,
         };
         place.is_none() && place.replace(bound).is_none()
+    }
+
+    /// Whether no number is in both ranges.
+    pub(super) fn is_apart_from(&self, other: &Self) -> bool {
+        let bounds = |one: &Option<Bound>, other: &Option<Bound>| match (one, other) {
+            (Some(one), Some(other)) => Some((one.clone(), other.clone())),
+            _ => None,
+        };
+        let is_below = |upper: &Option<Bound>, lower: &Option<Bound>| {
+            bounds(upper, lower)
+                .is_some_and(|(upper, lower)| Self { lower: Some(lower), upper: Some(upper) }.is_empty())
+        };
+        is_below(&self.upper, &other.lower) || is_below(&other.upper, &self.lower)
+    }
+
+    /// Whether each number of the other range is in this one.
+    pub(super) fn has_all_of(&self, other: &Self) -> bool {
+        let within = |own: &Option<Bound>, other: &Option<Bound>, inside: Ordering| match (own, other) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(other)) => match other.number.cmp(&own.number) {
+                Ordering::Equal => own.inclusive || !other.inclusive,
+                ordering => ordering == inside,
+            },
+        };
+        within(&self.lower, &other.lower, Ordering::Greater)
+            && within(&self.upper, &other.upper, Ordering::Less)
     }
 
     fn is_empty(&self) -> bool {

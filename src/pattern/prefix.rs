@@ -1,10 +1,10 @@
 //! `prefix`: strings that begin with one of some texts; `""` begins every string.
 
-use super::{Example, Operator, Test, equals_ignore_case, texts};
+use super::{Example, Operator, Takes, Test, equals_ignore_case, texts};
 use crate::diagnostic::Problem;
 use crate::yaml::Node;
 
-pub(super) const OPERATOR: Operator = Operator::new("prefix", "Strings that begin with a text, or with one of a list.", build).with_notes("Case counts, unless the text stands under `equals-ignore-case`. Every string begins with `\"\"`; a number never begins with anything.").with_examples(&[Example { pattern: "type: [{prefix: agent.}]", matches: &["{type: agent.task}", "{type: [x, agent.y]}"], differs: &["{type: xagent.}", "{type: Agent.task}", "{}"] },Example { pattern: "metadata: {campaign: [{prefix: [q3-, q4-]}]}", matches: &["{metadata: {campaign: q4-x}}"], differs: &["{metadata: {campaign: q1-x}}"] },Example { pattern: "status: [{prefix: {equals-ignore-case: fin}}]", matches: &["{status: FINISHED}"], differs: &["{status: failed}"] },]);
+pub(super) const OPERATOR: Operator = Operator::new("prefix", "Strings that begin with a text, or with one of a list.", Takes::CasedTexts, build).with_notes("Case counts, unless the text stands under `equals-ignore-case`. Every string begins with `\"\"`; a number never begins with anything.").with_examples(&[Example { pattern: "type: [{prefix: agent.}]", matches: &["{type: agent.task}", "{type: [x, agent.y]}"], differs: &["{type: xagent.}", "{type: Agent.task}", "{}"] },Example { pattern: "metadata: {campaign: [{prefix: [q3-, q4-]}]}", matches: &["{metadata: {campaign: q4-x}}"], differs: &["{metadata: {campaign: q1-x}}"] },Example { pattern: "status: [{prefix: {equals-ignore-case: fin}}]", matches: &["{status: FINISHED}"], differs: &["{status: failed}"] },]);
 
 fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
     texts::read_with_case(node, "prefix", problems).map(Test::Prefix)

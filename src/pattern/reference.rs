@@ -25,7 +25,7 @@ fn line(out: &mut String, text: &str) {
     writeln!(out, "{text}").expect("a string takes any text");
 }
 
-fn section(out: &mut String, Operator { kind, notes, examples }: &Operator) {
+fn section(out: &mut String, Operator { kind, notes, examples, .. }: &Operator) {
     let (name, summary) = (kind.name, kind.summary);
     line(out, &format!("\n### `{name}`\n\n{summary}"));
     if !notes.is_empty() {

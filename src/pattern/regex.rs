@@ -1,12 +1,13 @@
 //! `regex`: strings in which a regular expression is found, in linear time.
 
-use super::{Example, Operator, Test, texts};
+use super::{Example, Operator, Takes, Test, texts};
 use crate::diagnostic::Problem;
 use crate::yaml::Node;
 
 pub(super) const OPERATOR: Operator = Operator::new(
     "regex",
     "Strings in which a regular expression is found, or one of a list.",
+    Takes::Texts,
     build,
 )
 .with_notes(

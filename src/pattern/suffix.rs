@@ -1,11 +1,11 @@
 //! `suffix`: strings that end with one of some texts.
 
-use super::{Example, Operator, Test, equals_ignore_case, texts};
+use super::{Example, Operator, Takes, Test, equals_ignore_case, texts};
 use crate::diagnostic::Problem;
 use crate::yaml::Node;
 
 pub(super) const OPERATOR: Operator =
-    Operator::new("suffix", "Strings that end with a text, or with one of a list.", build)
+    Operator::new("suffix", "Strings that end with a text, or with one of a list.", Takes::CasedTexts, build)
         .with_notes("Case counts, unless the text stands under `equals-ignore-case`.")
         .with_examples(&[
             Example {

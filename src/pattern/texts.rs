@@ -1,5 +1,6 @@
 //! One text or a list of them, as the operators on strings take it.
 
+use super::kinds;
 use crate::diagnostic::{Problem, Span};
 use crate::yaml::{Node, Value};
 
@@ -43,7 +44,8 @@ pub(super) fn each<T>(
 ) -> Option<Vec<T>> {
     let items = match &node.value {
         Value::List(items) if items.is_empty() => {
-            problems.push(Problem::error(node.span, format!("the list of `{operator}` is empty")));
+            let problem = Problem::error(node.span, format!("the list of `{operator}` is empty"));
+            problems.push(problem.with_help(format!("write `{}`", kinds::example(operator))));
             return None;
         }
         Value::List(items) => items.as_slice(),
@@ -53,10 +55,27 @@ pub(super) fn each<T>(
         Value::String(text) => make(text, item.span, problems),
         _ => {
             let message = format!("`{operator}` takes a string or a list of them, not a {}", item.kind());
-            problems.push(Problem::error(item.span, message).with_help("quote it if it is meant as text"));
+            problems.push(Problem::error(item.span, message).with_help(instead(item, operator)));
             None
         }
     });
     let made = made.collect::<Vec<_>>();
     made.into_iter().collect()
+}
+
+/// What to write where something else than a text stands under an operator.
+fn instead(item: &Node, operator: &str) -> String {
+    match (&item.value, operator) {
+        (Value::Map(_), "prefix" | "suffix") => {
+            format!("the one thing that can stand inside is `{{{operator}: {{equals-ignore-case: [a, b]}}}}`")
+        }
+        (Value::Map(_), "wildcard" | "regex") => {
+            "to ignore case write a regex that begins with `(?i)`: `[{regex: '(?i)^a'}]`".to_owned()
+        }
+        (Value::Map(_), "equals-ignore-case") => {
+            "a part is compared by `[{prefix: {equals-ignore-case: a}}]`".to_owned()
+        }
+        (Value::Bool(_) | Value::Number(_), _) => "quote it if it is meant as text".to_owned(),
+        _ => format!("write `{}`", kinds::example(operator)),
+    }
 }

@@ -1,11 +1,14 @@
 //! `wildcard`: strings like a text in which `*` stands for any run of characters.
 
-use super::{Example, Operator, Test, texts};
+use super::{Example, Operator, Takes, Test, texts};
 use crate::diagnostic::Problem;
 use crate::yaml::Node;
 use std::fmt;
 
-pub(super) const OPERATOR: Operator = Operator::new("wildcard", "Strings like a text in which `*` stands for any run of characters.", build).with_notes("`*` may stand for nothing. `\\*` is a star and `\\\\` a backslash; there is no `?`, and `**` is refused. Quote it in YAML: a plain `*` begins an alias.").with_examples(&[Example { pattern: "type: [{wildcard: \"agent.*.status_update\"}]", matches: &["{type: agent.task.status_update}", "{type: agent.a.b.status_update}"], differs: &["{type: agent.status_update}"] },Example { pattern: "payload: {path: [{wildcard: ['/img/*.png', '/tmp/*']}]}", matches: &["{payload: {path: /img/a.png}}", "{payload: {path: /tmp/}}"], differs: &["{payload: {path: /img/a.jpg}}"] },Example { pattern: "payload: {formula: [{wildcard: 'a\\*b*'}]}", matches: &["{payload: {formula: a*bc}}"], differs: &["{payload: {formula: axbc}}"] },]);
+pub(super) const OPERATOR: Operator = Operator::new("wildcard", "Strings like a text in which `*` stands for any run of characters.", Takes::Texts, build).with_notes("`*` may stand for nothing. `\\*` is a star and `\\\\` a backslash; there is no `?`, and `**` is refused. Quote it in YAML: a plain `*` begins an alias.").with_examples(&[Example { pattern: "type: [{wildcard: \"agent.*.status_update\"}]", matches: &["{type: agent.task.status_update}", "{type: agent.a.b.status_update}"], differs: &["{type: agent.status_update}"] },Example { pattern: "payload: {path: [{wildcard: ['/img/*.png', '/tmp/*']}]}", matches: &["{payload: {path: /img/a.png}}", "{payload: {path: /tmp/}}"], differs: &["{payload: {path: /img/a.jpg}}"] },Example { pattern: "payload: {formula: [{wildcard: 'a\\*b*'}]}", matches: &["{payload: {formula: a*bc}}"], differs: &["{payload: {formula: axbc}}"] },]);
+
+const HELP: &str =
+    "a single `*` stands for any run of characters; in single quotes, `\\*` is a star and `\\\\` a backslash";
 
 /// The texts between the stars: the first begins the string, the last ends it, those between
 /// follow in order. Each is looked for once, so a match takes linear time.
@@ -16,7 +19,8 @@ pub struct Wildcard {
 
 fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
     let wildcards = texts::each(node, "wildcard", problems, |text, span, problems| {
-        let refused = |message: &str| Problem::error(span, format!("the wildcard `{text}` {message}"));
+        let refused =
+            |message: &str| Problem::error(span, format!("the wildcard `{text}` {message}")).with_help(HELP);
         Wildcard::parse(text).map_err(|message| problems.push(refused(message))).ok()
     });
     wildcards.map(Test::Wildcard)
@@ -39,7 +43,7 @@ impl Wildcard {
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
             match c {
-                '*' if chars.peek() == Some(&'*') => return Err("has two stars in a row: one is enough"),
+                '*' if chars.peek() == Some(&'*') => return Err("has two stars in a row"),
                 '*' => pieces.push(std::mem::take(&mut piece).into()),
                 '\\' => match chars.next() {
                     Some(escaped @ ('*' | '\\')) => piece.push(escaped),

@@ -2,6 +2,7 @@
 
 use super::compile::Compiler;
 use super::file;
+use super::keys;
 use super::options::{self, RetryPart};
 use super::report::{Report, suggestion};
 use super::{Planned, SCRIPT};
@@ -16,8 +17,6 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-const OPTIONS: &[&str] = &["name", "when", "retry", "timeout", "after"];
 
 /// Of an attempt, where no level says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -56,7 +55,7 @@ impl<'a> RawAction<'a> {
             timeout: None,
             after: Duration::ZERO,
         };
-        for entry in entries {
+        for entry in entries.iter().filter(|entry| keys::has(keys::OPTION, &entry.key)) {
             let value = &entry.node;
             match entry.key.as_str() {
                 "name" => action.name = file::name(value, "an action's `name`", report),
@@ -86,7 +85,7 @@ fn kind_entry<'a>(
     report: &mut Report<'_>,
 ) -> Option<&'a Entry> {
     let is_kind = |name: &str| compiler.scripts.kind_names().any(|kind| kind == name);
-    let candidates = || entries.iter().filter(|entry| !OPTIONS.contains(&entry.key.as_str()));
+    let candidates = || entries.iter().filter(|entry| !keys::has(keys::OPTION, &entry.key));
     let mut known = candidates().filter(|entry| is_kind(&entry.key));
     let Some(kind) = known.next() else {
         match candidates().next() {
@@ -110,7 +109,7 @@ fn kind_entry<'a>(
         report.error_with(second.key_span, message, Some(help));
     }
     for entry in candidates().filter(|entry| !is_kind(&entry.key)) {
-        report.unknown_key(entry, "an action", OPTIONS);
+        report.unknown_key(entry, "an action", keys::names(keys::OPTION));
     }
     Some(kind)
 }

@@ -47,6 +47,7 @@ struct Set {
 struct Scope {
     digest: OfFile,
     walls: Walls,
+    pattern: Option<Pattern>,
 }
 
 impl Set {
@@ -69,12 +70,13 @@ impl Compiler<'_> {
         for file in files {
             let pattern = file.matching.and_then(|node| self.pattern(node, &mut file.report));
             let first = set.rules.len();
-            let mut scope = Scope { digest: self.shared.of_file(file), walls: Walls::default() };
+            let digest = self.shared.of_file(file);
+            let mut scope = Scope { digest, walls: Walls::default(), pattern };
             set.rules.reserve(file.rules.len());
             for packed in std::mem::take(&mut file.rules) {
                 self.add(&packed.unpack(), file, &mut scope, &mut set);
             }
-            set.files.push(FileScope { pattern, rules: first..set.rules.len() });
+            set.files.push(FileScope { pattern: scope.pattern, rules: first..set.rules.len() });
         }
         let Set { rules, off, files, .. } = set;
         let names = rules.iter().enumerate().map(|(index, rule): (_, &Rule)| (rule.name.clone(), index));
@@ -96,6 +98,10 @@ impl Compiler<'_> {
         set.check_name(&raw, &mut file.report);
         scope.walls.check(&raw, &mut file.report);
         let rule = self.rule(file, &raw, &scope.digest, &mut set.actions);
+        let patterns = (scope.pattern.as_ref(), rule.as_ref().and_then(|rule| rule.pattern.as_ref()));
+        if let (Some(of_file), Some(own)) = patterns {
+            matching::check_clash(&raw, of_file, own, &mut file.report);
+        }
         match self.why_off(&raw, &mut file.report) {
             Some(why) => {
                 let rule = raw.name.map_or("", |(name, _)| name).to_owned();
@@ -153,6 +159,8 @@ impl Compiler<'_> {
 
     fn pattern(&self, node: &Node, report: &mut Report<'_>) -> Option<Pattern> {
         matching::check_sources(node, &self.settings.sources, report);
+        matching::check_texts(node, report);
+        matching::check_headers(node, report);
         match Pattern::compile(node) {
             Ok((pattern, warnings)) => {
                 warnings.into_iter().for_each(|warning| report.problem(warning));

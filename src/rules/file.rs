@@ -3,27 +3,13 @@
 use super::action::RawAction;
 use super::compile::Compiler;
 use super::expect::RuleTest;
+use super::keys;
 use super::options::{self, RetryPart};
 use super::report::Report;
 use crate::delivery::is_name;
 use crate::diagnostic::{Span, did_you_mean};
 use crate::yaml::{Entry, Node, Packed};
 use std::time::Duration;
-
-const FILE_KEYS: &[&str] = &["vars", "match", "retry", "timeout", "rules", "tests"];
-const RULE_KEYS: &[&str] = &[
-    "name",
-    "description",
-    "enabled",
-    "requires",
-    "match",
-    "when",
-    "retry",
-    "timeout",
-    "actions",
-    "stop",
-    "fallback",
-];
 
 /// A rules file. What is wrong with its shape is in its report already.
 pub(super) struct RawFile<'a> {
@@ -70,7 +56,7 @@ pub(super) fn read<'a>(node: &'a Node, rules: Vec<Packed>, report: Report<'a>) -
     let report = &mut file.report;
     for entry in report.entries(node, "a rules file") {
         let value = &entry.node;
-        match entry.key.as_str() {
+        match report.key(entry, "a rules file", keys::FILE) {
             "vars" => file.vars = Some(entry),
             "match" => file.matching = Some(value),
             "retry" => file.retry = RetryPart::read(value, report),
@@ -80,7 +66,7 @@ pub(super) fn read<'a>(node: &'a Node, rules: Vec<Packed>, report: Report<'a>) -
                 let tests = report.list(value, "`tests`").iter();
                 file.tests = tests.filter_map(|node| RuleTest::read(node, report)).collect();
             }
-            _ => report.unknown_key(entry, "a rules file", FILE_KEYS),
+            _ => {}
         }
     }
     file
@@ -109,7 +95,7 @@ pub(super) fn rule<'a>(
     };
     for entry in entries {
         let value = &entry.node;
-        match entry.key.as_str() {
+        match report.key(entry, "a rule", keys::RULE) {
             "name" => rule.name = name(value, "a rule's `name`", report),
             "description" => rule.description = report.text(value, "`description`"),
             "enabled" => rule.enabled = report.flag(value, "`enabled`").unwrap_or(true),
@@ -121,7 +107,7 @@ pub(super) fn rule<'a>(
             "actions" => rule.actions = actions(value, compiler, report),
             "stop" => rule.stop = report.flag(value, "`stop`").unwrap_or_default(),
             "fallback" => rule.fallback = report.flag(value, "`fallback`").unwrap_or_default(),
-            _ => report.unknown_key(entry, "a rule", RULE_KEYS),
+            _ => {}
         }
     }
     if node.get("name").is_none() && !rule.has_misspelt("name") {
@@ -142,7 +128,7 @@ impl RawRule<'_> {
 
     /// Whether another key was meant as `key`: that is told already.
     pub fn has_misspelt(&self, key: &str) -> bool {
-        let unknown = |entry: &&Entry| !RULE_KEYS.contains(&entry.key.as_str());
+        let unknown = |entry: &&Entry| !keys::has(keys::RULE, &entry.key);
         self.node.entries().iter().filter(unknown).any(|entry| did_you_mean(&entry.key, [key]).is_some())
     }
 }

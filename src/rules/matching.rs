@@ -2,8 +2,11 @@
 
 use super::file::RawRule;
 use super::report::{Report, suggestion};
-use crate::diagnostic::Span;
+use crate::diagnostic::{Problem, Span};
 use crate::event::OWN_SOURCE;
+use crate::pattern::{Clash, Pattern};
+use crate::secret::{self, Part};
+use crate::source::is_hidden_header;
 use crate::yaml::{Node, Value};
 use std::collections::{BTreeSet, HashMap};
 
@@ -45,6 +48,73 @@ pub(super) fn check_sources(node: &Node, sources: &BTreeSet<String>, report: &mu
             let help = suggestion(source, sources.iter().map(String::as_str));
             report.error_with(span, format!("there is no source `{source}`"), Some(help));
         }
+    }
+}
+
+/// Warns of texts that look as if something were filled in: in a pattern nothing is.
+pub(super) fn check_texts(node: &Node, report: &mut Report<'_>) {
+    match &node.value {
+        Value::String(text) => {
+            if let Some(what) = looks_filled_in(text) {
+                let problem = Problem::warning(
+                    node.span,
+                    format!("a pattern has no {what}: `{text}` is meant as it stands"),
+                );
+                report.problem(
+                    problem.with_help("write the value itself, or compare with `vars` in the rule's `when`"),
+                );
+            }
+        }
+        Value::List(items) => items.iter().for_each(|item| check_texts(item, report)),
+        Value::Map(entries) => entries.iter().for_each(|entry| check_texts(&entry.node, report)),
+        _ => {}
+    }
+}
+
+fn looks_filled_in(text: &str) -> Option<&'static str> {
+    let is_reference = |part: &Part| matches!(part, Part::Reference(_));
+    if text.contains("${") && secret::split(text).is_ok_and(|parts| parts.iter().any(is_reference)) {
+        return Some("references");
+    }
+    text.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}")).then_some("templates")
+}
+
+/// Warns of headers that carry a credential: events are kept without them.
+pub(super) fn check_headers(node: &Node, report: &mut Report<'_>) {
+    for entry in node.entries() {
+        match (entry.key.as_str(), &entry.node.value) {
+            ("$or", Value::List(groups)) => groups.iter().for_each(|group| check_headers(group, report)),
+            ("$not", _) => check_headers(&entry.node, report),
+            ("headers", _) => {
+                for header in entry.node.entries().iter().filter(|header| is_hidden_header(&header.key)) {
+                    let message = format!(
+                        "events are kept without the header `{}`: it may be a credential",
+                        header.key
+                    );
+                    let help = "the signature of a request is checked by its source";
+                    report.problem(Problem::warning(header.key_span, message).with_help(help));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Reports a rule whose pattern and that of its file exclude each other.
+pub(super) fn check_clash(rule: &RawRule<'_>, of_file: &Pattern, own: &Pattern, report: &mut Report<'_>) {
+    let (true, Some((_, span))) = (rule.enabled, rule.name) else { return };
+    let Some(Clash { path, unless_list }) = of_file.clash(own) else { return };
+    let title = rule.title();
+    let help = "a file's `match` holds for each of its rules: widen it, or move the rule to another file";
+    if unless_list {
+        let message = format!(
+            "{title} and its file's `match` want different things of `{path}`: both hold only with a list on the way"
+        );
+        report.problem(Problem::warning(span, message).with_help(help));
+    } else {
+        let message =
+            format!("no event reaches {title}: its file's `match` wants something else of `{path}`");
+        report.problem(Problem::error(span, message).with_help(help));
     }
 }
 

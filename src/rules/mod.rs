@@ -10,6 +10,7 @@ mod digest;
 pub mod expect;
 mod file;
 mod index;
+mod keys;
 mod load;
 mod matching;
 mod options;
@@ -17,11 +18,13 @@ pub mod own;
 mod references;
 mod report;
 mod route;
+mod schema;
 pub mod trace;
 mod tree;
 mod vars;
 
 pub use load::{Loaded, Settings, load, user_kinds};
+pub use schema::{SchemaKind, built_in_kinds, schema};
 pub use tree::{MAX_TREE_BYTES, Tree, TreeError, read_tree};
 
 use crate::action::{Action, Consent};

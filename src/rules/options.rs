@@ -1,12 +1,11 @@
 //! The options that file, rule and action share: time limits and the retry schedule.
 
+use super::keys;
 use super::report::Report;
 use crate::delivery::Retry;
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Value};
 use std::time::Duration;
-
-const RETRY_KEYS: &[&str] = &["first", "factor", "max", "for"];
 
 /// No wait makes sense past this; it also keeps sums of times in range.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -27,12 +26,12 @@ impl RetryPart {
         let mut part = Self { span: Some(node.span), ..Self::default() };
         for entry in report.entries(node, "`retry`") {
             let value = &entry.node;
-            match entry.key.as_str() {
+            match report.key(entry, "`retry`", keys::RETRY) {
                 "first" => part.first = positive(value, "`first`", report),
                 "factor" => part.factor = factor(value, report),
                 "max" => part.max = positive(value, "`max`", report),
                 "for" => part.give_up_after = positive(value, "`for`", report),
-                _ => report.unknown_key(entry, "`retry`", RETRY_KEYS),
+                _ => {}
             }
         }
         part

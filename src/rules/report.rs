@@ -1,5 +1,6 @@
 //! What is found wrong in one file, while it is being read and compiled.
 
+use super::keys::{self, Key};
 use crate::diagnostic::{Diagnostic, Problem, Span, did_you_mean};
 use crate::registry::ConfigError;
 use crate::script::ConditionError;
@@ -77,8 +78,22 @@ impl<'t> Report<'t> {
         self.error_with(span, error.message, error.help);
     }
 
-    pub fn unknown_key(&mut self, entry: &Entry, what: &str, known: &[&str]) {
-        let help = suggestion(&entry.key, known.iter().copied());
+    /// The name of an entry's key, if it is among those that the map has; an error and `""` if not.
+    pub fn key<'n>(&mut self, entry: &'n Entry, what: &str, known: &[Key]) -> &'n str {
+        if keys::has(known, &entry.key) {
+            return &entry.key;
+        }
+        self.unknown_key(entry, what, keys::names(known));
+        ""
+    }
+
+    pub fn unknown_key<'k>(
+        &mut self,
+        entry: &Entry,
+        what: &str,
+        known: impl IntoIterator<Item = &'k str> + Clone,
+    ) {
+        let help = suggestion(&entry.key, known);
         self.error_with(entry.key_span, format!("`{}` is no key of {what}", entry.key), Some(help));
     }
 

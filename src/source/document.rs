@@ -31,6 +31,11 @@ const HIDDEN: &[&str] = &[
     "client-cert",
 ];
 
+/// Whether a header, by its lower-case name, is kept out of documents.
+pub fn is_hidden_header(name: &str) -> bool {
+    HIDDEN.iter().any(|part| name.contains(part))
+}
+
 /// The document, but for its `id`. What the body lacks, or has null or of another type, is absent;
 /// `metadata` is then empty.
 pub(super) fn document(source: &str, fields: &Fields, request: &Incoming<'_>, body: &Json) -> Object {
@@ -63,7 +68,7 @@ pub(super) fn all_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 fn shown_headers(headers: &HeaderMap) -> Object {
     let mut shown = Object::new();
     for (name, value) in all_headers(headers) {
-        if HIDDEN.iter().any(|part| name.contains(part)) {
+        if is_hidden_header(&name) {
             continue;
         }
         match shown.get_mut(&name) {

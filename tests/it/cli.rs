@@ -238,8 +238,34 @@ fn explain_tells_a_rule_that_is_off_from_one_that_matches() {
         "rules: [{name: tell, requires: [NOT_SET], match: any, actions: [{log: {message: '${NOT_SET}'}}]}]",
     );
     home.write("event.json", "{}");
+    for arguments in [&["explain", "event.json"][..], &["explain", "event.json", "tell"]] {
+        let shown = home.ok(arguments);
+        assert!(shown.contains("tell  off: NOT_SET is not set"), "{shown}");
+    }
+    let record: Value = serde_json::from_str(&home.ok(&["explain", "event.json", "--json"])).expect("JSON");
+    assert_eq!(record["off"], json!([{"rule": "tell", "file": "rules.yaml", "why": "NOT_SET is not set"}]));
+    let output = home.run(&["explain", "event.json", "tel"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("no rule `tel` in rules/: did you mean `tell`?"), "{output:?}");
+}
+
+#[test]
+fn explain_keeps_alternatives_apart_and_long_values_short() {
+    let home = Home::with_rules(
+        "rules: [{name: a, match: {$or: [{status: x, type: t}, {status: y}], payload: {text: short, n: 1}}, actions: [{log: {}}]}]",
+    );
+    let long = "x".repeat(5000);
+    home.write("event.json", &json!({"status": "x", "payload": {"text": long, "n": null}}).to_string());
     let shown = home.ok(&["explain", "event.json"]);
-    assert!(shown.contains("tell  off: NOT_SET is not set"), "{shown}");
+    for line in [
+        "    ✗ $or\n      ✗ all of\n        ✓ status is string \"x\"; wanted: \"x\"\n        ✗ type is absent",
+        "\n      ✗ status is string \"x\"; wanted: \"y\"\n",
+        "xxx…; wanted: \"short\"",
+        "payload.n is null; wanted: 1",
+    ] {
+        assert!(shown.contains(line), "{line} is not in\n{shown}");
+    }
+    assert!(shown.lines().all(|line| line.chars().count() < 400), "{shown}");
 }
 
 #[test]
@@ -251,6 +277,18 @@ fn explain_points_at_what_was_meant() {
     let shown = home.ok(&["explain", "event.json"]);
     assert!(shown.contains("did you mean payload.task_id?"), "{shown}");
     assert!(shown.contains("found string \"12\", numeric wants a number"), "{shown}");
+}
+
+#[test]
+fn the_schema_of_rules_is_printed_for_editors() {
+    let home = Home::with_rules(RULES);
+    let shown = home.ok(&["schema"]);
+    let schema: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(schema["$schema"], json!("https://json-schema.org/draft/2020-12/schema"));
+    assert_eq!(schema["$defs"]["action"]["properties"]["slack"]["required"], json!(["url"]));
+    assert!(shown.lines().count() > 100);
+    let line: Value = serde_json::from_str(home.ok(&["schema", "--json"]).trim_end()).expect("one line");
+    assert_eq!(line, schema);
 }
 
 #[test]

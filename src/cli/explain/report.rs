@@ -5,9 +5,12 @@ use crate::event::Event;
 use crate::journal::StoredEvent;
 use crate::json::{self, Json};
 use crate::pattern::{Explanation, Finding, Leaf};
-use crate::rules::RuleSet;
 use crate::rules::trace::{Traced, Verdict};
+use crate::rules::{Off, RuleSet};
 use std::io::IsTerminal;
+
+/// More characters of a value are not shown in text; `--json` has all of it.
+const SHOWN_CHARS: usize = 200;
 
 /// Everything that is told.
 pub(super) struct Report<'a> {
@@ -24,12 +27,14 @@ impl Report<'_> {
     /// As people read it.
     pub(super) fn text(&self, paint: &Paint) -> String {
         let mut out = self.stored.map(|stored| self.then_text(stored, paint)).unwrap_or_default();
-        let Some(now) = self.now else { return out + "now: the rules cannot be loaded" };
+        if self.now.is_none() {
+            return out + "now: the rules cannot be loaded";
+        }
         out.push_str("now:\n");
         for traced in self.rules_now() {
             out.push_str(&rule_text(&traced, paint));
         }
-        for off in now.off.iter().filter(|off| self.only.is_none_or(|only| only == off.rule)) {
+        for off in self.off_now() {
             out.push_str(&format!("\n  {}  off: {}\n", paint.dim(&off.rule), off.why));
         }
         out.truncate(out.trim_end().len());
@@ -67,6 +72,11 @@ impl Report<'_> {
         traced.into_iter().filter(|traced| self.only.is_none_or(|only| only == traced.rule.name))
     }
 
+    fn off_now(&self) -> impl Iterator<Item = &Off> {
+        let off = self.now.iter().flat_map(|now| &now.off);
+        off.filter(|off| self.only.is_none_or(|only| only == off.rule))
+    }
+
     /// As `--json` prints it.
     pub(super) fn to_json(&self) -> Json {
         let then = self.stored.map(|stored| {
@@ -86,6 +96,7 @@ impl Report<'_> {
             ("event", self.event.id().to_string().into()),
             ("then", then.into()),
             ("now", Json::Array(self.rules_now().map(|traced| rule_json(&traced)).collect())),
+            ("off", Json::Array(self.off_now().map(off_json).collect())),
         ])
     }
 }
@@ -111,10 +122,19 @@ fn findings_text(explanation: &Explanation<'_>, depth: usize, paint: &Paint, out
             }
             Finding::Group(group) => {
                 out.push_str(&format!("{pad}{} {}\n", paint.mark(group.holds), group.kind.name()));
-                group.branches.iter().for_each(|branch| findings_text(branch, depth + 1, paint, out));
+                group.branches.iter().for_each(|branch| branch_text(branch, depth + 1, paint, out));
             }
         }
     }
+}
+
+/// A branch of several fields stands under a line of its own, so that it can be told from the next.
+fn branch_text(branch: &Explanation<'_>, depth: usize, paint: &Paint, out: &mut String) {
+    if branch.findings.len() == 1 {
+        return findings_text(branch, depth, paint, out);
+    }
+    out.push_str(&format!("{}{} all of\n", "  ".repeat(depth), paint.mark(branch.holds)));
+    findings_text(branch, depth + 1, paint, out);
 }
 
 fn leaf_text(leaf: &Leaf<'_>) -> String {
@@ -123,7 +143,15 @@ fn leaf_text(leaf: &Leaf<'_>) -> String {
 }
 
 fn found(leaf: &Leaf<'_>) -> String {
-    leaf.actual.map_or_else(|| "absent".to_owned(), |value| format!("{} {value}", value.kind()))
+    let Some(value) = leaf.actual else { return "absent".to_owned() };
+    if value.is_null() {
+        return "null".to_owned();
+    }
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{} {}…", value.kind(), &text[..end]),
+        None => format!("{} {text}", value.kind()),
+    }
 }
 
 /// One sentence about a rule.
@@ -154,6 +182,14 @@ fn rule_json(traced: &Traced<'_>) -> Json {
         ("nearness", json::Number::from_f64(traced.pattern.nearness()).map(Json::Number).into()),
         ("pattern", findings_json(&traced.pattern)),
         ("when", when.into()),
+    ])
+}
+
+fn off_json(off: &Off) -> Json {
+    Json::object([
+        ("rule", off.rule.as_str().into()),
+        ("file", (&*off.file).into()),
+        ("why", off.why.as_str().into()),
     ])
 }
 

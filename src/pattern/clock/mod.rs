@@ -2,7 +2,7 @@
 
 mod read;
 
-use super::{Example, Operator};
+use super::{Example, Operator, Takes};
 use crate::registry::{Param, ParamType};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,6 +11,7 @@ use std::fmt;
 pub(super) const OPERATOR: Operator = Operator::new(
     "clock",
     "Timestamps that fall on some days and hours of a time zone.",
+    Takes::Params,
     read::build,
 )
 .with_notes(

@@ -1,12 +1,11 @@
 //! What a clock is written as.
 
-use super::{Clock, DAYS, Days, EVERY_DAY, Hours, MINUTES_OF_DAY};
+use super::{Clock, DAYS, Days, EVERY_DAY, Hours, MINUTES_OF_DAY, OPERATOR};
 use crate::diagnostic::{Problem, Span, did_you_mean};
 use crate::pattern::Test;
 use crate::yaml::{Entry, Node, Value};
 use jiff::tz::TimeZone;
 
-const KEYS: [&str; 3] = ["zone", "days", "hours"];
 const HELP: &str = "write `[{clock: {zone: Europe/Berlin, days: mon-fri, hours: \"09:00-18:00\"}}]`";
 
 pub(super) fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
@@ -42,13 +41,14 @@ fn read<T>(made: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
 
 fn unknown_key(entry: &Entry) -> Option<Problem> {
     let Entry { key, key_span, .. } = entry;
-    if KEYS.contains(&key.as_str()) {
+    let known = || OPERATOR.kind.schema.iter().map(|param| param.name);
+    if known().any(|known| known == key) {
         return None;
     }
     let problem = Problem::error(*key_span, format!("`clock` has no key `{key}`"));
-    Some(problem.with_help(match did_you_mean(key, KEYS) {
+    Some(problem.with_help(match did_you_mean(key, known()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("its keys are {}", KEYS.join(", ")),
+        None => format!("its keys are {}", known().collect::<Vec<_>>().join(", ")),
     }))
 }
 

@@ -169,12 +169,20 @@ fn similar(at: &Path, document: &Object) -> Option<Path> {
     let name = at.last_key()?;
     let mut found = None;
     search(document, at, &Path::default(), &mut found);
-    found.or_else(|| {
+    found.or_else(|| undotted(at, document)).or_else(|| {
         let parent = at.parent()?;
         let siblings = object_at(&parent, document)?;
         let meant = did_you_mean(name, siblings.keys()).filter(|_| name.chars().count() >= LONG_CHARS)?;
         Some(parent.key(meant))
     })
+}
+
+/// What a key with dots would be as nesting, if that is there.
+fn undotted(at: &Path, document: &Object) -> Option<Path> {
+    let name = at.last_key().filter(|name| name.contains('.'))?;
+    let nested = name.split('.').fold(at.parent()?, |path, key| path.key(key));
+    let parent = object_at(&nested.parent()?, document)?;
+    parent.get(nested.last_key()?).map(|_| nested)
 }
 
 fn object_at<'a>(at: &Path, document: &'a Object) -> Option<&'a Object> {

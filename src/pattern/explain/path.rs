@@ -25,7 +25,7 @@ impl Path {
         tokens.collect()
     }
 
-    pub(super) fn key(&self, key: &str) -> Self {
+    pub(in crate::pattern) fn key(&self, key: &str) -> Self {
         self.with(Step::Key(key.to_owned()))
     }
 

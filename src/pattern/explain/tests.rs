@@ -96,6 +96,7 @@ fn a_note_says_what_was_probably_meant() {
         ("{status: a}", "{status: a}", "did you mean payload.status?"),
         ("{status: a}", "{x: [{status: a}], f: {statsu: a}}", "did you mean payload.x[0].status?"),
         ("{statsu: a}", "{f: {status: a}}", "did you mean payload.f.status?"),
+        ("{task.id: a}", "{f: {task: {id: a}}}", "did you mean payload.f.task.id?"),
         ("{user-id: a}", "{f: {user_id: a}}", "did you mean payload.f.user_id?"),
     ] {
         let shown = leaf(test, payload);

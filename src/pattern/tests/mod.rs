@@ -4,9 +4,12 @@ mod operators;
 mod page;
 mod problems;
 mod random;
+mod schema;
 
 use super::*;
 use crate::yaml;
+
+pub(crate) use schema::validator;
 
 pub(super) use random::{fields_text, test_text, value_text};
 

@@ -80,6 +80,26 @@ fn each_mistake_is_named_with_what_to_write_instead() {
         ("$if: a", "unknown group `$if`"),
         ("payload: {$and: [{a: 1}]}", "unknown group `$and`"),
         ("$not: {}", "`$not` takes patterns of at least one field"),
+        (
+            "$or: [{status: a}, {}]",
+            "takes patterns of at least one field, not a map without any (write `$or: [",
+        ),
+        ("$not: [{status: a}]", "`$not` takes patterns of at least one field, not a list (write `$not: {"),
+        ("payload: {$not: {prefix: a}}", "the operator `prefix` does not stand in a list"),
+        ("payload: {not: {a: 1}}", "(for a group of fields write `$not: {…}`)"),
+        ("payload: {or: [{a: 1}, {b: 1}]}", "unknown group `or` (did you mean `$or`, with a list"),
+        ("or: [{status: a}, {status: b}]", "no field `or` (did you mean `$or`, with a list"),
+        ("payload.cost: 1", "no field `payload.cost` (a dot is no nesting: write `payload: {cost: …}`)"),
+        ("status: [{startsWith: a}]", "unknown operator `startsWith` (write `[{prefix: a}]`)"),
+        ("status: [{every: {sku: a}}]", "for fields there is the group `$not: {sku: …}`"),
+        ("status: [{prefix: {wildcard: a}}]", "is `{prefix: {equals-ignore-case: [a, b]}}`)"),
+        ("status: [{wildcard: {equals-ignore-case: a}}]", "not a map (to ignore case write a regex"),
+        ("status: [{equals-ignore-case: {prefix: a}}]", "(a part is compared by `[{prefix: {equals"),
+        ("status: [{suffix: null}]", "not a null (write `type: [{suffix: .failed}]`)"),
+        ("status: [{anything-but: {prefix: a, suffix: b}}]", "takes one operator (`not` takes any value"),
+        ("status: [{cidr: 010.0.0.0/8}]", "`010.0.0.0/8` is no network"),
+        ("status: [{cidr: 10.0.0.0/08}]", "`10.0.0.0/08` is no network"),
+        ("status: [{cidr: '10.0.0.0/+8'}]", "`10.0.0.0/+8` is no network"),
         ("all", "`all` is no pattern (for every event write `match: any`)"),
         ("{}", "the pattern is empty (for every event write `match: any`)"),
         ("", "the pattern is empty"),
@@ -88,6 +108,7 @@ fn each_mistake_is_named_with_what_to_write_instead() {
     for (text, expected) in rows {
         let problems = problems(text);
         assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+        assert!(!problems[0].ends_with(" ()"), "it does not say what to write instead: {problems:?}");
         assert!(problems[0].contains(expected), "{text}: {problems:?}");
     }
 }
@@ -112,11 +133,19 @@ fn what_compiles_but_is_doubtful_is_a_warning() {
     assert!(Pattern::compile(&node("status: [{anything-but: a}, b]")).unwrap().1.is_empty());
 }
 
+thread_local! {
+    /// Made once: each case asks it.
+    static SCHEMA: Box<dyn Fn(&serde_json::Value) -> Result<(), String>> = Box::new(schema::patterns());
+}
+
 proptest! {
     #[test]
-    fn any_map_compiles_or_has_problems(text in patternish()) {
-        match Pattern::compile(&node(&format!("payload: {text}"))) {
+    fn any_map_compiles_and_is_fine_by_the_schema_or_has_problems(text in patternish()) {
+        let node = node(&format!("payload: {text}"));
+        match Pattern::compile(&node) {
             Ok((pattern, _)) => {
+                let told = SCHEMA.with(|check| check(&node.to_json().to_serde()));
+                prop_assert_eq!(told, Ok(()), "{}", text);
                 prop_assert!(pattern.clone().and(Pattern::Any) == pattern);
                 pattern.matches(&document("payload: {a: [{a: 1}, x], b: null}"));
             }

@@ -5,6 +5,7 @@ use crate::action::{Answers, Canned};
 use crate::event::FIELDS;
 use crate::json::{Json, Object};
 use crate::kv;
+use crate::rules::keys;
 use crate::rules::report::Report;
 use crate::rules::{Tree, file, load, tree};
 use crate::yaml::{Entry, Node, Value};
@@ -12,12 +13,6 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 /// Where an event comes from that does not say: the source that works without configuration.
 const DEFAULT_SOURCE: &str = "browser-use";
-
-const TEST_KEYS: &[&str] = &["name", "event", "expect", "state", "fetch"];
-/// Those that every test has.
-const NEEDED: &[&str] = &["name", "event", "expect"];
-const ANSWER_KEYS: &[&str] = &["url", "method", "status", "headers", "json", "body"];
-const EXPECT_KEYS: &[&str] = &["rule", "action", "effect", "params"];
 
 /// The tests of all files. What is wrong with them, [`crate::rules::load`] has reported.
 pub(super) fn all(tree: &Tree) -> Vec<RuleTest> {
@@ -33,9 +28,9 @@ impl RuleTest {
         let (mut state, mut answers) = (kv::Memory::default(), Answers::default());
         for entry in report.map(node, "a test")? {
             let value = &entry.node;
-            match entry.key.as_str() {
+            match report.key(entry, "a test", keys::TEST) {
                 // As good as not there, which is told below.
-                key if TEST_KEYS.contains(&key) && is_null(value) => {}
+                _ if is_null(value) => {}
                 "name" => name = report.text(value, "a test's `name`"),
                 "event" => document = read_event(value, report),
                 "state" => state = read_state(value, report),
@@ -47,11 +42,12 @@ impl RuleTest {
                     let items = report.list(value, "`expect`").iter();
                     expect = Some(items.filter_map(|item| read_expected(item, report)).collect());
                 }
-                _ => report.unknown_key(entry, "a test", TEST_KEYS),
+                _ => {}
             }
         }
-        for key in NEEDED.iter().filter(|key| node.get(key).is_none_or(is_null)) {
-            let help = (*key == "expect").then_some("write `expect: []` if nothing is to go out");
+        let needed = keys::TEST.iter().filter(|key| key.required).map(|key| key.name);
+        for key in needed.filter(|key| node.get(key).is_none_or(is_null)) {
+            let help = (key == "expect").then_some("write `expect: []` if nothing is to go out");
             report.error_with(node.span, format!("a test has no `{key}`"), help);
         }
         let name = name?.to_owned();
@@ -75,7 +71,7 @@ fn is_null(node: &Node) -> bool {
 fn read_event(node: &Node, report: &mut Report<'_>) -> Option<Object> {
     for entry in report.map(node, "a test's `event`")? {
         if !FIELDS.contains(&entry.key.as_str()) {
-            report.unknown_key(entry, "an event", FIELDS);
+            report.unknown_key(entry, "an event", FIELDS.iter().copied());
         }
     }
     let Json::Object(mut document) = node.to_json() else { return None };
@@ -119,7 +115,7 @@ fn read_answer(node: &Node, report: &mut Report<'_>) -> Option<Canned> {
     let mut canned = Canned::ok();
     for entry in report.map(node, "an item of `fetch`")? {
         let value = &entry.node;
-        match entry.key.as_str() {
+        match report.key(entry, "an item of `fetch`", keys::ANSWER) {
             "url" => url = report.text(value, "`url`"),
             "method" => method = report.text(value, "`method`").map(str::to_owned),
             "status" => canned.status = read_status(value, report)?,
@@ -134,7 +130,7 @@ fn read_answer(node: &Node, report: &mut Report<'_>) -> Option<Canned> {
             }
             "json" => canned.body = value.to_json().to_string().into(),
             "body" => canned.body = report.text(value, "`body`")?.to_owned().into(),
-            _ => report.unknown_key(entry, "an item of `fetch`", ANSWER_KEYS),
+            _ => {}
         }
     }
     if url.is_none() {
@@ -156,7 +152,7 @@ fn read_expected(node: &Node, report: &mut Report<'_>) -> Option<Expected> {
     let (mut rule, mut action, mut effect, mut params) = (None, None, None, Json::object::<String>([]));
     for entry in report.map(node, "an item of `expect`")? {
         let value = &entry.node;
-        match entry.key.as_str() {
+        match report.key(entry, "an item of `expect`", keys::EXPECT) {
             "rule" => rule = report.text(value, "`rule`"),
             "action" => action = report.text(value, "`action`"),
             "effect" => effect = report.text(value, "`effect`"),
@@ -164,10 +160,11 @@ fn read_expected(node: &Node, report: &mut Report<'_>) -> Option<Expected> {
                 report.entries(value, "`params`");
                 params = value.to_json();
             }
-            _ => report.unknown_key(entry, "an item of `expect`", EXPECT_KEYS),
+            _ => {}
         }
     }
-    for key in ["rule", "action"].iter().filter(|key| node.get(key).is_none()) {
+    for key in keys::EXPECT.iter().filter(|key| key.required && node.get(key.name).is_none()) {
+        let key = key.name;
         report.error(node.span, format!("an item of `expect` has no `{key}`"));
     }
     let going =

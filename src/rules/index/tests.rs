@@ -72,7 +72,7 @@ impl Tape<'_> {
     }
 
     fn test(&mut self, depth: usize) -> Test {
-        match self.below(if depth < 2 { 14 } else { 11 }) {
+        match self.below(if depth < 2 { 16 } else { 13 }) {
             0..=3 => Test::Exact(self.scalar()),
             4 => Test::Prefix(self.texts()),
             5 => Test::Suffix(self.texts()),
@@ -84,8 +84,10 @@ impl Tape<'_> {
             }),
             9 => Test::AnythingBut(AnythingBut::Values(self.some(2, Self::scalar).into_iter().collect())),
             10 => Test::Exists(self.once_in(2)),
-            11 => Test::Quantified(Quantified::Not(self.alternatives(depth + 1))),
-            12 => Test::Quantified(Quantified::Every(self.alternatives(depth + 1))),
+            11 => Test::Among(self.some(4, Self::scalar).into_iter().collect()),
+            12 => Test::AnythingBut(AnythingBut::Test(Box::new(Test::Prefix(self.texts())))),
+            13 => Test::Quantified(Quantified::Not(self.alternatives(depth + 1))),
+            14 => Test::Quantified(Quantified::Every(self.alternatives(depth + 1))),
             _ => Test::Quantified(Quantified::None(self.alternatives(depth + 1))),
         }
     }

@@ -5,6 +5,7 @@ mod many;
 mod problems;
 mod routing;
 mod running;
+mod schema;
 mod shipped;
 mod switches;
 mod workload;

@@ -153,6 +153,43 @@ fn a_rule_that_an_earlier_one_hides_is_an_error() {
 }
 
 #[test]
+fn a_rule_that_its_files_match_excludes_is_told() {
+    let told = |of_file: &str, rule: &str| {
+        let text = format!("match: {of_file}\nrules: [{{name: a, {rule}, actions: [{{log: {{}}}}]}}]\n");
+        problems(&[("a.yaml", &text)]).join("\n")
+    };
+    let error = "error: no event reaches the rule `a`: its file's `match` wants something else of `source`";
+    assert!(
+        told("{source: github}", "match: {source: browser-use}")
+            .starts_with(&format!("a.yaml:2:16: {error}"))
+    );
+    assert!(told("{source: github}", "match: {source: hookyard}").contains(error));
+    let list = "warning: the rule `a` and its file's `match` want different things of `payload.kind`";
+    assert!(told("{payload: {kind: a}}", "match: {payload: {kind: b}}").contains(list));
+    assert_eq!(told("{source: github}", "match: {source: browser-use}, enabled: false"), "");
+    assert_eq!(told("{source: github}", "match: {status: a}"), "");
+}
+
+#[test]
+fn what_a_pattern_cannot_find_in_an_event_is_told() {
+    let told = |pattern: &str| {
+        problems(&[("a.yaml", &format!("rules: [{{name: a, match: {pattern}, actions: [{{log: {{}}}}]}}]"))])
+    };
+    for (pattern, expected) in [
+        ("{metadata: {team: '${TEAM}'}}", "warning: a pattern has no references: `${TEAM}` is meant"),
+        ("{metadata: {team: [{prefix: '{{ vars.team }}'}]}}", "warning: a pattern has no templates"),
+        ("{headers: {authorization: [{exists: true}]}}", "kept without the header `authorization`"),
+        ("{$or: [{status: a}, {$not: {headers: {cookie: a}}}]}", "kept without the header `cookie`"),
+    ] {
+        let lines = told(pattern);
+        assert!(lines.len() == 1 && lines[0].contains(expected), "{pattern}: {lines:?}");
+    }
+    for pattern in ["{status: ['$5', '{{', '${', 'a$$b']}", "{payload: {headers: {cookie: a}}}"] {
+        assert_eq!(told(pattern), [""; 0], "{pattern}");
+    }
+}
+
+#[test]
 fn times_have_a_unit_and_waits_make_sense() {
     let rule =
         |options: &str| format!("rules: [{{name: a, match: any, actions: [{{log: {{}}, {options}}}]}}]");

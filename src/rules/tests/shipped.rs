@@ -6,12 +6,12 @@ use crate::secret::Placeholders;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-fn shipped() -> Vec<PathBuf> {
+pub(super) fn shipped() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let examples = root.join("examples").read_dir().expect("the recipes are beside the sources");
     let mut dirs: Vec<_> = examples.map(|entry| entry.expect("it can be listed").path()).collect();
     dirs.sort();
-    assert_eq!(dirs.len(), 6, "{dirs:?}");
+    assert_eq!(dirs.len(), 7, "{dirs:?}");
     dirs.push(root.join("rules"));
     dirs
 }
