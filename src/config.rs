@@ -7,7 +7,7 @@ mod locate;
 mod references;
 mod units;
 
-use crate::action::Egress;
+use crate::action::{Egress, Programs};
 use crate::diagnostic::Diagnostic;
 use crate::json::{Json, Object};
 use crate::registry::{self, ConfigError};
@@ -47,6 +47,8 @@ pub struct Config {
     pub keep: Keep,
     pub sources: Arc<Sources>,
     pub egress: Egress,
+    /// The programs that rules may run.
+    pub exec: Programs,
     pub limits: Limits,
     /// For the references in rules; what this file uses is reserved.
     pub environment: Environment,
@@ -191,6 +193,7 @@ struct Raw {
     #[serde(rename = "sources")]
     _sources: BTreeMap<String, serde::de::IgnoredAny>,
     egress: Egress,
+    exec: Programs,
     limits: Limits,
 }
 
@@ -205,6 +208,7 @@ impl Default for Raw {
             keep: Keep::default(),
             _sources: BTreeMap::new(),
             egress: Egress::default(),
+            exec: Programs::default(),
             limits: Limits::default(),
         }
     }
@@ -264,6 +268,7 @@ impl Config {
             keep: raw.keep,
             sources: Arc::new(sources),
             egress: raw.egress,
+            exec: raw.exec,
             limits: raw.limits,
             referenced_files: resolved.files.iter().map(|file| below(file)).collect(),
             fingerprint: fingerprint(&resolved.value, &environment),

@@ -53,7 +53,8 @@ fn rows() -> Vec<Row> {
         Row { notes: operator.notes, ..row }
     });
     let actions = action::KINDS.iter().map(|kind| Row::of("action", kind));
-    verifiers.chain(operators).chain(actions).chain([Row::of("action", &script::KIND)]).collect()
+    let scripts = script::KINDS.iter().map(|kind| Row::of("action", kind));
+    verifiers.chain(operators).chain(actions).chain(scripts).collect()
 }
 
 /// The rows of a name: families may share one.
@@ -173,7 +174,9 @@ mod tests {
             );
             assert!(row.summary.ends_with('.'), "{}", row.name);
         }
-        assert!(rows.iter().any(|row| (row.family, row.name) == ("action", "script")));
+        for name in ["email", "script", "exec"] {
+            assert!(rows.iter().any(|row| (row.family, row.name) == ("action", name)), "{name}");
+        }
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn kind_entry<'a>(node: &Node, entries: &'a [Entry], report: &mut Report<'_>) ->
 }
 
 fn kind_names() -> impl Iterator<Item = &'static str> + Clone {
-    KINDS.iter().map(|kind| kind.name).filter(|name| *name != SCRIPT).chain([SCRIPT])
+    KINDS.iter().map(|kind| kind.name).chain(script::KINDS.iter().map(|kind| kind.name))
 }
 
 fn is_kind(name: &str) -> bool {
@@ -225,8 +225,9 @@ impl Compiler<'_> {
     }
 
     fn params(&self, kind: &str, value: &Json) -> Result<Params, Vec<ConfigError>> {
-        let row = KINDS.iter().find(|row| row.name == kind);
-        let schema = row.map_or(script::KIND.schema, |row| row.schema);
+        let actions = KINDS.iter().map(|row| (row.name, row.schema));
+        let mut rows = actions.chain(script::KINDS.iter().map(|row| (row.name, row.schema)));
+        let (_, schema) = rows.find(|(name, _)| *name == kind).expect("the kind was found in a table");
         Params::compile(value, schema, &self.vars)
     }
 

@@ -9,7 +9,7 @@ use super::matching::Walls;
 use super::report::Report;
 use super::{FileScope, Off, Rule, RuleSet, action, matching};
 use crate::pattern::Pattern;
-use crate::script::{Condition, Scripts};
+use crate::script::{self, Condition, Scripts};
 use crate::template::Vars;
 use crate::yaml::{self, Entry, Node};
 use std::collections::{BTreeSet, HashMap};
@@ -116,7 +116,8 @@ impl Compiler<'_> {
         of_file: &OfFile,
         shared: &mut SharedActions,
     ) -> Option<Rule> {
-        let uses_scripts = raw.actions.iter().any(|action| action.kind == super::SCRIPT);
+        let by_scripts = |kind: &str| script::KINDS.iter().any(|row| row.name == kind);
+        let uses_scripts = raw.actions.iter().any(|action| by_scripts(action.kind));
         let (retry, timeout) = (raw.retry.over(file.retry), raw.timeout.or(file.timeout));
         let report = &mut file.report;
         if raw.matching.is_none() && file.matching.is_none() && !raw.has_misspelt("match") {

@@ -27,7 +27,7 @@ use crate::action::{Action, Consent, Context, KINDS};
 use crate::delivery::Retry;
 use crate::pattern::Pattern;
 use crate::registry::ConfigError;
-use crate::script::{Condition, Scripts};
+use crate::script::{self, Condition, Scripts};
 use crate::secret::Resolve;
 use crate::template::{Params, Vars};
 use index::Index;
@@ -36,8 +36,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The action kind that is made by [`Scripts`] and not by a row of [`KINDS`].
-const SCRIPT: &str = crate::script::KIND.name;
+/// The action kind that runs a file among the rules.
+const SCRIPT: &str = script::KIND.name;
 
 /// All rules and scripts of one load. This *is* the router.
 pub struct RuleSet {
@@ -135,15 +135,15 @@ impl RuleSet {
     }
 }
 
-/// Makes an action of a kind, of the table or of the scripts.
+/// Makes an action of a kind, of the actions' table or of the scripts'.
 fn make(
     kind: &str,
     params: &Params,
     scripts: &Arc<Scripts>,
     context: &Context,
 ) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
-    if kind == SCRIPT {
-        return scripts.action(params);
+    if let Some(row) = script::KINDS.iter().find(|row| row.name == kind) {
+        return (row.build)(scripts, params);
     }
     match KINDS.iter().find(|row| row.name == kind) {
         Some(row) => (row.build)(params, context),

@@ -2,7 +2,7 @@
 
 use super::schema;
 use super::state::{self, End, Run};
-use super::{KIND, convert, fault, outcome};
+use super::{KINDS, ScriptKind, convert, fault, outcome};
 use crate::action::ActionKind;
 use crate::delivery::{Effect, MAX_HOPS, is_name};
 use crate::registry::ConfigError;
@@ -15,13 +15,18 @@ type Fallible<T> = Result<T, Box<EvalAltResult>>;
 /// A name is part of the delivery's id, which is sent as a header.
 const MAX_NAME_BYTES: usize = 64;
 
-/// Registers every kind of the table, and `script`, under its own name.
+/// Registers every kind of the table, and those of the scripts, under its own name.
 pub(super) fn register(engine: &mut Engine, kinds: &'static [ActionKind]) {
-    for name in kinds.iter().map(|kind| kind.name).chain([KIND.name]) {
+    for name in names(kinds) {
         engine.register_fn(name, move |context: NativeCallContext, argument: Dynamic| {
             call(name, &context, argument)
         });
     }
+}
+
+/// What an effect can be: the kinds of the table, and those of the scripts.
+pub(super) fn names(kinds: &'static [ActionKind]) -> impl Iterator<Item = &'static str> + Clone {
+    kinds.iter().map(|kind| kind.name).chain(KINDS.iter().map(|kind| kind.name))
 }
 
 fn call(kind: &'static str, context: &NativeCallContext, argument: Dynamic) -> Fallible<()> {
@@ -43,7 +48,7 @@ fn call(kind: &'static str, context: &NativeCallContext, argument: Dynamic) -> F
 }
 
 /// Why an effect is not taken.
-enum Refusal {
+pub(super) enum Refusal {
     /// The script's error, which it may catch.
     Mistake(String),
     /// Ends the run.
@@ -59,7 +64,8 @@ impl From<Box<EvalAltResult>> for Refusal {
     }
 }
 
-fn add(run: &mut Run, kind: &'static str, mut map: Map) -> Result<(), Refusal> {
+/// Adds an effect to a run, checked.
+pub(super) fn add(run: &mut Run, kind: &'static str, mut map: Map) -> Result<(), Refusal> {
     check_room(run)?;
     let after = take_after(&mut map)?;
     let given = map.remove("name");
@@ -85,7 +91,7 @@ fn check_room(run: &Run) -> Result<(), Refusal> {
         )));
     }
     if run.id.effects.len() >= MAX_HOPS {
-        return Err(Refusal::Limit(format!("scripts call scripts {MAX_HOPS} times over, and no further")));
+        return Err(Refusal::Limit(format!("effects have effects {MAX_HOPS} times over, and no further")));
     }
     Ok(())
 }
@@ -129,9 +135,10 @@ fn leave_out_units(map: &mut Map) {
 }
 
 fn check(run: &Run, kind: &str, params: &Params) -> Result<(), Vec<ConfigError>> {
-    if kind == KIND.name {
-        schema::check(params, KIND.schema)?;
-        return run.scripts.entry(params).map(drop);
+    if let Some(row) = KINDS.iter().find(|row| row.name == kind) {
+        let ScriptKind { schema, build, .. } = row;
+        schema::check(params, schema)?;
+        return build(&run.scripts, params).map(drop);
     }
     let row = run.scripts.kinds.iter().find(|row| row.name == kind);
     let row = row.expect("functions are registered for the rows of this table");

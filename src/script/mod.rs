@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `library` | all files: parsed, checked (`check`), folded, evaluated once into modules |
 //! | `engine` | the engines and every limit; `state`, `sizes`: what a run has spent and collected |
-//! | `run` | a run as a transaction, on a thread of `pool`; `condition`: `when` |
+//! | `run` | a run as a transaction, on a thread of `pool`; `condition`: `when`; `exec`: a program |
 //! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `text`, `compare` | the host functions |
 //! | `convert` | JSON ⇄ Rhai values; `explain`, `absent`, `source`: errors as sentences with a place |
 
@@ -15,6 +15,7 @@ mod condition;
 mod convert;
 mod effects;
 mod engine;
+mod exec;
 mod explain;
 mod library;
 mod number;
@@ -31,7 +32,7 @@ mod state;
 mod tests;
 mod text;
 
-use crate::action::{Action, ActionKind, Context, KINDS};
+use crate::action::{self, Action, ActionKind, Context};
 use crate::diagnostic::Diagnostic;
 use crate::registry::{ConfigError, Kind, Param, ParamType};
 use crate::template::{Params, Vars};
@@ -43,8 +44,17 @@ use std::time::Duration;
 
 pub use condition::{Condition, ConditionError};
 
-/// The row of the `script` action. Its `build` is [`Scripts::action`], which needs the scripts.
-pub const KIND: Kind<()> = Kind {
+/// Makes an action from its parameters; checks all of them that is literal.
+pub type Build = fn(&Arc<Scripts>, &Params) -> Result<Arc<dyn Action>, Vec<ConfigError>>;
+
+/// A row: an action whose effects are checked by the scripts.
+pub type ScriptKind = Kind<Build>;
+
+/// The kinds that are built by [`Scripts`], beside those of [`action::KINDS`].
+pub const KINDS: &[ScriptKind] = &[KIND, exec::KIND];
+
+/// The row of the `script` action.
+pub const KIND: ScriptKind = Kind {
     name: "script",
     summary: "Runs `on_event` of a Rhai script; the actions it calls are committed with its outcome.",
     example: "script: {file: react.rhai, params: {limit: 5}}",
@@ -62,7 +72,7 @@ pub const KIND: Kind<()> = Kind {
             summary: "What `on_event` gets as `params`.",
         },
     ],
-    build: (),
+    build: Scripts::action,
 };
 
 /// Calls a script's handler: with the event alone, and with its parameters.
@@ -110,7 +120,7 @@ impl Scripts {
         limits: Limits,
         context: &Context,
     ) -> (Arc<Self>, Vec<Diagnostic>) {
-        Self::compile_with(KINDS, files, vars.params(), limits, context)
+        Self::compile_with(action::KINDS, files, vars.params(), limits, context)
     }
 
     /// [`Scripts::compile`] with another table of kinds, and `vars` as its tree.

@@ -118,7 +118,8 @@ fn explain_run(error: EvalAltResult, run: &Run, event: &Event) -> Explained {
     explained
 }
 
-fn receipt(run: Run, note: Option<&str>) -> Receipt {
+/// What a run leaves behind that is kept.
+pub(super) fn receipt(run: Run, note: Option<&str>) -> Receipt {
     let count = match run.effects.len() {
         0 => "no effects".to_owned(),
         1 => "1 effect".to_owned(),
