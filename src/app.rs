@@ -95,7 +95,9 @@ impl App {
         journal.limit_size(config.keep.size_bytes);
         // One file store over all generations: appends to one file are synced together.
         let files = Context::new(config.egress.clone(), config.files.clone());
-        let context = move |config: &Config| files.with_egress(config.egress.clone());
+        let context = move |config: &Config| {
+            files.with_egress(config.egress.clone()).with_programs(config.exec.clone())
+        };
         let (reloader, current) = Reloader::start(location, config, journal.clone(), context).await;
         let (reload, reloads) = mpsc::channel(8);
         Ok(Self { current, journal, reloader, reloads, reload, metrics })

@@ -7,7 +7,7 @@ mod locate;
 mod references;
 mod units;
 
-use crate::action::Egress;
+use crate::action::{Egress, Programs};
 use crate::diagnostic::Diagnostic;
 use crate::json::{Json, Object};
 use crate::kv;
@@ -48,6 +48,8 @@ pub struct Config {
     pub keep: Keep,
     pub sources: Arc<Sources>,
     pub egress: Egress,
+    /// The programs that rules may run.
+    pub exec: Programs,
     pub limits: Limits,
     /// For the references in rules; what this file uses is reserved.
     pub environment: Environment,
@@ -222,6 +224,7 @@ struct Raw {
     #[serde(rename = "sources")]
     _sources: BTreeMap<String, serde::de::IgnoredAny>,
     egress: Egress,
+    exec: Programs,
     limits: Limits,
 }
 
@@ -236,6 +239,7 @@ impl Default for Raw {
             keep: Keep::default(),
             _sources: BTreeMap::new(),
             egress: Egress::default(),
+            exec: Programs::default(),
             limits: Limits::default(),
         }
     }
@@ -295,6 +299,7 @@ impl Config {
             keep: raw.keep,
             sources: Arc::new(sources),
             egress: raw.egress,
+            exec: raw.exec,
             limits: raw.limits,
             referenced_files: resolved.files.iter().map(|file| below(file)).collect(),
             fingerprint: fingerprint(&resolved.value, &environment),

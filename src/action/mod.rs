@@ -9,6 +9,7 @@ mod file;
 pub(crate) mod http;
 mod log;
 mod params;
+mod programs;
 mod slack;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use answers::{Answers, Canned};
 pub use client::Client;
 pub use egress::Egress;
 pub(crate) use log::one_line;
+pub use programs::Programs;
 
 use file::Files;
 
@@ -93,18 +95,21 @@ pub enum ActionError {
     Blocked(String),
 }
 
-/// What the kinds share: the guarded client, the file root. Cheap to clone.
+/// What the kinds share: the guarded client, the file root, the programs that may be run. Cheap to
+/// clone.
 #[derive(Clone)]
 pub struct Context {
     client: Client,
     files: Files,
+    programs: Programs,
 }
 
 impl Context {
     /// Touches neither network nor disk, so that it serves dry runs too. `files` is the directory
     /// that the `file` action may write in; it is made when first written to.
     pub fn new(egress: impl Borrow<Egress>, files: impl Into<PathBuf>) -> Self {
-        Self { client: Client::new(egress.borrow().clone()), files: Files::new(files.into()) }
+        let (client, files) = (Client::new(egress.borrow().clone()), Files::new(files.into()));
+        Self { client, files, programs: Programs::default() }
     }
 
     /// The client that every request goes out by.
@@ -116,7 +121,17 @@ impl Context {
     /// file go on sharing its queue.
     #[must_use]
     pub fn with_egress(&self, egress: impl Borrow<Egress>) -> Self {
-        Self { client: Client::new(egress.borrow().clone()), files: self.files.clone() }
+        Self { client: Client::new(egress.borrow().clone()), ..self.clone() }
+    }
+
+    /// The same, with the programs that may be run.
+    #[must_use]
+    pub fn with_programs(self, programs: Programs) -> Self {
+        Self { programs, ..self }
+    }
+
+    pub(crate) fn programs(&self) -> &Programs {
+        &self.programs
     }
 }
 
@@ -126,5 +141,6 @@ pub type Build = fn(&Params, &Context) -> Result<Arc<dyn Action>, Vec<ConfigErro
 /// A row: an action that YAML can name and scripts can call.
 pub type ActionKind = Kind<Build>;
 
-/// The built-in actions. `script` has its row in `crate::script`.
+/// The built-in actions. `script` and `exec`, whose effects are checked there, have their rows in
+/// `crate::script`.
 pub const KINDS: &[ActionKind] = &[http::KIND, slack::KIND, email::KIND, file::KIND, log::KIND, emit::KIND];

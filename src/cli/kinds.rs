@@ -66,7 +66,8 @@ fn rows(user: &[UserKind]) -> Vec<Row<'_>> {
         Row { notes: operator.notes, ..row }
     });
     let actions = action::KINDS.iter().map(|kind| Row::of("action", kind));
-    let actions = actions.chain([Row::of("action", &script::KIND)]).chain(user.iter().map(Row::of_user));
+    let scripts = script::KINDS.iter().map(|kind| Row::of("action", kind));
+    let actions = actions.chain(scripts).chain(user.iter().map(Row::of_user));
     verifiers.chain(operators).chain(actions).collect()
 }
 
@@ -210,7 +211,9 @@ mod tests {
             );
             assert!(row.summary.ends_with('.'), "{}", row.name);
         }
-        assert!(rows.iter().any(|row| (row.family, row.name) == ("action", "script")));
+        for name in ["email", "script", "exec"] {
+            assert!(rows.iter().any(|row| (row.family, row.name) == ("action", name)), "{name}");
+        }
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub(super) fn show(diagnostics: &[Diagnostic]) {
 /// are placeholders unless the real environment is wanted.
 pub(super) fn dry_settings(config: &Config, real_environment: bool) -> Settings {
     let context = Context::new(config.egress.clone(), config.files.clone());
+    let context = context.with_programs(config.exec.clone());
     let mut settings = reload::settings(config, context);
     settings.assume_required = true;
     if !real_environment {

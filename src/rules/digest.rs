@@ -1,6 +1,7 @@
 //! What a rule is made of, as one number: it changes exactly when the rule may behave differently.
 
 use super::file::{RawFile, RawRule};
+use crate::action::Programs;
 use crate::script::Limits;
 use crate::yaml::Node;
 use sha2::{Digest, Sha256};
@@ -14,9 +15,15 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Scripts count together, with the limits they run under: they import each other.
-    pub fn new(vars: &str, scripts: &BTreeMap<String, Arc<str>>, limits: Limits) -> Self {
-        let limits = format!("{limits:?}");
+    /// Scripts count together, with the limits they run under: they import each other. So do the
+    /// programs that may be run.
+    pub fn new(
+        vars: &str,
+        scripts: &BTreeMap<String, Arc<str>>,
+        limits: Limits,
+        programs: &Programs,
+    ) -> Self {
+        let limits = format!("{limits:?} {programs:?}");
         let texts = scripts.iter().flat_map(|(path, text)| [path.as_str(), text]);
         Self { vars: digest([vars]), scripts: digest(texts.chain([limits.as_str()])) }
     }

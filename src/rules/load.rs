@@ -63,7 +63,7 @@ pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
         vars_whole,
         scripts,
         broken_scripts,
-        shared: Shared::new(&merged.to_string(), &script_files, settings.limits),
+        shared: Shared::new(&merged.to_string(), &script_files, settings.limits, settings.context.programs()),
     };
     let rules = compiler.rule_set(&mut files);
     diagnostics.extend(files.into_iter().flat_map(|file| file.report.into_diagnostics()));

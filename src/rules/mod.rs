@@ -31,7 +31,7 @@ use crate::action::{Action, Consent};
 use crate::delivery::Retry;
 use crate::pattern::Pattern;
 use crate::registry::ConfigError;
-use crate::script::{Condition, Scripts};
+use crate::script::{self, Condition, Scripts};
 use crate::secret::Resolve;
 use crate::template::{Params, Vars};
 use index::Index;
@@ -40,8 +40,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The action kind that is made by [`Scripts`] and not by a row of [`KINDS`].
-const SCRIPT: &str = crate::script::KIND.name;
+/// The action kind that runs a file among the rules.
+const SCRIPT: &str = script::KIND.name;
 
 /// All rules and scripts of one load. This *is* the router.
 pub struct RuleSet {

@@ -1,13 +1,14 @@
 //! The action kinds as functions: each call is an effect, checked at once and committed later.
 
 use super::schema;
-use super::state::{self, End, Run};
-use super::{convert, fault, outcome};
-use crate::delivery::{Effect, is_name};
-use crate::event::MAX_HOPS;
+use super::state::{self, End};
+use super::{Scripts, convert, fault, outcome};
+use crate::delivery::{DeliveryId, Effect, is_name};
+use crate::event::{Event, MAX_HOPS};
 use crate::registry::ConfigError;
 use crate::template::Params;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, NativeCallContext};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ fn call(kind: &str, context: &NativeCallContext, argument: Dynamic) -> Fallible<
     let Some(map) = argument.flatten().try_cast::<Map>() else {
         return Err(fault(format!("`{kind}` takes a map of its parameters: {kind}(#{{…}})")));
     };
-    let added = state::with_run(|run| add(run, kind, map));
+    let added = state::with_run(|run| run.asked.add(kind, map));
     let added = added.unwrap_or_else(|| {
         Err(Refusal::Mistake(format!("`{kind}` can only be called while an event is handled, in `on_event`")))
     });
@@ -43,7 +44,7 @@ fn call(kind: &str, context: &NativeCallContext, argument: Dynamic) -> Fallible<
 }
 
 /// Why an effect is not taken.
-enum Refusal {
+pub(super) enum Refusal {
     /// The script's error, which it may catch.
     Mistake(String),
     /// Ends the run.
@@ -59,35 +60,89 @@ impl From<Box<EvalAltResult>> for Refusal {
     }
 }
 
-fn add(run: &mut Run, kind: &str, mut map: Map) -> Result<(), Refusal> {
-    check_room(run)?;
-    let after = take_after(&mut map)?;
-    let given = map.remove("name");
-    let name = name(run, kind, given)?;
-    leave_out_units(&mut map);
-    let params = convert::to_params(&Dynamic::from_map(map), kind)
-        .map_err(|error| Refusal::Mistake(error.to_string()))?;
-    check(run, kind, &params).map_err(|errors| Refusal::Mistake(explain(kind, &errors)))?;
-    run.bytes = run.bytes.saturating_add(convert::shown(&params).to_string().len());
-    let size = run.scripts.limits.size;
-    if run.bytes > size {
-        return Err(Refusal::Limit(format!("the effects take more than limits.script.size ({size} bytes)")));
-    }
-    run.effects.push(Effect { name, kind: kind.to_owned(), after, params });
-    Ok(())
+/// The effects that were asked for so far, on behalf of a delivery.
+pub(super) struct Asked {
+    pub scripts: Arc<Scripts>,
+    pub id: DeliveryId,
+    /// How many times over the event is derived.
+    pub hops: usize,
+    pub effects: Vec<Effect>,
+    /// Bytes of all effects' parameters together.
+    bytes: usize,
+    /// How many effects of each kind.
+    counts: BTreeMap<String, usize>,
 }
 
-fn check_room(run: &Run) -> Result<(), Refusal> {
-    let most = run.scripts.limits.effects;
-    if run.effects.len() >= most {
-        return Err(Refusal::Limit(format!(
-            "the script asks for more effects than limits.script.effects ({most})"
-        )));
+impl Asked {
+    pub(super) fn nothing(scripts: Arc<Scripts>, id: DeliveryId, event: &Event) -> Self {
+        Self { scripts, id, hops: event.hops(), effects: Vec::new(), bytes: 0, counts: BTreeMap::new() }
     }
-    if run.event.hops() + run.id.effects.len() >= MAX_HOPS {
-        return Err(Refusal::Limit(format!("scripts call scripts {MAX_HOPS} times over, and no further")));
+
+    /// Adds an effect, checked.
+    pub(super) fn add(&mut self, kind: &str, mut map: Map) -> Result<(), Refusal> {
+        self.check_room()?;
+        let after = take_after(&mut map)?;
+        let given = map.remove("name");
+        let name = self.name(kind, given)?;
+        leave_out_units(&mut map);
+        let params = convert::to_params(&Dynamic::from_map(map), kind)
+            .map_err(|error| Refusal::Mistake(error.to_string()))?;
+        self.check(kind, &params).map_err(|errors| Refusal::Mistake(explain(kind, &errors)))?;
+        self.bytes = self.bytes.saturating_add(convert::shown(&params).to_string().len());
+        let size = self.scripts.limits.size;
+        if self.bytes > size {
+            return Err(Refusal::Limit(format!(
+                "the effects take more than limits.script.size ({size} bytes)"
+            )));
+        }
+        self.effects.push(Effect { name, kind: kind.to_owned(), after, params });
+        Ok(())
     }
-    Ok(())
+
+    fn check_room(&self) -> Result<(), Refusal> {
+        let most = self.scripts.limits.effects;
+        if self.effects.len() >= most {
+            return Err(Refusal::Limit(format!(
+                "the script asks for more effects than limits.script.effects ({most})"
+            )));
+        }
+        if self.hops + self.id.effects.len() >= MAX_HOPS {
+            return Err(Refusal::Limit(format!(
+                "effects have effects {MAX_HOPS} times over, and no further"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The effect's name: the one given, else the kind and how many of it there are with this one.
+    fn name(&mut self, kind: &str, given: Option<Dynamic>) -> Result<String, Refusal> {
+        let count = self.counts.entry(kind.to_owned()).or_default();
+        *count += 1;
+        let name = match given.filter(|name| !name.is_unit()) {
+            None => format!("{kind}-{count}"),
+            Some(given) => given
+                .read_lock::<ImmutableString>()
+                .map_or_else(|| given.to_string(), |text| text.to_string()),
+        };
+        if !is_name(&name) || name.len() > MAX_NAME_BYTES {
+            let shown: String = name.chars().take(MAX_NAME_BYTES).collect();
+            return Err(Refusal::Mistake(format!(
+                "{shown:?} cannot name an effect: a name is at most {MAX_NAME_BYTES} lower-case letters, digits, \
+                 `_` and `-`"
+            )));
+        }
+        if self.effects.iter().any(|effect| effect.name == name) {
+            return Err(Refusal::Mistake(format!("this run already has an effect named `{name}`")));
+        }
+        Ok(name)
+    }
+
+    fn check(&self, kind: &str, params: &Params) -> Result<(), Vec<ConfigError>> {
+        let schema =
+            self.scripts.schema(kind).expect("functions are registered for the kinds that there are");
+        schema::check(params, &schema)?;
+        self.scripts.action(kind, params).map(drop)
+    }
 }
 
 fn take_after(map: &mut Map) -> Fallible<Duration> {
@@ -97,41 +152,12 @@ fn take_after(map: &mut Map) -> Fallible<Duration> {
     }
 }
 
-/// The effect's name: the one given, else the kind and how many of it there are with this one.
-fn name(run: &mut Run, kind: &str, given: Option<Dynamic>) -> Result<String, Refusal> {
-    let count = run.counts.entry(kind.to_owned()).or_default();
-    *count += 1;
-    let name = match given.filter(|name| !name.is_unit()) {
-        None => format!("{kind}-{count}"),
-        Some(given) => {
-            given.read_lock::<ImmutableString>().map_or_else(|| given.to_string(), |text| text.to_string())
-        }
-    };
-    if !is_name(&name) || name.len() > MAX_NAME_BYTES {
-        let shown: String = name.chars().take(MAX_NAME_BYTES).collect();
-        return Err(Refusal::Mistake(format!(
-            "{shown:?} cannot name an effect: a name is at most {MAX_NAME_BYTES} lower-case letters, digits, \
-             `_` and `-`"
-        )));
-    }
-    if run.effects.iter().any(|effect| effect.name == name) {
-        return Err(Refusal::Mistake(format!("this run already has an effect named `{name}`")));
-    }
-    Ok(name)
-}
-
 /// `()` is how an absent optional value reads, so it is no parameter; nor a direct field of `json`.
 fn leave_out_units(map: &mut Map) {
     map.retain(|_, value| !value.is_unit());
     if let Some(mut json) = map.get_mut("json").and_then(|json| json.write_lock::<Map>()) {
         json.retain(|_, value| !value.is_unit());
     }
-}
-
-fn check(run: &Run, kind: &str, params: &Params) -> Result<(), Vec<ConfigError>> {
-    let schema = run.scripts.schema(kind).expect("functions are registered for the kinds that there are");
-    schema::check(params, &schema)?;
-    run.scripts.action(kind, params).map(drop)
 }
 
 pub(super) fn explain(kind: &str, errors: &[ConfigError]) -> String {

@@ -103,7 +103,7 @@ fn refuse_sleep() -> Result<(), Box<EvalAltResult>> {
 
 /// Writes what a script prints into the log, as one line whatever is in it.
 fn print(text: &str, file: Option<&str>, position: Position) {
-    let event = state::with_run(|run| run.id.event.to_string()).unwrap_or_default();
+    let event = state::with_run(|run| run.asked.id.event.to_string()).unwrap_or_default();
     let own = state::with_run(|run| run.file.clone()).unwrap_or_default();
     let file = file.map_or(own, str::to_owned);
     let line = position.line();

@@ -3,6 +3,7 @@
 //! Its time counts against the attempt, not against the script's: the clock of the run stands
 //! still meanwhile, and so does its claim to a core.
 
+use super::effects::Asked;
 use super::state::{self, End};
 use super::{convert, effects, fault, outcome, pool, schema};
 use crate::action::client::Answer;
@@ -67,7 +68,8 @@ fn ask(params: &Params, timeout: Duration) -> Option<Result<Answer, FetchError>>
     let Some(prepared) = state::with_run(|run| {
         run.fetches += 1;
         let world = run.world.clone();
-        (world, run.scripts.clone(), run.event.clone(), format!("{}/fetch-{}", run.id, run.fetches))
+        let Asked { scripts, id, .. } = &run.asked;
+        (world, scripts.clone(), run.event.clone(), format!("{id}/fetch-{}", run.fetches))
     }) else {
         return outside();
     };

@@ -129,7 +129,7 @@ fn call<T>(
 
 impl Session<'_> {
     fn limits(&self) -> Limits {
-        self.run.scripts.limits.kv
+        self.run.asked.scripts.limits.kv
     }
 
     /// Asks the store and waits, on this thread.

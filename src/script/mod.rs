@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `library` | all files: parsed, checked (`check`), folded, evaluated once into modules |
 //! | `engine` | the engines and every limit; `state`, `sizes`: what a run has spent and collected |
-//! | `run` | a run as a transaction, on a thread of `pool`; `condition`: `when` |
+//! | `run` | a run as a transaction, on a thread of `pool`; `condition`: `when`; `exec`: a program |
 //! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `text`, `compare` | the host functions |
 //! | `convert` | JSON ⇄ Rhai values; `explain`, `absent`, `source`: errors as sentences with a place |
 
@@ -15,6 +15,7 @@ mod condition;
 mod convert;
 mod effects;
 mod engine;
+mod exec;
 mod explain;
 mod fetch;
 mod kinds;
@@ -34,7 +35,7 @@ mod state;
 mod tests;
 mod text;
 
-use crate::action::{Action, ActionKind, Context, KINDS};
+use crate::action::{self, Action, ActionKind, Context};
 use crate::diagnostic::Diagnostic;
 use crate::kv as kv_limits;
 use crate::registry::{ConfigError, Kind, Param, ParamType};
@@ -51,8 +52,17 @@ pub use kinds::{UserKind, may_define};
 pub use run::Call;
 pub use state::World;
 
-/// The row of the `script` action. Its `build` is [`Scripts::action`], which needs the scripts.
-pub const KIND: Kind<()> = Kind {
+/// Makes an action from its parameters; checks all of them that is literal.
+pub type Build = fn(&Arc<Scripts>, &Params) -> Result<Arc<dyn Action>, Vec<ConfigError>>;
+
+/// A row: an action whose effects are checked by the scripts.
+pub type ScriptKind = Kind<Build>;
+
+/// The kinds that are built by [`Scripts`], beside those of [`action::KINDS`].
+pub const KINDS: &[ScriptKind] = &[KIND, exec::KIND];
+
+/// The row of the `script` action.
+pub const KIND: ScriptKind = Kind {
     name: "script",
     summary: "Runs `on_event` of a Rhai script; the actions it calls are committed with its outcome.",
     example: "script: {file: react.rhai, params: {limit: 5}}",
@@ -70,7 +80,7 @@ pub const KIND: Kind<()> = Kind {
             summary: "What `on_event` gets as `params`.",
         },
     ],
-    build: (),
+    build: |scripts, params| scripts.script(params),
 };
 
 /// Calls a script's handler: with the event alone, and with its parameters.
@@ -131,7 +141,7 @@ impl Scripts {
         limits: Limits,
         context: &Context,
     ) -> (Arc<Self>, Vec<Diagnostic>) {
-        Self::compile_with(KINDS, files, vars, resolver, limits, context)
+        Self::compile_with(action::KINDS, files, vars, resolver, limits, context)
     }
 
     /// [`Scripts::compile`] with another table of kinds.
@@ -147,7 +157,7 @@ impl Scripts {
         let modules = library::Resolver::default();
         let mut engine = engine::script(&limits, shown.clone(), modules.clone());
         let drivers = DRIVERS.map(|text| engine.compile(text).expect("the drivers are valid Rhai"));
-        let built_in = kinds.iter().map(|kind| kind.name).chain([KIND.name]);
+        let built_in = built_in(kinds);
         let compiled = pool::wait(|| library::compile(files, built_in, &mut engine, &modules, &limits));
         let library::Compiled { scripts: library, kinds: user, problems } = compiled;
         let condition_engine = Arc::new(engine::condition(&condition::LIMITS, shown));
@@ -169,8 +179,7 @@ impl Scripts {
 
     /// The names of all action kinds: built in, `script`, and those of the files.
     pub fn kind_names(&self) -> impl Iterator<Item = &str> + Clone {
-        let built_in = self.kinds.iter().map(|kind| kind.name).chain([KIND.name]);
-        built_in.chain(self.user.keys().map(String::as_str))
+        built_in(self.kinds).chain(self.user.keys().map(String::as_str))
     }
 
     /// The action kinds among the files.
@@ -188,18 +197,16 @@ impl Scripts {
         if let Some(kind) = self.user.get(kind) {
             return Some(kind.schema());
         }
-        if kind == KIND.name {
-            return Some(KIND.schema.to_vec());
+        if let Some(row) = KINDS.iter().find(|row| row.name == kind) {
+            return Some(row.schema.to_vec());
         }
         self.kinds.iter().find(|row| row.name == kind).map(|row| row.schema.to_vec())
     }
 
-    /// Makes an action of a kind. `params` is the compiled structure; that of `script` is
-    /// `react.rhai`, or `{file: react.rhai, params: {…}}`.
+    /// Makes an action of a kind. `params` is the compiled structure.
     ///
     /// # Errors
-    /// What its `build` refuses; no such kind; a script that is not there, with a suggestion, or
-    /// that has no `on_event`.
+    /// What its `build` refuses; no such kind.
     pub fn action(
         self: &Arc<Self>,
         kind: &str,
@@ -208,12 +215,22 @@ impl Scripts {
         if let Some(row) = self.kinds.iter().find(|row| row.name == kind) {
             return (row.build)(params, &self.context);
         }
-        let (file, optional) = match self.user.get(kind) {
-            Some(user) => (user.file.clone(), Some(user.optional().map(str::to_owned).collect())),
-            None if kind == KIND.name => (self.entry(params)?, None),
-            None => return Err(vec![ConfigError::at("", format!("there is no action `{kind}`"))]),
-        };
-        Ok(Arc::new(run::ScriptAction { scripts: Arc::clone(self), file, optional }))
+        if let Some(row) = KINDS.iter().find(|row| row.name == kind) {
+            return (row.build)(self, params);
+        }
+        let no_such = || vec![ConfigError::at("", format!("there is no action `{kind}`"))];
+        let user = self.user.get(kind).ok_or_else(no_such)?;
+        let optional = Some(user.optional().map(str::to_owned).collect());
+        Ok(Arc::new(run::ScriptAction { scripts: Arc::clone(self), file: user.file.clone(), optional }))
+    }
+
+    /// The `script` action: `react.rhai`, or `{file: react.rhai, params: {…}}`.
+    ///
+    /// # Errors
+    /// A file that is not there, with a suggestion, or that has no `on_event`.
+    fn script(self: &Arc<Self>, params: &Params) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
+        let file = self.entry(params)?;
+        Ok(Arc::new(run::ScriptAction { scripts: Arc::clone(self), file, optional: None }))
     }
 
     /// The path of the script that the parameters of a `script` action name.
@@ -232,6 +249,11 @@ impl Scripts {
             }]
         })
     }
+}
+
+/// The names of the kinds of a table, and of those that the scripts build.
+fn built_in<'a>(kinds: &'static [ActionKind]) -> impl Iterator<Item = &'a str> + Clone {
+    kinds.iter().map(|kind| kind.name).chain(KINDS.iter().map(|kind| kind.name))
 }
 
 /// A script's mistake, as a sentence. Rhai adds the place of the call.

@@ -1,19 +1,19 @@
 //! A run as a transaction: the `script` action hands an event to `on_event` and commits its effects.
 
 use super::absent::Site;
+use super::effects::Asked;
 use super::explain::Explained;
 use super::fetch::Failed;
 use super::kv::State;
 use super::state::{Active, End, Run, World};
 use super::{Scripts, convert, explain, pool, state};
 use crate::action::{Action, ActionError, Attempt};
-use crate::delivery::{DeliveryId, Receipt};
+use crate::delivery::{DeliveryId, Effect, Receipt};
 use crate::event::Event;
 use crate::json::{Json, Object};
 use crate::template::Params;
 use async_trait::async_trait;
 use rhai::{Dynamic, EvalAltResult, Map, Scope};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -100,14 +100,10 @@ impl Call {
         let namespace = script.map_or(file.as_str(), |script| script.namespace.as_str());
         let active = Active::start(
             Run {
-                scripts: Arc::clone(&scripts),
-                id,
+                asked: Asked::nothing(Arc::clone(&scripts), id, &event),
                 event,
                 state: State::of(namespace),
                 file: file.clone(),
-                effects: Vec::new(),
-                bytes: 0,
-                counts: BTreeMap::new(),
                 fetches: 0,
                 world,
                 end: None,
@@ -154,7 +150,7 @@ fn settle(run: Run, result: Result<(), Box<EvalAltResult>>) -> Result<Receipt, A
             (Some(explained), _) => Err(ActionError::Blocked(explained.to_string())),
             // The script caught the error and ended before its next step.
             (None, Some(limit)) => {
-                let message = explain::spent(limit, &run.scripts.limits);
+                let message = explain::spent(limit, &run.asked.scripts.limits);
                 Err(ActionError::Blocked(format!("{}: {message}", run.file)))
             }
         },
@@ -173,9 +169,9 @@ fn unanswered(error: &EvalAltResult) -> Option<Failed> {
 }
 
 fn explain_run(error: EvalAltResult, run: &Run) -> Explained {
-    let text = |file: &str| run.scripts.library.get(file).map(|script| &*script.source.text);
+    let text = |file: &str| run.asked.scripts.library.get(file).map(|script| &*script.source.text);
     let site = Site { event: &run.event, text: &text };
-    let mut explained = explain::explain(error, &run.file, &run.scripts.limits, Some(&site));
+    let mut explained = explain::explain(error, &run.file, &run.asked.scripts.limits, Some(&site));
     // The outermost call is the one of `on_event` itself, made from no file. An error that ends
     // the run comes without calls, and with the place of that one.
     let driver = explained.calls.last_mut().map_or(&mut explained.position, |last| &mut last.2);
@@ -183,14 +179,21 @@ fn explain_run(error: EvalAltResult, run: &Run) -> Explained {
     explained
 }
 
+/// What a run leaves behind that is kept.
 fn receipt(run: Run, note: Option<&str>) -> Receipt {
-    let count = match run.effects.len() {
+    let effects = run.asked.effects;
+    let count = count(&effects);
+    let line = note.map_or_else(|| count.clone(), |why| format!("dropped: {} ({count})", one_line(why)));
+    Receipt { line, effects, changes: run.state.into_changes(), emitted: Vec::new() }
+}
+
+/// `2 effects`.
+pub(super) fn count(effects: &[Effect]) -> String {
+    match effects.len() {
         0 => "no effects".to_owned(),
         1 => "1 effect".to_owned(),
         count => format!("{count} effects"),
-    };
-    let line = note.map_or_else(|| count.clone(), |why| format!("dropped: {} ({count})", one_line(why)));
-    Receipt { line, effects: run.effects, changes: run.state.into_changes(), emitted: Vec::new() }
+    }
 }
 
 fn one_line(text: &str) -> String {

@@ -4,15 +4,14 @@
 //! told a count and no clock) find it here. How it ended is latched: a script that catches the
 //! error which ends it is ended again at its next step.
 
+use super::Limits;
+use super::effects::Asked;
 use super::kv::State;
-use super::{Limits, Scripts};
 use crate::action::{Answers, Consent};
-use crate::delivery::{DeliveryId, Effect};
 use crate::event::Event;
 use crate::kv::Store;
 use rhai::{Dynamic, EvalAltResult, Position};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -73,16 +72,10 @@ pub(super) enum End {
 
 /// One run: what it works for and what it has asked for so far.
 pub(super) struct Run {
-    pub scripts: Arc<Scripts>,
-    pub id: DeliveryId,
+    pub asked: Asked,
     pub event: Event,
     /// The script that runs.
     pub file: String,
-    pub effects: Vec<Effect>,
-    /// Bytes of all effects' parameters together.
-    pub bytes: usize,
-    /// How many effects of each kind.
-    pub counts: BTreeMap<String, usize>,
     pub state: State,
     /// How many requests went out.
     pub fetches: usize,

@@ -3,7 +3,7 @@
 mod conditions;
 mod effects;
 mod ends;
-mod kit;
+pub(super) mod kit;
 mod limits;
 mod loading;
 mod printing;

@@ -111,6 +111,15 @@ impl Params {
         }
     }
 
+    /// The items, if this is a list.
+    pub fn items(&self) -> Option<Vec<Params>> {
+        match self {
+            Self::Data(data) => Some(data.as_array()?.iter().cloned().map(Self::Data).collect()),
+            Self::List(items) => Some(items.clone()),
+            _ => None,
+        }
+    }
+
     /// The literal value, if nothing has to be filled in.
     pub fn literal(&self) -> Option<Json> {
         match self {

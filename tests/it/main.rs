@@ -7,6 +7,7 @@ mod cli;
 mod crash;
 mod delivery;
 mod docs;
+mod exec;
 mod flow;
 mod floors;
 mod journal;

@@ -102,17 +102,8 @@ fn check_addresses(params: &Params, errors: &mut Vec<ConfigError>) {
 
 /// The items of a list with their pointers; of anything else, itself.
 fn items(params: &Params, pointer: &str) -> Vec<(String, Params)> {
-    let place = |index: usize| format!("{pointer}/{index}");
-    match params {
-        Params::List(items) => {
-            items.iter().enumerate().map(|(index, item)| (place(index), item.clone())).collect()
-        }
-        Params::Data(Json::Array(items)) => {
-            let item = |(index, item): (usize, &Json)| (place(index), Params::Data(item.clone()));
-            items.iter().enumerate().map(item).collect()
-        }
-        other => vec![(pointer.to_owned(), other.clone())],
-    }
+    let Some(items) = params.items() else { return vec![(pointer.to_owned(), params.clone())] };
+    items.into_iter().enumerate().map(|(index, item)| (format!("{pointer}/{index}"), item)).collect()
 }
 
 struct Email {

@@ -28,7 +28,7 @@ impl<'a> SchemaKind<'a> {
 
 /// Those that need no script of the user's.
 pub fn built_in_kinds() -> Vec<SchemaKind<'static>> {
-    action::KINDS.iter().map(SchemaKind::of).chain([SchemaKind::of(&script::KIND)]).collect()
+    action::KINDS.iter().map(SchemaKind::of).chain(script::KINDS.iter().map(SchemaKind::of)).collect()
 }
 
 /// An item of `actions`: one kind, and options beside it.

@@ -1,7 +1,7 @@
 //! A directory with a configuration, and the program running in it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -40,6 +40,24 @@ impl Home {
         let path = self.path(path);
         fs::create_dir_all(path.parent().expect("a file has a directory")).expect("a directory can be made");
         fs::write(path, text).expect("a file can be written");
+    }
+
+    /// A program in sh; its absolute path. Another process writes it: had this one it open while
+    /// another test starts a program, that one's copy would make it "busy".
+    pub fn program(&self, path: &str, script: &str) -> String {
+        let program = self.path(path);
+        let install = ["-c", "cat >\"$0\" && chmod 755 \"$0\""];
+        let mut shell = Command::new("sh")
+            .args(install)
+            .arg(&program)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("a shell can be run");
+        let mut input = shell.stdin.take().expect("standard input is piped");
+        input.write_all(format!("#!/bin/sh\n{script}\n").as_bytes()).expect("the shell reads");
+        drop(input);
+        assert!(shell.wait().expect("a shell ends").success());
+        program.display().to_string()
     }
 
     /// Saves as most editors do: a new file renamed over the old one.
