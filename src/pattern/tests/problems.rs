@@ -133,9 +133,11 @@ fn what_compiles_but_is_doubtful_is_a_warning() {
     assert!(Pattern::compile(&node("status: [{anything-but: a}, b]")).unwrap().1.is_empty());
 }
 
+type Check = Box<dyn Fn(&serde_json::Value) -> Result<(), String>>;
+
 thread_local! {
     /// Made once: each case asks it.
-    static SCHEMA: Box<dyn Fn(&serde_json::Value) -> Result<(), String>> = Box::new(schema::patterns());
+    static SCHEMA: Check = Box::new(schema::patterns());
 }
 
 proptest! {
