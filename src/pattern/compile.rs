@@ -234,8 +234,8 @@ fn operator_as_field(entry: &Entry, level: Level, problems: &mut Problems) -> Op
 /// What an operator takes that takes tests: a scalar, an operator's map, or a list of them.
 pub(super) fn operand(node: &Node, operator: &str, problems: &mut Problems) -> Option<Vec<Alternative>> {
     match &node.value {
-        Value::Map(_) => Some(vec![alternative(node, operator, Place::Operand, problems)?]),
-        _ => alternatives(node, operator, Place::Operand, problems),
+        Value::List(_) => alternatives(node, operator, Place::Operand, problems),
+        _ => Some(vec![alternative(node, operator, Place::Operand, problems)?]),
     }
 }
 
@@ -264,6 +264,11 @@ fn alternative(node: &Node, name: &str, place: Place, problems: &mut Problems) -
                 Problem::error(node.span, "a list stands in a list")
                     .with_help("write one list of all values"),
             );
+            None
+        }
+        Value::Null if node.span.start == node.span.end => {
+            let problem = Problem::error(node.span, format!("a value of `{name}` is missing"));
+            problems.push(problem.with_help("write `null` if that is meant"));
             None
         }
         _ => Some(Alternative(vec![Test::Exact(node.to_json())])),
