@@ -1,6 +1,6 @@
 //! Arrays in events: their elements, and the operators `not`, `every` and `none` over them.
 
-use super::{Alternative, Example, Operator, Takes, Test, compile};
+use super::{Alternative, Example, Operator, Takes, Test, alternatives};
 use crate::diagnostic::Problem;
 use crate::json::Json;
 use crate::yaml::Node;
@@ -79,13 +79,13 @@ pub(super) fn one_of(tests: &[Alternative], value: Option<&Json>) -> bool {
 }
 
 fn not(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
-    compile::operand(node, "not", problems).map(|tests| Test::Quantified(Quantified::Not(tests)))
+    alternatives::operand(node, "not", problems).map(|tests| Test::Quantified(Quantified::Not(tests)))
 }
 
 fn every(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
-    compile::operand(node, "every", problems).map(|tests| Test::Quantified(Quantified::Every(tests)))
+    alternatives::operand(node, "every", problems).map(|tests| Test::Quantified(Quantified::Every(tests)))
 }
 
 fn none(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
-    compile::operand(node, "none", problems).map(|tests| Test::Quantified(Quantified::None(tests)))
+    alternatives::operand(node, "none", problems).map(|tests| Test::Quantified(Quantified::None(tests)))
 }

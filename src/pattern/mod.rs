@@ -5,6 +5,7 @@
 //! event satisfies a test if one of its elements does, and a nested pattern if one of its objects
 //! does. What is compiled is a plain tree, so that an index can read from it what must hold.
 
+mod alternatives;
 mod anything_but;
 mod cidr;
 mod clash;

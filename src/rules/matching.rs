@@ -4,6 +4,7 @@ use super::file::RawRule;
 use super::report::{Report, suggestion};
 use crate::diagnostic::{Problem, Span};
 use crate::event::OWN_SOURCE;
+use crate::json::Json;
 use crate::pattern::{Clash, Pattern};
 use crate::secret::{self, Part};
 use crate::source::is_hidden_header;
@@ -134,6 +135,20 @@ pub(super) struct Walls {
 #[derive(Clone)]
 struct Wall(usize, String);
 
+/// A pattern with its bare scalars as the lists of one that they mean.
+fn lists(node: &Node) -> Json {
+    match &node.value {
+        Value::List(items) => {
+            let item = |item: &Node| if item.entries().is_empty() { item.to_json() } else { lists(item) };
+            Json::Array(items.iter().map(item).collect())
+        }
+        Value::Map(entries) => {
+            Json::object(entries.iter().map(|entry| (entry.key.clone(), lists(&entry.node))))
+        }
+        _ => Json::Array(vec![node.to_json()]),
+    }
+}
+
 impl Walls {
     /// Reports a rule that no event can reach; the rules come in order.
     pub fn check(&mut self, rule: &RawRule<'_>, report: &mut Report<'_>) {
@@ -144,7 +159,7 @@ impl Walls {
         if !always && self.count == 0 {
             return;
         }
-        let pattern = rule.matching.map(|node| node.to_json().to_string());
+        let pattern = rule.matching.map(|node| lists(node).to_string());
         if let (Some(Wall(_, wall)), Some((_, span))) = (self.before(rule, pattern.as_ref()), rule.name) {
             let message = format!("no event reaches {}: {wall} stops all of them", rule.title());
             report.error_with(span, message, Some("put it before that rule, or narrow that rule's `match`"));

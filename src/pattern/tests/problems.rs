@@ -24,6 +24,9 @@ fn each_mistake_is_named_with_what_to_write_instead() {
         ),
         ("status: []", "the list of `status` is empty: it would never match"),
         ("status:", "`status` has no value (write `null` if that is meant)"),
+        ("payload: {f: [a, {not: }]}", "a value of `not` is missing (write `null` if that is meant)"),
+        ("payload: {f: [{every: , prefix: a}]}", "a value of `every` is missing"),
+        ("payload:\n  f:\n  - a\n  -\n", "a value of `f` is missing"),
         ("payload: {}", "the pattern of `payload` is empty"),
         ("status: [{}]", "an operator is missing"),
         ("status: [[a]]", "a list stands in a list"),
@@ -133,9 +136,11 @@ fn what_compiles_but_is_doubtful_is_a_warning() {
     assert!(Pattern::compile(&node("status: [{anything-but: a}, b]")).unwrap().1.is_empty());
 }
 
+type Check = Box<dyn Fn(&serde_json::Value) -> Result<(), String>>;
+
 thread_local! {
     /// Made once: each case asks it.
-    static SCHEMA: Box<dyn Fn(&serde_json::Value) -> Result<(), String>> = Box::new(schema::patterns());
+    static SCHEMA: Check = Box::new(schema::patterns());
 }
 
 proptest! {

@@ -145,7 +145,10 @@ fn a_rule_that_an_earlier_one_hides_is_an_error() {
     };
     assert!(hidden("match: any, ACTIONS", "match: {status: x}"));
     assert!(hidden("match: {status: [x]}, ACTIONS", "match: {status: [x]}"));
+    assert!(hidden("match: {status: [x, {prefix: a}]}, ACTIONS", "match: {status: [x, {prefix: [a]}]}"));
+    assert!(hidden("match: {status: [x]}, ACTIONS", "match: {status: x}"));
     assert!(!hidden("match: {status: [x]}, ACTIONS", "match: {status: [x, y]}"));
+    assert!(!hidden("match: {payload: {f: [1]}}, ACTIONS", "match: {payload: {f: ['1']}}"));
     assert!(!hidden("match: any, when: status == 1, ACTIONS", "match: {status: x}"));
     assert!(!hidden("match: any, requires: [X], ACTIONS", "match: {status: x}"));
     assert!(!hidden("match: any, fallback: true, ACTIONS", "match: {status: x}"));
