@@ -5,7 +5,8 @@
 //! | `library` | all files: parsed, checked (`check`), folded, evaluated once into modules |
 //! | `engine` | the engines and every limit; `state`, `sizes`: what a run has spent and collected |
 //! | `run` | a run as a transaction, on a thread of `pool`; `condition`: `when` |
-//! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `text`, `compare` | the host functions |
+//! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `compare` | the host functions |
+//! | `functions` | the standard library, by topic, with its table |
 //! | `convert` | JSON ⇄ Rhai values; `explain`, `absent`, `source`: errors as sentences with a place |
 
 mod absent;
@@ -16,6 +17,7 @@ mod convert;
 mod effects;
 mod engine;
 mod explain;
+pub mod functions;
 mod library;
 mod number;
 mod outcome;
@@ -29,7 +31,6 @@ mod source;
 mod state;
 #[cfg(test)]
 mod tests;
-mod text;
 
 use crate::action::{Action, ActionKind, Context, KINDS};
 use crate::diagnostic::Diagnostic;

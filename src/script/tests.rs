@@ -3,8 +3,10 @@
 mod conditions;
 mod effects;
 mod ends;
+mod functions;
 mod kit;
 mod limits;
 mod loading;
 mod printing;
+mod standard;
 mod values;

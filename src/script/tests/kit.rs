@@ -150,8 +150,11 @@ pub fn one(statements: &str) -> String {
 
 /// The value of an expression in a script.
 pub fn value(expression: &str) -> Json {
-    json(&one(&format!("note(#{{text: \"\", json: [{expression}]}});")))
-        .pointer("/json/0")
-        .expect("the element")
-        .clone()
+    values(&[expression]).remove(0)
+}
+
+/// The values of expressions, all in one script.
+pub fn values(expressions: &[&str]) -> Vec<Json> {
+    let noted = one(&format!("note(#{{text: \"\", json: [{}]}});", expressions.join(",\n")));
+    json(&noted).pointer("/json").and_then(Json::as_array).expect("the list").to_vec()
 }
