@@ -46,30 +46,36 @@ impl Regex {
     pub(super) fn is_in(&self, text: &str) -> bool {
         self.0.is_match(text)
     }
+}
 
-    fn new(text: &str) -> Result<Self, regex::Error> {
-        let mut builder = regex::RegexBuilder::new(text);
-        builder.size_limit(MAX_COMPILED_BYTES).dfa_size_limit(MAX_CACHE_BYTES);
-        builder.build().map(Self)
-    }
+/// Compiles an expression into at most so many bytes; a search keeps as many as `cache_bytes`.
+///
+/// # Errors
+/// The sentence and what to write instead.
+pub(crate) fn compile_regex(
+    text: &str,
+    most_bytes: usize,
+    cache_bytes: usize,
+) -> Result<regex::Regex, (String, &'static str)> {
+    let mut builder = regex::RegexBuilder::new(text);
+    builder.size_limit(most_bytes).dfa_size_limit(cache_bytes);
+    builder.build().map_err(|error| sentence(text, &error, most_bytes))
 }
 
 fn build(node: &Node, problems: &mut Vec<Problem>) -> Option<Test> {
     let expressions = texts::each(node, "regex", problems, |text, span, problems| {
-        Regex::new(text)
-            .map_err(|error| {
-                let (message, help) = sentence(text, &error);
-                problems.push(Problem::error(span, message).with_help(help));
-            })
+        compile_regex(text, MAX_COMPILED_BYTES, MAX_CACHE_BYTES)
+            .map_err(|(message, help)| problems.push(Problem::error(span, message).with_help(help)))
+            .map(Regex)
             .ok()
     });
     expressions.map(Test::Regex)
 }
 
-fn sentence(text: &str, error: &regex::Error) -> (String, &'static str) {
+fn sentence(text: &str, error: &regex::Error, most_bytes: usize) -> (String, &'static str) {
     match error {
         regex::Error::CompiledTooBig(_) => (
-            format!("the regex `{text}` is too large: compiled, it takes more than 2 MiB"),
+            format!("the regex `{text}` is too large: compiled, it takes more than {}", size(most_bytes)),
             "repeat less, or write `(?-u:\\w)` for `\\w` where ASCII is enough",
         ),
         error => {
@@ -80,6 +86,10 @@ fn sentence(text: &str, error: &regex::Error) -> (String, &'static str) {
             (format!("the regex `{text}` is wrong{place}: {reason}"), help)
         }
     }
+}
+
+fn size(bytes: usize) -> String {
+    if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
 }
 
 /// The crate shows an expression over several lines: the text, carets under the place, the reason.

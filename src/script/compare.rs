@@ -4,6 +4,7 @@
 //! rule that never matches. Every pair of kinds gets its own overload, since Rhai's fast
 //! operators (which would pass them by) are off.
 
+use super::functions::{Span, Time};
 use super::number::{self, Exact};
 use super::secret::Hidden;
 use super::{convert, fault};
@@ -26,6 +27,8 @@ pub(super) fn register(engine: &mut Engine) {
     row::<Array>(engine);
     row::<Map>(engine);
     row::<Hidden>(engine);
+    row::<Time>(engine);
+    row::<Span>(engine);
 }
 
 /// Everything that `A` can stand left of.
@@ -40,6 +43,8 @@ fn row<A: Clone + Send + Sync + 'static>(engine: &mut Engine) {
     pair::<A, Array>(engine);
     pair::<A, Map>(engine);
     pair::<A, Hidden>(engine);
+    pair::<A, Time>(engine);
+    pair::<A, Span>(engine);
 }
 
 fn pair<A: Clone + Send + Sync + 'static, B: Clone + Send + Sync + 'static>(engine: &mut Engine) {
@@ -72,13 +77,25 @@ fn is<A: 'static, B: 'static>() -> bool {
 }
 
 fn compare(operator: &'static str, a: &Dynamic, b: &Dynamic) -> Verdict {
-    if let Some(order) = number::order(a, b) {
+    if let Some(order) = order(a, b) {
         return Ok(holds(operator, order));
     }
     if (a.is_unit() || b.is_unit()) && matches!(operator, "==" | "!=") {
         return Ok(operator == "!=");
     }
     Err(fault(explain(operator, convert::kind(a), convert::kind(b))))
+}
+
+/// The order of two numbers, two texts, two times or two durations.
+pub(super) fn order(a: &Dynamic, b: &Dynamic) -> Option<Ordering> {
+    number::order(a, b)
+        .or_else(|| of::<ImmutableString>(a, b))
+        .or_else(|| of::<Time>(a, b))
+        .or_else(|| of::<Span>(a, b))
+}
+
+fn of<T: Ord + Clone + 'static>(a: &Dynamic, b: &Dynamic) -> Option<Ordering> {
+    Some(a.read_lock::<T>()?.cmp(&*b.read_lock::<T>()?))
 }
 
 fn holds(operator: &str, order: Ordering) -> bool {
@@ -98,6 +115,10 @@ fn explain(operator: &str, a: &str, b: &str) -> String {
         ("boolean", "string") | ("string", "boolean") => ": write `== \"true\"` for a string",
         ("()", _) | (_, "()") => {
             ": `()` is what is absent; ask for it with `== ()` or read it with `.get(…)`"
+        }
+        ("time", "string") | ("string", "time") => ": write `time::parse(…)` around the string",
+        ("duration", "string" | "number") | ("string" | "number", "duration") => {
+            ": write `duration(…)` around what is none yet"
         }
         ("secret", _) | (_, "secret") => ": a secret can only be passed on",
         _ => "",

@@ -1,13 +1,14 @@
 //! `when`: one pure expression over the document's fields, compiled once, quick and bounded.
 
 use super::absent::Site;
-use super::check::{self, Natives};
+use super::check::{self, Mistake, Natives};
 use super::explain;
+use super::functions::{self, Function};
 use super::{Limits, Scripts, convert, state};
 use crate::diagnostic::did_you_mean;
 use crate::event::{self, Event};
 use crate::kv;
-use rhai::{AST, ASTNode, Dynamic, Engine, Expr, Position, Scope, Stmt};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, FnCallExpr, Position, Scope, Stmt};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,15 +106,38 @@ fn functions(ast: &AST, natives: &Natives) -> Result<(), ConditionError> {
             ASTNode::Expr(Expr::MethodCall(call, at)) => (call, call.args.len() + 1, at),
             _ => return,
         };
-        let known = call.op_token.is_some() || call.name.starts_with("anon$");
-        if !known && !natives.has(&call.name, arguments) && wrong.is_none() {
-            let help =
-                did_you_mean(&call.name, natives.names()).map(|meant| format!("did you mean `{meant}`?"));
-            let message = format!("there is no function `{}` for {arguments} values here", call.name);
-            wrong = Some(ConditionError::at(*at, message, help));
+        if wrong.is_none() {
+            let mistake = mistake(call, arguments, natives);
+            wrong = mistake.map(|(message, help)| ConditionError::at(*at, message, help));
         }
     });
     wrong.map_or(Ok(()), Err)
+}
+
+/// What is wrong with a call.
+fn mistake(call: &FnCallExpr, arguments: usize, natives: &Natives) -> Option<Mistake> {
+    let module = if call.namespace.is_empty() { "" } else { call.namespace.root() };
+    let name = call.name.as_str();
+    let language = call.op_token.is_some() || name.starts_with("anon$");
+    let known = module.is_empty() && (language || natives.has(name, arguments));
+    let path = if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") };
+    let impure = |function: &Function| function.path() == path && !function.is_pure();
+    if known {
+        return None;
+    }
+    if functions::table().any(impure) {
+        let help = "a condition is pure: it sees the event and `vars`, and writes nothing".to_owned();
+        return Some((format!("`{path}` is for scripts only"), Some(help)));
+    }
+    if natives.is_module(module) {
+        return natives.mistake(module, name, arguments);
+    }
+    let meant = match module {
+        "" => natives.elsewhere(name).or_else(|| did_you_mean(name, natives.names()).map(str::to_owned)),
+        _ => did_you_mean(module, natives.modules()).map(str::to_owned),
+    };
+    let help = meant.map(|meant| format!("did you mean `{meant}`?"));
+    Some((format!("there is no function `{path}` for {arguments} values here"), help))
 }
 
 impl Condition {

@@ -1,5 +1,6 @@
 //! JSON ⇄ Rhai values, exactly: what goes in untouched comes out with the same value.
 
+use super::functions::{Span, Time};
 use super::number::{self, Exact};
 use super::secret::Hidden;
 use crate::json::{Json, MAX_DEPTH, Number, Object};
@@ -111,8 +112,14 @@ fn scalar(value: &Dynamic, path: &str) -> Result<Json, Unfit> {
     if let Some(text) = value.read_lock::<ImmutableString>() {
         return Ok(text.as_str().into());
     }
-    match value.read_lock::<Exact>() {
-        Some(exact) => Ok(Json::Number(exact.0.clone())),
+    if let Some(exact) = value.read_lock::<Exact>() {
+        return Ok(Json::Number(exact.0.clone()));
+    }
+    if let Some(time) = value.read_lock::<Time>() {
+        return Ok(time.to_string().into());
+    }
+    match value.read_lock::<Span>() {
+        Some(span) => Ok(span.to_string().into()),
         None => Err(Unfit::Kind { path: path.to_owned(), kind: kind(value).to_owned() }),
     }
 }
@@ -168,7 +175,7 @@ pub(super) fn shown(params: &Params) -> Json {
 
 /// What a Rhai value is, in the words that authors read.
 pub(super) fn kind(value: &Dynamic) -> &'static str {
-    let types: [(&'static str, bool); 8] = [
+    let types: [(&'static str, bool); 10] = [
         ("()", value.is_unit()),
         ("boolean", value.is_bool()),
         ("number", value.is_int() || value.is_float() || value.is::<Exact>()),
@@ -177,6 +184,8 @@ pub(super) fn kind(value: &Dynamic) -> &'static str {
         ("map", value.is_map()),
         ("function", value.is_fnptr()),
         ("secret", value.is::<Hidden>()),
+        ("time", value.is::<Time>()),
+        ("duration", value.is::<Span>()),
     ];
     types.into_iter().find(|(_, matches)| *matches).map_or("value of another kind", |(name, _)| name)
 }

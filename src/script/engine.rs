@@ -2,11 +2,11 @@
 
 use super::library::Resolver;
 use super::state::{self, Spent};
-use super::{Limits, compare, fault, fetch, kv, number, outcome, read, secret, sizes, text};
-use crate::action::one_line;
+use super::{Limits, compare, fault, fetch, functions, kv, number, outcome, read, secret, sizes};
 use rhai::packages::{Package, StandardPackage};
-use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, Position, Token};
 use std::sync::PoisonError;
+use tracing::Level;
 
 /// How deep expressions may nest: outside of functions, and within.
 const EXPRESSION_DEPTHS: (usize, usize) = (64, 32);
@@ -20,11 +20,12 @@ pub(super) fn script(limits: &Limits, vars: Dynamic, files: Resolver) -> Engine 
     let mut engine = base(limits, vars);
     engine.set_module_resolver(files);
     outcome::register(&mut engine);
-    text::register(&mut engine);
     kv::register(&mut engine);
     fetch::register(&mut engine);
-    engine.on_print(|text| print(text, None, Position::NONE));
-    engine.on_debug(print);
+    functions::register_impure(&mut engine);
+    let_debug_be_a_name(&mut engine);
+    engine.on_print(|text| functions::print(Level::INFO, text, None, Position::NONE));
+    engine.on_debug(|text, file, at| functions::print(Level::INFO, text, file, at));
     engine
 }
 
@@ -37,6 +38,15 @@ pub(super) fn condition(limits: &Limits, vars: Dynamic) -> Engine {
     engine
 }
 
+/// `debug` is a word of the language, which could not follow `log::`.
+#[expect(deprecated, reason = "Rhai marks `on_parse_token` so to say that it may change, not that it goes")]
+fn let_debug_be_a_name(engine: &mut Engine) {
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Reserved(word) if *word == "debug" => Token::Identifier(word),
+        other => other,
+    });
+}
+
 fn base(limits: &Limits, vars: Dynamic) -> Engine {
     let mut engine = Engine::new_raw();
     StandardPackage::new().register_into_engine(&mut engine);
@@ -46,6 +56,7 @@ fn base(limits: &Limits, vars: Dynamic) -> Engine {
     number::register(&mut engine);
     secret::register(&mut engine);
     read::register(&mut engine);
+    functions::register(&mut engine);
     engine
 }
 
@@ -77,8 +88,7 @@ fn set_language(engine: &mut Engine, vars: Dynamic, limits: Limits) {
             return Err(EvalAltResult::ErrorStackOverflow(Position::NONE).into());
         }
         if state::read() && sizes::exceed(context.scope(), limits.size) {
-            state::spend(Spent::Size);
-            return Err(EvalAltResult::ErrorDataTooLarge(String::new(), Position::NONE).into());
+            return Err(sizes::too_large());
         }
         if name == "vars" {
             return Ok(Some(vars.clone()));
@@ -99,13 +109,4 @@ fn constant(name: &str, context: &EvalContext<'_, '_, '_, '_, '_, '_>) -> Option
 
 fn refuse_sleep() -> Result<(), Box<EvalAltResult>> {
     Err(fault("a script cannot sleep: end the run with `retry(why, \"5m\")`, or give an action `after`"))
-}
-
-/// Writes what a script prints into the log, as one line whatever is in it.
-fn print(text: &str, file: Option<&str>, position: Position) {
-    let event = state::with_run(|run| run.asked.id.event.to_string()).unwrap_or_default();
-    let own = state::with_run(|run| run.file.clone()).unwrap_or_default();
-    let file = file.map_or(own, str::to_owned);
-    let line = position.line();
-    tracing::info!(target: "hookyard::script", event, file, line, "{}", one_line(text));
 }

@@ -2,6 +2,9 @@
 
 use super::Limits;
 use super::absent::{Site, absent};
+use super::fetch::Failed;
+use super::functions;
+use super::secret::WHOLE;
 use super::source::Source;
 use super::state::{self, Spent};
 use crate::diagnostic::Diagnostic;
@@ -82,9 +85,7 @@ fn message(mut error: EvalAltResult, file: &str, limits: &Limits, site: Option<&
     match &error {
         EvalAltResult::ErrorPropertyNotFound(name, at) => absent(name, file, *at, site),
         EvalAltResult::ErrorVariableNotFound(name, _) => format!("there is no variable `{name}`"),
-        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
-            format!("there is no function `{signature}` for values of these kinds")
-        }
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => not_found(signature),
         EvalAltResult::ErrorModuleNotFound(path, _) => format!("there is no script `{path}` to import"),
         EvalAltResult::ErrorDataRace(..) => {
             "a closure uses the variable whose method it is handed to: put one of the two into a variable of \
@@ -93,7 +94,9 @@ fn message(mut error: EvalAltResult, file: &str, limits: &Limits, site: Option<&
         }
         EvalAltResult::ErrorAssignmentToConstant(name, _) => format!("`{name}` cannot be changed"),
         EvalAltResult::ErrorRuntime(value, _) if value.is_unit() => "the script threw an error".to_owned(),
-        EvalAltResult::ErrorRuntime(value, _) => value.to_string(),
+        EvalAltResult::ErrorRuntime(value, _) => {
+            value.read_lock::<Failed>().map_or_else(|| value.to_string(), |failed| failed.0.clone())
+        }
         EvalAltResult::ErrorStackOverflow(_) => spent(Spent::Depth, limits),
         EvalAltResult::ErrorDataTooLarge(..) => spent(Spent::Size, limits),
         _ => {
@@ -101,6 +104,18 @@ fn message(mut error: EvalAltResult, file: &str, limits: &Limits, site: Option<&
             lower_first(&error.to_string())
         }
     }
+}
+
+/// `signature` is the name and, in brackets, the kinds of the values: `sha256 (i64)`.
+fn not_found(signature: &str) -> String {
+    let message = format!("there is no function `{signature}` for values of these kinds");
+    let (name, kinds) = signature.split_once(" (").unwrap_or((signature, ""));
+    if kinds.trim_end_matches(')').split(", ").any(|kind| kind == "secret") {
+        return format!("{message}: {WHOLE}");
+    }
+    let rows = functions::table().filter(|function| function.path() == name);
+    let signatures: Vec<_> = rows.map(|function| format!("`{}`", function.qualified())).collect();
+    if signatures.is_empty() { message } else { format!("{message}: it is {}", signatures.join(" or ")) }
 }
 
 pub(super) fn spent(limit: Spent, limits: &Limits) -> String {

@@ -4,6 +4,7 @@
 //! still meanwhile, and so does its claim to a core.
 
 use super::effects::Asked;
+use super::functions::Function;
 use super::state::{self, End};
 use super::{convert, effects, fault, outcome, pool, schema};
 use crate::action::client::Answer;
@@ -12,6 +13,14 @@ use crate::json::{self, Json};
 use crate::template::{Params, RenderError, Rendered, Scope};
 use rhai::{Dynamic, Engine, EvalAltResult, INT, Map, NativeCallContext, Position};
 use std::time::{Duration, Instant};
+
+pub(super) const TABLE: &[Function] = &[Function {
+    module: "",
+    signature: "fetch(request: map) -> map",
+    summary: "Sends a request at once and returns its answer: `#{status, headers, body, json}`.",
+    example: r#"fetch(#{url: "https://api.example/tasks/7"})"#,
+    gives: "",
+}];
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 

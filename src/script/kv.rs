@@ -3,6 +3,7 @@
 //! Reads see the run's own writes, and the same key reads the same all through a run. What was
 //! read and written is handed to the journal with the run's outcome.
 
+use super::functions::{Function, add, placed};
 use super::state::{self, End, Run};
 use super::{convert, fault, number, outcome};
 use crate::json::{self, Json};
@@ -12,6 +13,58 @@ use rhai::{
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+
+pub(super) const TABLE: &[Function] = &[
+    Function {
+        module: "kv",
+        signature: "get(key: String) -> any",
+        summary: "The value that is kept under a key, or `()`.",
+        example: r#"kv::get("seen/t-1")"#,
+        gives: "",
+    },
+    Function {
+        module: "kv",
+        signature: "get(key: String, absent: any) -> any",
+        summary: "The value that is kept under a key, or what is to stand for it.",
+        example: r#"kv::get("failures/t-1", 0)"#,
+        gives: "",
+    },
+    Function {
+        module: "kv",
+        signature: "set(key: String, value: any) -> ()",
+        summary: "Keeps a value, if the run ends well.",
+        example: r#"kv::set("last", #{task: "t-1"})"#,
+        gives: "",
+    },
+    Function {
+        module: "kv",
+        signature: "set(key: String, value: any, ttl: any) -> ()",
+        summary: "Keeps a value for a time: `\"10m\"`, a number of seconds or a `Duration`.",
+        example: r#"kv::set("told/t-1", true, "10m")"#,
+        gives: "",
+    },
+    Function {
+        module: "kv",
+        signature: "delete(key: String) -> ()",
+        summary: "Removes a key; one that is not there is no error.",
+        example: r#"kv::delete("failures/t-1")"#,
+        gives: "",
+    },
+    Function {
+        module: "kv",
+        signature: "incr(key: String, by: any) -> any",
+        summary: "Adds to a number, 0 if there is none, and returns the sum; a time to live stays as it is.",
+        example: r#"kv::incr("failures/t-1", 1)"#,
+        gives: "",
+    },
+    Function {
+        module: "kv",
+        signature: "list(prefix: String) -> list",
+        summary: "The keys that begin so, in their order; at most 10 000.",
+        example: r#"kv::list("failures/")"#,
+        gives: "",
+    },
+];
 
 /// How many keys are listed at most.
 const MAX_LISTED: usize = 10_000;
@@ -81,22 +134,23 @@ pub(super) fn register(engine: &mut Engine) {
     type Context<'a> = NativeCallContext<'a>;
     type Key = ImmutableString;
     let mut module = Module::new();
-    module.set_native_fn("get", |context: Context, key: Key| call(&context, |run| run.get(&key)));
-    module.set_native_fn("get", |context: Context, key: Key, absent: Dynamic| {
+    let kv = &mut module;
+    add(kv, "get", |context: Context<'_>, key: Key| call(&context, |run| run.get(&key)));
+    add(kv, "get", |context: Context<'_>, key: Key, absent: Dynamic| {
         call(&context, |run| run.get(&key).map(|value| if value.is_unit() { absent } else { value }))
     });
-    module.set_native_fn("set", |context: Context, key: Key, value: Dynamic| {
+    add(kv, "set", |context: Context<'_>, key: Key, value: Dynamic| {
         call(&context, |run| run.set(&key, &value, Expiry::Never))
     });
-    module.set_native_fn("set", |context: Context, key: Key, value: Dynamic, ttl: Dynamic| {
-        let ttl = outcome::duration(&ttl, "the time to live")?;
+    add(kv, "set", |context: Context<'_>, key: Key, value: Dynamic, ttl: Dynamic| {
+        let ttl = placed(&context, outcome::duration(&ttl, "the time to live"))?;
         call(&context, |run| run.set(&key, &value, Expiry::After(ttl)))
     });
-    module.set_native_fn("delete", |context: Context, key: Key| call(&context, |run| run.delete(&key)));
-    module.set_native_fn("incr", |context: Context, key: Key, by: Dynamic| {
+    add(kv, "delete", |context: Context<'_>, key: Key| call(&context, |run| run.delete(&key)));
+    add(kv, "incr", |context: Context<'_>, key: Key, by: Dynamic| {
         call(&context, |run| run.increment(&key, &by))
     });
-    module.set_native_fn("list", |context: Context, prefix: Key| call(&context, |run| run.list(&prefix)));
+    add(kv, "list", |context: Context<'_>, prefix: Key| call(&context, |run| run.list(&prefix)));
     engine.register_static_module("kv", module.into());
 }
 
@@ -115,7 +169,11 @@ fn call<T>(
     done.unwrap_or_else(|| Err(outside())).map_err(|refusal| {
         let at = context.call_position();
         match refusal {
-            Refusal::Mistake(message) => fault(message),
+            Refusal::Mistake(message) => {
+                let mut error = fault(message);
+                error.set_position(at);
+                error
+            }
             // Outside of `with_run`, which `end` uses itself.
             Refusal::Limit(message) => {
                 state::end(End::Limit(message, context.call_source().map(str::to_owned), at), at)
@@ -226,7 +284,7 @@ impl Session<'_> {
             Some((json, expiry)) => (read(&json)?, expiry),
             None => (Dynamic::from(0 as INT), Expiry::Never),
         };
-        let after = add(key, &before, by)?;
+        let after = sum(key, &before, by)?;
         let data = convert::to_data(&after, key).map_err(|error| Refusal::Mistake(error.to_string()))?;
         self.write(key, &data, expiry)?;
         Ok(after)
@@ -270,7 +328,7 @@ fn read(text: &str) -> Result<Dynamic, Refusal> {
     Ok(convert::to_dynamic(&value))
 }
 
-fn add(key: &str, before: &Dynamic, by: &Dynamic) -> Result<Dynamic, Refusal> {
+fn sum(key: &str, before: &Dynamic, by: &Dynamic) -> Result<Dynamic, Refusal> {
     let wrong = |message: String| Refusal::Mistake(message);
     if let (Ok(a), Ok(b)) = (before.as_int(), by.as_int()) {
         let sum = a.checked_add(b).ok_or_else(|| wrong(format!("`{key}` would pass what 64 bits hold")));

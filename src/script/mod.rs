@@ -5,7 +5,9 @@
 //! | `library` | all files: parsed, checked (`check`), folded, evaluated once into modules |
 //! | `engine` | the engines and every limit; `state`, `sizes`: what a run has spent and collected |
 //! | `run` | a run as a transaction, on a thread of `pool`; `condition`: `when`; `exec`: a program |
-//! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `text`, `compare` | the host functions |
+//! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `compare` | the host functions |
+//! | `kv`, `fetch` | state between events, and requests whose answers a run reads |
+//! | `functions` | the standard library, by topic, with its table; `kinds`: action kinds in Rhai |
 //! | `convert` | JSON ⇄ Rhai values; `explain`, `absent`, `source`: errors as sentences with a place |
 
 mod absent;
@@ -18,6 +20,7 @@ mod engine;
 mod exec;
 mod explain;
 mod fetch;
+pub mod functions;
 mod kinds;
 mod kv;
 mod library;
@@ -33,7 +36,6 @@ mod source;
 mod state;
 #[cfg(test)]
 mod tests;
-mod text;
 
 use crate::action::{self, Action, ActionKind, Context};
 use crate::diagnostic::Diagnostic;

@@ -1,6 +1,7 @@
 //! Numbers that Rhai has no type for: printed and passed on exactly, never calculated with.
 
 use super::fault;
+use super::functions::Function;
 use crate::json::Number;
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString};
 use std::cmp::Ordering;
@@ -10,6 +11,14 @@ type Fallible<T> = Result<T, Box<EvalAltResult>>;
 /// An integer past 64 bits, or a decimal with more digits than a double keeps.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Exact(pub Number);
+
+pub(super) const TABLE: &[Function] = &[Function {
+    module: "",
+    signature: "number(value: any) -> any",
+    summary: "The number that a text spells, exact at any size; a number stays what it is.",
+    example: r#"number("12.5") + 1"#,
+    gives: "13.5",
+}];
 
 /// The Rhai value of a number: an integer or a float where that loses nothing, else [`Exact`].
 pub(super) fn to_dynamic(number: &Number) -> Dynamic {
@@ -53,7 +62,8 @@ fn refuse<A: Clone + Send + Sync + 'static, B: Clone + Send + Sync + 'static>(
     });
 }
 
-fn refusal(number: &Exact) -> Box<EvalAltResult> {
+/// Why a large number is not calculated with.
+pub(super) fn refusal(number: &Exact) -> Box<EvalAltResult> {
     fault(format!("{} cannot be calculated with: it has more digits than 64 bits hold", number.0.text()))
 }
 

@@ -1,12 +1,43 @@
 //! `drop`, `retry` and `fail`: how a script ends its run other than by returning.
 
+use super::functions::{Function, read_duration, unfit_duration};
 use super::state::{self, End};
-use super::{convert, fault};
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 use std::time::Duration;
 
 /// Between a run and the next that it asks for: one that asks for none would run without pause.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
+pub(super) const TABLE: &[Function] = &[
+    Function {
+        module: "",
+        signature: "drop(why: String) -> ()",
+        summary: "Ends the run: its effects are kept, and the delivery is done.",
+        example: r#"drop("not ours")"#,
+        gives: "",
+    },
+    Function {
+        module: "",
+        signature: "fail(why: String) -> ()",
+        summary: "Ends the run: its effects are discarded, and the delivery is dead.",
+        example: r#"fail("the budget is 0")"#,
+        gives: "",
+    },
+    Function {
+        module: "",
+        signature: "retry(why: String) -> ()",
+        summary: "Ends the run: its effects are discarded, and it is run again by the rule's retries.",
+        example: r#"retry("not there yet")"#,
+        gives: "",
+    },
+    Function {
+        module: "",
+        signature: "retry(why: String, wait: any) -> ()",
+        summary: "Ends the run: its effects are discarded, and it is run again after a duration.",
+        example: r#"retry("not there yet", "5m")"#,
+        gives: "",
+    },
+];
 
 type Ended = Result<(), Box<EvalAltResult>>;
 
@@ -26,15 +57,8 @@ pub(super) fn register(engine: &mut Engine) {
     });
 }
 
-/// A duration: `"5m"`, or a number of seconds. `what` names it in the error.
+/// A duration from now on: `"5m"`, a number of seconds, or one that was calculated. `what` names
+/// it in the error.
 pub(super) fn duration(value: &Dynamic, what: &str) -> Result<Duration, Box<EvalAltResult>> {
-    let unfit = || {
-        let shown = convert::to_json(value).map_or_else(|error| error.to_string(), |json| json.to_string());
-        fault(format!("{what} is a duration like `\"5m\"` or a number of seconds, not {shown}"))
-    };
-    if let Some(text) = value.read_lock::<ImmutableString>() {
-        return humantime::parse_duration(&text).map_err(|_| unfit());
-    }
-    let seconds = value.as_int().map(|seconds| seconds as f64).or_else(|_| value.as_float());
-    seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(unfit)
+    Duration::try_from(read_duration(value, what)?).map_err(|_| unfit_duration(value, what))
 }

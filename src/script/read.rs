@@ -1,10 +1,42 @@
 //! Reading values: `map.get("a.b", default)`, `parse_json`, `to_json`.
 
+use super::functions::Function;
 use super::{convert, fault, number};
 use crate::json;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map};
 
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
+
+pub(super) const TABLE: &[Function] = &[
+    Function {
+        module: "",
+        signature: "get(map: map, path: String) -> any",
+        summary: "What is at a dotted path, or `()`.",
+        example: r#"#{a: [#{b: 1}]}.get("a.0.b")"#,
+        gives: "1",
+    },
+    Function {
+        module: "",
+        signature: "get(map: map, path: String, default: any) -> any",
+        summary: "What is at a dotted path, or the default.",
+        example: r#"#{a: #{b: 1}}.get("a.c", "none")"#,
+        gives: r#""none""#,
+    },
+    Function {
+        module: "",
+        signature: "parse_json(text: String) -> any",
+        summary: "The value of a JSON text.",
+        example: r#"parse_json(`{"a": [1, null]}`).a[0]"#,
+        gives: "1",
+    },
+    Function {
+        module: "",
+        signature: "to_json(value: any) -> String",
+        summary: "A value as JSON text.",
+        example: "#{a: [1, ()]}.to_json()",
+        gives: r#""{\"a\":[1,null]}""#,
+    },
+];
 
 pub(super) fn register(engine: &mut Engine) {
     engine
@@ -21,7 +53,7 @@ pub(super) fn register(engine: &mut Engine) {
 
 /// The value at a dotted path: keys of maps and indices of lists. A key that is the whole rest
 /// of the path wins, so `get("user.name")` also reads a key with a dot in it.
-fn get(map: &Map, path: &str) -> Option<Dynamic> {
+pub(super) fn get(map: &Map, path: &str) -> Option<Dynamic> {
     if let Some(value) = map.get(path) {
         return Some(value.clone());
     }

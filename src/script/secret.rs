@@ -5,6 +5,9 @@ use crate::secret::Part;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 use std::sync::Arc;
 
+/// What can be done with a secret.
+pub(super) const WHOLE: &str = "a secret can only be passed on whole, as a parameter of an action";
+
 /// A text with references in it. The values behind them are not here: they are looked up at
 /// each attempt, so no script can see or print them.
 #[derive(Clone, Debug)]

@@ -3,11 +3,18 @@
 //! Rhai measures what an operator or function yields, but `map[key] = value` is neither. So the
 //! variables in sight are measured once in a while.
 
-use rhai::{Array, Dynamic, ImmutableString, Map, Scope};
+use super::state::{self, Spent};
+use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, Position, Scope};
 
 /// Whether a variable has more elements or bytes of text than `most`.
 pub(super) fn exceed(scope: &Scope<'_>, most: usize) -> bool {
     scope.iter_raw().any(|(_, _, value)| Budget { elements: most, bytes: most }.spend(value).is_none())
+}
+
+/// Ends the evaluation because a value is larger than `limits.script.size`.
+pub(super) fn too_large() -> Box<EvalAltResult> {
+    state::spend(Spent::Size);
+    EvalAltResult::ErrorDataTooLarge(String::new(), Position::NONE).into()
 }
 
 struct Budget {

@@ -27,10 +27,14 @@ pub(super) const STACK_BYTES: usize = 64 << 20;
 /// How many steps pass between two looks at the clock.
 const STEPS_PER_LOOK: u64 = 128;
 
+/// How many bytes a host function goes through for one step: about as long takes one of the script.
+pub(super) const BYTES_PER_STEP: usize = 1024;
+
 thread_local! {
     static METER: Meter = const { Meter {
         steps: Cell::new(0), max_steps: Cell::new(0), deadline: Cell::new(None),
         stack_base: Cell::new(0), max_stack_bytes: Cell::new(0), ended: Cell::new(false),
+        lines: Cell::new(0),
     } };
     static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
     static READS: Cell<u64> = const { Cell::new(0) };
@@ -45,6 +49,8 @@ struct Meter {
     stack_base: Cell<usize>,
     max_stack_bytes: Cell<usize>,
     ended: Cell<bool>,
+    /// What the script has written into the log.
+    lines: Cell<usize>,
 }
 
 /// A limit that was hit and that ends the run whatever the script does.
@@ -107,6 +113,7 @@ pub(super) fn meter(steps: u64, time: Duration, stack_bytes: usize) {
         meter.stack_base.set(stack_place());
         meter.max_stack_bytes.set(stack_bytes);
         meter.ended.set(false);
+        meter.lines.set(0);
     });
 }
 
@@ -148,26 +155,47 @@ pub(super) fn spend(limit: Spent) {
 /// Rhai's progress callback: a value ends the evaluation.
 pub(super) fn progress() -> Option<Dynamic> {
     METER.with(|meter| {
-        if meter.ended.get() {
-            return Some(Dynamic::UNIT);
-        }
         let steps = meter.steps.get() + 1;
-        meter.steps.set(steps);
-        if steps > meter.max_steps.get() {
-            spend(Spent::Steps);
-            return Some(Dynamic::UNIT);
-        }
-        if stack_place().abs_diff(meter.stack_base.get()) > meter.max_stack_bytes.get() {
-            spend(Spent::Depth);
-            return Some(Dynamic::UNIT);
-        }
-        let late = || meter.deadline.get().is_some_and(|deadline| Instant::now() > deadline);
-        if steps.is_multiple_of(STEPS_PER_LOOK) && late() {
-            spend(Spent::Time);
+        if meter.ended.get() || !meter.has_room(steps, steps.is_multiple_of(STEPS_PER_LOOK)) {
             return Some(Dynamic::UNIT);
         }
         None
     })
+}
+
+/// Counts what a host function does with so many bytes, and looks at the clock if it is much:
+/// Rhai sees only the one step of the call.
+///
+/// # Errors
+/// Ends the evaluation at a limit.
+pub(super) fn work(bytes: usize) -> Result<(), Box<EvalAltResult>> {
+    let steps = (bytes / BYTES_PER_STEP) as u64;
+    let fine = METER.with(|meter| {
+        !meter.ended.get() && meter.has_room(meter.steps.get().saturating_add(steps), steps > 0)
+    });
+    if fine { Ok(()) } else { Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into()) }
+}
+
+impl Meter {
+    /// Sets the steps taken. Returns whether all limits have room for them.
+    fn has_room(&self, steps: u64, look: bool) -> bool {
+        self.steps.set(steps);
+        if steps > self.max_steps.get() {
+            spend(Spent::Steps);
+        } else if stack_place().abs_diff(self.stack_base.get()) > self.max_stack_bytes.get() {
+            spend(Spent::Depth);
+        } else if look && self.deadline.get().is_some_and(|deadline| Instant::now() > deadline) {
+            spend(Spent::Time);
+        } else {
+            return true;
+        }
+        false
+    }
+}
+
+/// Counts a line that the script writes into the log. Returns how many it has written before.
+pub(super) fn line() -> usize {
+    METER.with(|meter| meter.lines.replace(meter.lines.get().saturating_add(1)))
 }
 
 /// The run of this thread while it lasts. Dropping it forgets the run, also when Rhai panics.

@@ -3,8 +3,10 @@
 mod conditions;
 mod effects;
 mod ends;
+mod functions;
 pub(super) mod kit;
 mod limits;
 mod loading;
 mod printing;
+mod standard;
 mod values;

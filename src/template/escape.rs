@@ -35,7 +35,7 @@ impl Escape {
     pub fn text(self, text: &str) -> String {
         match self {
             Self::None | Self::Path => text.to_owned(),
-            Self::Url => utf8_percent_encode(text, COMPONENT).to_string(),
+            Self::Url => url_encode(text),
             Self::Slack => slack_escape(text),
             Self::Html => html_escape(text),
         }
@@ -70,6 +70,11 @@ impl Escape {
             other => other,
         }
     }
+}
+
+/// `text` as one part of a URL's path or query.
+pub(crate) fn url_encode(text: &str) -> String {
+    utf8_percent_encode(text, COMPONENT).to_string()
 }
 
 /// `text` so that Slack shows it as it is: the three characters that its documentation

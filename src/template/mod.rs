@@ -31,7 +31,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use compile::Template;
-pub(crate) use escape::{html_escape, slack_escape};
+pub(crate) use escape::{html_escape, slack_escape, url_encode};
 pub(crate) use references::{authority, endpoint};
 pub use vars::Vars;
 

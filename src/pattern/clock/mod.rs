@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt;
 
+pub(crate) use read::similar_zone;
+
 pub(super) const OPERATOR: Operator = Operator::new(
     "clock",
     "Timestamps that fall on some days and hours of a time zone.",
@@ -75,7 +77,8 @@ struct Hours {
     to_minute: u16,
 }
 
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// The days of the week from Monday on, as they are written in rules.
+pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const EVERY_DAY: Days = Days(0b111_1111);
 const MINUTES_OF_DAY: u16 = 24 * 60;
 

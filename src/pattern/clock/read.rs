@@ -67,7 +67,7 @@ fn zone_of(node: &Node) -> Result<TimeZone, Problem> {
 }
 
 /// A zone whose city has been given, or whose whole name is nearly the same.
-fn similar_zone(name: &str) -> Option<String> {
+pub(crate) fn similar_zone(name: &str) -> Option<String> {
     let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.as_str().to_owned()).collect();
     let city = name.trim().replace(' ', "_");
     let is_city = |zone: &&String| zone.rsplit('/').next().is_some_and(|own| own.eq_ignore_ascii_case(&city));

@@ -1,11 +1,11 @@
 //! The JSON Schema beside the reader: what loads is fine by it, and each key is known to both.
 
-use super::problems;
 use super::shipped::shipped;
+use super::{problems, settings};
 use crate::pattern::tests::validator;
 use crate::registry::{Param, ParamType};
 use crate::rules::keys::{self, Key, Takes};
-use crate::rules::{SchemaKind, built_in_kinds, read_tree, schema};
+use crate::rules::{SchemaKind, built_in_kinds, read_tree, schema, user_kinds};
 use crate::yaml;
 use serde_json::Value;
 
@@ -17,10 +17,13 @@ fn value(text: &str) -> Value {
 
 #[test]
 fn what_is_shipped_is_fine() {
-    let check = validator(schema(&built_in_kinds()));
     let mut files = 0;
     for dir in shipped() {
         let tree = read_tree(&dir).expect("it can be read");
+        let user = user_kinds(&tree, &settings(&[]));
+        let kinds: Vec<_> =
+            built_in_kinds().into_iter().chain(user.iter().map(SchemaKind::of_user)).collect();
+        let check = validator(schema(&kinds));
         for (path, text) in tree.iter().filter(|(path, _)| !path.ends_with(".rhai")) {
             let text = std::str::from_utf8(text).expect("it is text");
             assert_eq!(check(&value(text)), Ok(()), "{}/{path}", dir.display());
@@ -28,6 +31,7 @@ fn what_is_shipped_is_fine() {
         }
     }
     assert!(files > 6, "{files}");
+    let check = validator(schema(&built_in_kinds()));
     let readme = include_str!("../../../README.md");
     let rules = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
     assert_eq!(check(&value(rules)), Ok(()));

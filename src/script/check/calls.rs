@@ -1,6 +1,7 @@
 //! Calls of functions: whether there is one, and with so many arguments.
 
 use super::Checker;
+use super::natives::wrong_count;
 use crate::diagnostic::did_you_mean;
 use rhai::{FnCallExpr, Position};
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ impl Checker<'_> {
         }
         let arguments = call.args.len();
         if !call.namespace.is_empty() {
-            return self.imported(call, at);
+            return self.qualified_call(call, at);
         }
         let own = self.functions.contains(&(call.name.to_string(), arguments));
         // `call` of a variable that holds a closure: `greet.call(…)` only, so a bare name is a function.
@@ -36,11 +37,10 @@ impl Checker<'_> {
         let counts: BTreeSet<usize> = own.chain(self.natives.named(name)).collect();
         if counts.is_empty() {
             let names = self.functions.iter().map(|(name, _)| name.as_str());
-            let help = did_you_mean(name, names.chain(self.natives.names()));
-            let help = help.map(|meant| format!("did you mean `{meant}`?"));
+            let meant = did_you_mean(name, names.chain(self.natives.names())).map(str::to_owned);
+            let help = self.natives.elsewhere(name).or(meant).map(|meant| format!("did you mean `{meant}`?"));
             return self.report(at, format!("there is no function `{name}`"), help);
         }
-        let counts = counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-        self.report(at, format!("`{name}` takes {counts} arguments, not {arguments}"), None);
+        self.report(at, wrong_count(name, &counts, arguments), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Imports, and calls of what was imported.
+//! Imports, and calls of what was imported or is a module of hookyard's own.
 
 use super::{Checker, walk};
 use crate::diagnostic::did_you_mean;
@@ -60,16 +60,44 @@ impl Checker<'_> {
                 }
                 Some(_) => {}
             }
+            if self.natives.is_module(&import.alias) {
+                let message = format!("`{}` is a module of hookyard's own", import.alias);
+                let help = "it would be hidden: give the import another name".to_owned();
+                wrong.push((import.position, message, Some(help)));
+            }
         }
         wrong.into_iter().for_each(|(at, message, help)| self.report(at, message, help));
     }
 
-    pub(super) fn imported(&mut self, call: &FnCallExpr, at: Position) {
+    /// `root::f(…)`.
+    pub(super) fn qualified_call(&mut self, call: &FnCallExpr, at: Position) {
         let root = call.namespace.root();
-        let Some(import) = self.imports.iter().find(|import| import.alias == root) else {
-            let help = format!("import it first: `import \"…\" as {root};`");
-            return self.report(at, format!("there is no import named `{root}`"), Some(help));
+        if let Some(import) = self.imports.iter().position(|import| import.alias == root) {
+            return self.imported(import, call, at);
+        }
+        if !self.natives.is_module(root) {
+            return self.no_import(root, at);
+        }
+        let mistake = match call.namespace.path.len() {
+            1 => self.natives.mistake(root, &call.name, call.args.len()),
+            _ => Some((format!("`{root}` has no modules in it"), None)),
         };
+        if let Some((message, help)) = mistake {
+            self.report(at, message, help);
+        }
+    }
+
+    fn no_import(&mut self, root: &str, at: Position) {
+        let aliases = self.imports.iter().map(|import| import.alias.as_str());
+        let help = match did_you_mean(root, self.natives.modules().into_iter().chain(aliases)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("import it first: `import \"…\" as {root};`"),
+        };
+        self.report(at, format!("there is no import named `{root}`"), Some(help));
+    }
+
+    fn imported(&mut self, import: usize, call: &FnCallExpr, at: Position) {
+        let (import, root) = (&self.imports[import], call.namespace.root());
         let path = import.path.as_deref().and_then(|path| find(path, |path| self.scripts.contains_key(path)));
         let Some(library) = path.and_then(|path| self.scripts.get(&path)) else {
             return;

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use imports::Import;
 pub(super) use imports::{import_position, imports};
-pub(super) use natives::Natives;
+pub(super) use natives::{Mistake, Natives};
 
 /// Visits every node with the nodes above it.
 pub(super) fn walk(ast: &AST, mut visit: impl FnMut(&ASTNode<'_>, &[ASTNode<'_>])) {

@@ -55,6 +55,9 @@ impl Checker<'_> {
     pub(super) fn qualified(&mut self, root: &str, name: &str, at: Position) {
         if root == "global" && !self.constants.contains(name) {
             self.report(at, format!("there is no constant `{name}` at the top of the file"), None);
+        } else if self.natives.is_module(root) && !self.imports.iter().any(|import| import.alias == root) {
+            let help = format!("its functions are called: `{root}::{name}()`");
+            self.report(at, format!("`{root}` has no constant `{name}`"), Some(help));
         }
     }
 

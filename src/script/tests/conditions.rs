@@ -78,7 +78,8 @@ fn conditions_fit_the_stack_of_a_worker() {
     let chain = vec!["payload.ok"; 60].join(" && ");
     let omega = "(|f| f.call(f)).call(|f| f.call(f))";
     let busy = format!("(|f| {0}f.call(f){1}).call(|f| {0}f.call(f){1})", "[".repeat(14), "]".repeat(14));
-    let expressions = [&nested, &lists, &sums, &chain, omega, &busy].map(str::to_owned);
+    let groups = format!("regex_match(status, \"{}a{}\")", "(?:a|".repeat(240), ")*".repeat(240));
+    let expressions = [&nested, &lists, &sums, &chain, omega, &busy, &groups].map(str::to_owned);
     let scripts = loaded(&[], Limits::default());
     let work = move || {
         for expression in expressions {

@@ -1,6 +1,6 @@
 //! A small kind table, an event, and one call that loads files and runs one.
 
-use crate::action::{Action, ActionError, ActionKind, Attempt, Consent, Context, Egress};
+use crate::action::{Action, ActionError, ActionKind, Answers, Attempt, Canned, Consent, Context, Egress};
 use crate::delivery::{DeliveryId, Effect, Receipt};
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, EventId};
@@ -133,10 +133,11 @@ pub fn run_for(
 pub fn world(store: Memory) -> World {
     static RUNTIME: LazyLock<tokio::runtime::Runtime> =
         LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime for tests"));
+    let answer = Canned { url: "https://api.example/tasks/7".into(), ..Canned::ok() };
     World {
         runtime: RUNTIME.handle().clone(),
         store: Arc::new(store),
-        answers: Some(Arc::default()),
+        answers: Some(Arc::new(Answers(vec![answer]))),
         consent: Consent::Hosts(Arc::default()),
         traceparent: String::new(),
         over: CancellationToken::new(),
@@ -184,8 +185,11 @@ pub fn one(statements: &str) -> String {
 
 /// The value of an expression in a script.
 pub fn value(expression: &str) -> Json {
-    json(&one(&format!("note(#{{text: \"\", json: [{expression}]}});")))
-        .pointer("/json/0")
-        .expect("the element")
-        .clone()
+    values(&[expression]).remove(0)
+}
+
+/// The values of expressions, all in one script.
+pub fn values(expressions: &[&str]) -> Vec<Json> {
+    let noted = one(&format!("note(#{{text: \"\", json: [{}]}});", expressions.join(",\n")));
+    json(&noted).pointer("/json").and_then(Json::as_array).expect("the list").to_vec()
 }

@@ -69,6 +69,53 @@ fn sizes() {
     hit(LIMITS, "blob(100000, 0)", "limits.script.size (1000)");
 }
 
+/// Functions that make much of little are ended by the limit's own error, whatever is caught.
+#[test]
+fn sizes_of_what_the_standard_library_makes() {
+    for bomb in [
+        r#"let s = "ab"; loop { s = repeat(s, 1000); }"#,
+        r#"repeat("ab", 9223372036854775807)"#,
+        r#"let s = "ab"; loop { s = s.replaced("b", "bbb"); }"#,
+        r#"let s = repeat("a", 900); s = s.replaced("a", s);"#,
+        r#"let s = "a,"; loop { s = [s, s].join(s); }"#,
+        r#"let s = "a"; loop { s = regex_replace(s, "a", "aa"); }"#,
+        r#"let s = repeat("a", 900); s = regex_replace(s, "", s);"#,
+        r#"let s = repeat("a", 900); s = regex_replace(s, ".*", repeat("$0", 300));"#,
+        r#"let s = "a"; loop { s = base64_encode(s); }"#,
+        r#"let s = "a"; loop { s = base64url_encode(s); }"#,
+        r#"let s = "a"; loop { s = hex_encode(s); }"#,
+        r#"let s = "/"; loop { s = url_encode(s); }"#,
+        r#"let s = "a"; loop { s = query_encode(#{s: [s, s]}); }"#,
+        r#"let s = "%F"; loop { s = time::format(time::unix(0), s + s); s = repeat("%F", s.len()); }"#,
+        r#"let l = [1]; loop { l = [l, l].flatten(); }"#,
+        r#"let l = [1]; loop { l = [l, l, 1].unique(); l = [l, [l]]; }"#,
+        r#"let m = #{}; for i in 0..2000 { m = m.merge(#{}.merge(parse_json(`{"${i}": 1}`))); }"#,
+        r#"regex_find_all(repeat("a", 1000), "")"#,
+    ] {
+        hit(LIMITS, bomb, "limits.script.size (1000)");
+        hit(
+            LIMITS,
+            &format!("try {{ [1].map(|x| {{ {bomb} }}); }} catch {{ }} loop {{ }}"),
+            "limits.script.",
+        );
+    }
+    hit(LIMITS, r#"try { [1].map(|x| repeat("a", 2000)); } catch { } loop { }"#, "limits.script.size (1000)");
+}
+
+/// What a host function goes through counts as steps, and its clock is the script's.
+#[test]
+fn work_of_the_standard_library() {
+    let few = Limits { steps: 5_000, size: 1 << 20, ..LIMITS };
+    for work in ["sha256(s)", "regex_match(s, \"b\")", "url_encode(s)", "s.replaced(\"b\", \"\")"] {
+        hit(few, &format!("let s = repeat(\"a\", 300000); loop {{ {work} }}"), "limits.script.steps (5000)");
+    }
+    // Every one of these searches would go to the end of the text.
+    let short = Limits { steps: u64::MAX, time: Duration::from_millis(20), size: 1 << 20, ..LIMITS };
+    for search in ["regex_find_all(s, \"a.*b|a\")", "regex_replace(s, \"a.*b|a\", \"x\")"] {
+        hit(short, &format!("let s = repeat(\"a\", 1000000); {search};"), "limits.script.time");
+    }
+}
+
 #[test]
 fn effects() {
     hit(LIMITS, "loop { try { log(#{}) } catch { } }", "limits.script.effects (3)");

@@ -50,6 +50,19 @@ fn mistakes_are_found_with_their_place() {
         ("note(#{text: \"a\"});", "only be called while an event is handled"),
         ("loop { }", "limits.script.steps"),
         ("fn on_event(e) { x::f() }", "there is no import named `x`"),
+        ("fn on_event(e) {\n  tmie::now()\n}", "there is no import named `tmie` (did you mean `time`?)"),
+        (
+            "fn on_event(e) {\n  time::nwo()\n}",
+            "a.rhai:2:9: error: `time` has no function `nwo` (did you mean `time::now`?)",
+        ),
+        (
+            "fn on_event(e) { log::fatal(\"\") }",
+            "`log` has no function `fatal` (it has debug, error, info, warn)",
+        ),
+        ("fn on_event(e) { time::now(1) }", "`time::now` takes 0 arguments, not 1"),
+        ("fn on_event(e) { time::a::now() }", "`time` has no modules in it"),
+        ("fn on_event(e) { time::NOW }", "`time` has no constant `NOW`"),
+        ("fn on_event(e) { now() }", "there is no function `now` (did you mean `time::now`?)"),
     ] {
         let found = problem(text);
         assert!(found.contains(wanted), "{text}: {found}");
@@ -110,6 +123,15 @@ fn an_error_below_an_import_names_the_file_it_is_in() {
         run_with(&loaded(&files, Limits::default()), &crate::template::Params::Data(json("{}"))).unwrap_err();
     assert!(error.to_string().starts_with("lib.rhai:2:5: the map has no `nope`"), "{error}");
     assert!(error.to_string().contains("in `f`, called at main.rhai:1:"), "{error}");
+}
+
+#[test]
+fn an_import_cannot_hide_a_module() {
+    let files = [("a.rhai", "fn on_event(e) {}\nimport \"lib\" as time;"), ("lib.rhai", "fn now() { 1 }")];
+    let found = problems(&files);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let wanted = "a.rhai:2:8: error: `time` is a module of hookyard's own (it would be hidden: give the import another name)";
+    assert_eq!(found[0], wanted);
 }
 
 #[test]
