@@ -73,6 +73,14 @@ pub fn field(name: &str) -> Option<&'static Field> {
     DOCUMENT.iter().find(|field| field.name == name)
 }
 
+/// What an attempt sees beside them of a rule that controls storms: `{count, first, events}`.
+pub const WINDOW: &str = "window";
+
+/// Whether templates and scripts may read a field of this name.
+pub fn is_seen(name: &str) -> bool {
+    FIELDS.contains(&name) || name == WINDOW
+}
+
 const PREFIX: &str = "evt_";
 
 /// The source of the events that hookyard itself makes.
@@ -182,6 +190,14 @@ impl Event {
         document.insert("root", self.root().text());
         document.insert("hops", Json::from(hops as u64));
         Ok(Self::new(id, document))
+    }
+
+    /// The same with the storm window that it stands for, as its field `window`.
+    #[must_use]
+    pub fn with_window(&self, window: Json) -> Self {
+        let mut document = self.document().clone();
+        document.insert(WINDOW, window);
+        Self::new(self.id, document)
     }
 
     /// How many times over it is derived: 0 for what a sender posted.

@@ -82,12 +82,17 @@ pub fn entry(number: u64) -> Entry {
     let received = received(number, now);
     let rule = format!("rule-{}", number % 8);
     let id = format!("{}/{rule}/file", received.event.id()).parse().expect("it is an id");
-    let delivery = NewDelivery { id, due: now, blocked: None };
+    let delivery = NewDelivery { id, due: now, blocked: None, order: None };
     Entry {
         received,
         received_at: now,
         dedupe_since: now.saturating_sub(SignedDuration::from_hours(24)).expect("not in hours"),
-        routing: Some(Routing { generation: 1, rules: vec![rule], deliveries: vec![delivery] }),
+        routing: Some(Routing {
+            generation: 1,
+            rules: vec![rule],
+            deliveries: vec![delivery],
+            storms: Vec::new(),
+        }),
     }
 }
 

@@ -82,8 +82,8 @@ impl Plan for Rules {
 
     fn route(&self, event: &Event, now: Timestamp) -> Routing {
         let id = format!("{}/late/a", event.id()).parse().expect("an id");
-        let delivery = crate::journal::NewDelivery { id, due: now, blocked: None };
-        Routing { generation: 1, rules: vec!["late".into()], deliveries: vec![delivery] }
+        let delivery = crate::journal::NewDelivery { id, due: now, blocked: None, order: None };
+        Routing { generation: 1, rules: vec!["late".into()], deliveries: vec![delivery], storms: Vec::new() }
     }
 }
 

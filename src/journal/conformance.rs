@@ -1,6 +1,7 @@
 //! What every journal does, whatever keeps it: run by each backend's tests.
 
 mod state;
+mod storms;
 mod trimming;
 
 use super::*;
@@ -10,6 +11,7 @@ use crate::source::{Form, Verified};
 use crate::template::Params;
 
 pub(crate) use state::*;
+pub(crate) use storms::*;
 pub(crate) use trimming::*;
 
 /// Where a test's journal is: opened again, it is the same one after a restart.
@@ -56,13 +58,14 @@ pub(crate) fn entry(number: u64, ms: i64, deliveries: &[&str]) -> Entry {
         generation: 3,
         rules: deliveries.iter().map(|path| path.split('/').next().unwrap().to_owned()).collect(),
         deliveries: deliveries.iter().map(|path| delivery(id, path, NOW + ms)).collect(),
+        storms: Vec::new(),
     };
     let dedupe_since = at(NOW + ms - DAY_MS);
     Entry { received, received_at: at(NOW + ms), dedupe_since, routing: Some(routing) }
 }
 
 fn delivery(event: EventId, path: &str, due: i64) -> NewDelivery {
-    NewDelivery { id: format!("{event}/{path}").parse().unwrap(), due: at(due), blocked: None }
+    NewDelivery { id: format!("{event}/{path}").parse().unwrap(), due: at(due), blocked: None, order: None }
 }
 
 fn blocked(mut entry: Entry, until: i64) -> Entry {
@@ -316,6 +319,7 @@ pub(crate) async fn unrouted_events_are_routed_once(place: &dyn Place) {
         generation: 9,
         rules: vec!["r".into()],
         deliveries: vec![delivery(id_of(&events[0]), path, NOW)],
+        storms: Vec::new(),
     };
     journal.route(id_of(&events[0]), routed("r/a"), at(NOW)).await.unwrap();
     journal.route(id_of(&events[0]), routed("other/a"), at(NOW)).await.unwrap();

@@ -45,7 +45,34 @@ pub struct Routing {
     /// Names of the rules that matched, in rule order (also those without actions left).
     pub rules: Vec<String>,
     pub deliveries: Vec<NewDelivery>,
+    /// What holds deliveries back: at most one for each rule.
+    pub storms: Vec<Storm>,
 }
+
+/// A rule's control of a storm, as it is for one event. Decided in the commit that keeps the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storm {
+    pub rule: String,
+    /// Events with the same key are one storm.
+    pub key: String,
+    pub kind: StormKind,
+}
+
+/// Which events of a storm act; the deliveries of the others are kept as suppressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StormKind {
+    /// The first; the others until this time do not.
+    Throttle { until: Timestamp },
+    /// The last, when it has been quiet so long; `max` after the first at the latest.
+    Debounce { quiet: Duration, max: Duration },
+    /// The one that is the n-th within the time; then none until that time has passed.
+    Threshold { count: u32, within: Duration },
+    /// One delivery for all until this time, for at most so many, or [`MAX_COLLECTED_BYTES`].
+    Collect { until: Timestamp, max: u32 },
+}
+
+/// How large the documents of one collection may be together, in bytes: they are read at once.
+pub const MAX_COLLECTED_BYTES: usize = 4 << 20;
 
 /// A delivery to be.
 #[derive(Clone, Debug)]
@@ -55,6 +82,8 @@ pub struct NewDelivery {
     pub due: Timestamp,
     /// Why it is blocked from the start (its rule's `when` erred).
     pub blocked: Option<String>,
+    /// Of the deliveries of a lane with the same key only the oldest is due.
+    pub order: Option<String>,
 }
 
 /// What became of an append.
@@ -303,6 +332,8 @@ pub enum State {
     Delivered,
     Skipped,
     Dead,
+    /// A storm control of its rule held it back.
+    Suppressed,
 }
 
 impl State {
@@ -314,6 +345,7 @@ impl State {
             Self::Delivered => "delivered",
             Self::Skipped => "skipped",
             Self::Dead => "dead",
+            Self::Suppressed => "suppressed",
         }
     }
 }
@@ -340,5 +372,6 @@ pub struct Counts {
     pub blocked: u64,
     pub delivered: u64,
     pub dead: u64,
+    pub suppressed: u64,
     pub bytes: u64,
 }

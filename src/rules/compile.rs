@@ -141,6 +141,8 @@ impl Compiler<'_> {
                     .get(action, retry, timeout, report, |report| self.action(action, retry, timeout, report))
             })
             .collect();
+        let control = (!raw.storms.is_empty()).then(|| self.control(raw, report).map(Box::new));
+        let order = raw.order.map(|node| self.order(node, report).map(Box::new));
         let sees_own = raw.matching.into_iter().chain(file.matching).any(matching::names_own_source);
         Some(Rule {
             name: raw.name?.0.to_owned(),
@@ -154,6 +156,8 @@ impl Compiler<'_> {
             fallback: raw.fallback,
             any: raw.matching.is_some_and(matching::is_any),
             sees_own,
+            control: control.map_or(Some(None), |control| control.map(Some))?,
+            order: order.map_or(Some(None), |order| order.map(Some))?,
         })
     }
 

@@ -39,6 +39,9 @@ pub(super) struct RawRule<'a> {
     pub actions: Vec<RawAction<'a>>,
     pub stop: bool,
     pub fallback: bool,
+    /// Keys that hold storms back: one, or a mistake.
+    pub storms: Vec<&'a Entry>,
+    pub order: Option<&'a Node>,
 }
 
 /// Reads the shape of a file but for its rules.
@@ -92,6 +95,8 @@ pub(super) fn rule<'a>(
         actions: Vec::new(),
         stop: false,
         fallback: false,
+        storms: Vec::new(),
+        order: None,
     };
     for entry in entries {
         let value = &entry.node;
@@ -106,6 +111,8 @@ pub(super) fn rule<'a>(
             "timeout" => rule.timeout = options::positive(value, "`timeout`", report),
             "actions" => rule.actions = actions(value, compiler, report),
             "stop" => rule.stop = report.flag(value, "`stop`").unwrap_or_default(),
+            "throttle" | "debounce" | "threshold" | "collect" => rule.storms.push(entry),
+            "order" => rule.order = Some(value),
             "fallback" => rule.fallback = report.flag(value, "`fallback`").unwrap_or_default(),
             _ => {}
         }

@@ -35,6 +35,15 @@ pub(super) enum Takes {
     Event,
     Expected,
     Answers,
+    Throttle,
+    Debounce,
+    Threshold,
+    Collect,
+    Order,
+    /// Of events.
+    Count,
+    /// `08:00`.
+    ClockTime,
     Status,
     Any,
 }
@@ -70,7 +79,51 @@ pub(super) const RULE: &[Key] = &[
     required("actions", Takes::Actions, "What is done, each on its own."),
     key("stop", Takes::Flag, "If it matches, later rules of this file are not tried."),
     key("fallback", Takes::Flag, "It is tried only if no other rule matched."),
+    key("throttle", Takes::Throttle, "The first event acts, the others until a time has passed do not."),
+    key("debounce", Takes::Debounce, "The last event acts, when it has been quiet for a time."),
+    key("threshold", Takes::Threshold, "The n-th event within a time acts, then none for that time."),
+    key("collect", Takes::Collect, "All events of a time act as one: `window.events`."),
+    key("order", Takes::Order, "Deliveries come one at a time, in the order of the events' receipt."),
 ];
+
+/// What keeps storms apart.
+const PER: Key =
+    key("per", Takes::Text, "Events with the same value are one storm; all of them unless given.");
+
+/// Of `throttle`.
+pub(super) const THROTTLE: &[Key] =
+    &[PER, required("within", Takes::Time, "How long after the first the others do nothing.")];
+
+/// Of `debounce`.
+pub(super) const DEBOUNCE: &[Key] = &[
+    PER,
+    required("quiet", Takes::Time, "How long no event may come before the last one acts."),
+    key(
+        "max",
+        Takes::Time,
+        "How long after the first it acts at the latest: ten times `quiet` unless given.",
+    ),
+];
+
+/// Of `threshold`.
+pub(super) const THRESHOLD: &[Key] = &[
+    PER,
+    required("count", Takes::Count, "The how manieth event acts."),
+    required("within", Takes::Time, "The time in which they come, and for how long it is silent then."),
+];
+
+/// Of `collect`.
+pub(super) const COLLECT: &[Key] = &[
+    PER,
+    key("within", Takes::Time, "How long after the first event it ends."),
+    key("until", Takes::ClockTime, "At what time of day it ends instead: `\"08:00\"`."),
+    key("zone", Takes::Text, "The time zone of `until`: `UTC` unless given."),
+    key("max", Takes::Count, "How many events it takes at most: 500 unless given."),
+];
+
+/// Of `order`.
+pub(super) const ORDER: &[Key] =
+    &[required("per", Takes::Text, "Deliveries of events with the same value wait for each other.")];
 
 /// Beside the kind of an action.
 pub(super) const OPTION: &[Key] = &[

@@ -19,6 +19,7 @@ mod references;
 mod report;
 mod route;
 mod schema;
+mod storm;
 pub mod trace;
 mod tree;
 mod vars;
@@ -83,6 +84,10 @@ pub struct Rule {
     any: bool,
     /// Whether it names hookyard's own events.
     sees_own: bool,
+    /// Which of many events act.
+    control: Option<Box<storm::Control>>,
+    /// What makes its deliveries come one after the other.
+    order: Option<Box<storm::Order>>,
 }
 
 /// One action of a rule, with its options.

@@ -3,7 +3,7 @@
 use super::{FileScope, Planned, RuleSet};
 use crate::delivery::DeliveryId;
 use crate::event::{Event, OWN_SOURCE};
-use crate::journal::{NewDelivery, Routing};
+use crate::journal::{NewDelivery, Routing, Storm};
 use crate::script::Condition;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -11,8 +11,16 @@ use std::time::Duration;
 /// A rule that an event matched.
 pub(super) struct Matched {
     pub index: usize,
-    /// Why its `when` could not be evaluated.
+    /// Why its `when`, or a key of its storm control, could not be evaluated.
     pub error: Option<String>,
+    /// The key by which its deliveries come one after the other.
+    order: Option<String>,
+}
+
+impl Matched {
+    fn new(index: usize, error: Option<String>) -> Self {
+        Self { index, error, order: None }
+    }
 }
 
 /// What was found of the rules that match.
@@ -25,7 +33,7 @@ struct Found {
 
 impl Found {
     fn add(&mut self, index: usize, stop: bool) {
-        self.matched.push(Matched { index, error: None });
+        self.matched.push(Matched::new(index, None));
         if stop {
             let at = self.stops.partition_point(|other| *other < index);
             self.stops.insert(at, index);
@@ -43,7 +51,11 @@ impl Found {
 impl RuleSet {
     /// Which rules an event matches and which deliveries that makes. Pure but for `when`.
     pub fn route(&self, event: &Event, generation: u64, now: Timestamp) -> Routing {
-        let matched = self.matched(event);
+        let mut matched = self.matched(event);
+        let mut storms = Vec::new();
+        for found in &mut matched {
+            self.hold_back(found, event, now, &mut storms);
+        }
         let deliveries = matched.iter().flat_map(|found| {
             let actions = self.rules[found.index].actions.iter();
             actions.filter_map(|planned| self.delivery(found, planned, event, now))
@@ -51,6 +63,7 @@ impl RuleSet {
         Routing {
             generation,
             deliveries: deliveries.collect(),
+            storms,
             rules: matched.iter().map(|found| self.rules[found.index].name.clone()).collect(),
         }
     }
@@ -91,7 +104,7 @@ impl RuleSet {
             match holds(rule.when.as_ref(), event) {
                 Ok(true) => found.add(index, rule.stop),
                 Ok(false) => {}
-                Err(error) => found.matched.push(Matched { index, error: Some(error) }),
+                Err(error) => found.matched.push(Matched::new(index, Some(error))),
             }
         }
     }
@@ -120,6 +133,22 @@ impl RuleSet {
             last = Some((file, open));
             (open && self.index.matches(index, rule.pattern.as_ref(), document)).then_some((index, file))
         })
+    }
+
+    /// Fills in the keys of a rule that holds events back or puts its deliveries in order.
+    fn hold_back(&self, found: &mut Matched, event: &Event, now: Timestamp, storms: &mut Vec<Storm>) {
+        let rule = &self.rules[found.index];
+        if found.error.is_some() {
+            return;
+        }
+        match rule.order.as_ref().map(|order| order.key(event, self)).transpose() {
+            Ok(order) => found.order = order,
+            Err(error) => found.error = Some(error),
+        }
+        match rule.control.as_ref().map(|control| control.storm(&rule.name, event, self, now)).transpose() {
+            Ok(storm) => storms.extend(storm),
+            Err(error) => found.error = Some(error),
+        }
     }
 
     fn file_of(&self, index: usize) -> &FileScope {
@@ -152,6 +181,7 @@ impl RuleSet {
             },
             due: later(now, wait),
             blocked,
+            order: found.order.clone(),
         })
     }
 }

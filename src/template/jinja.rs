@@ -7,7 +7,7 @@ use super::names::{check_filters, check_names, hyphen_hint};
 use super::path::{Path, Step, View};
 use super::session::{Root, Session};
 use super::value::{Names, to_json_text, to_params};
-use crate::event::FIELDS;
+use crate::event::is_seen;
 use crate::secret::Part;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, Expression, UndefinedBehavior, Value};
@@ -43,7 +43,7 @@ impl Hole {
             .map_err(|error| Problem::new(explain(&error)))?;
         check_names(&expression.undeclared_variables(false))?;
         check_filters(source)?;
-        let known = |path: &Path| matches!(path.first(), "event" | "vars") || FIELDS.contains(&path.first());
+        let known = |path: &Path| matches!(path.first(), "event" | "vars") || is_seen(path.first());
         let kind = match Path::parse(source).filter(known) {
             Some(path) => HoleKind::Path(path),
             None => HoleKind::Expression(expression),

@@ -4,7 +4,7 @@ use super::compile::Problem;
 use super::jinja::{SECRETS, environment};
 use super::scan::without_strings;
 use crate::diagnostic::did_you_mean;
-use crate::event::FIELDS;
+use crate::event::{FIELDS, WINDOW};
 use minijinja::ErrorKind;
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,7 +13,7 @@ const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
 
 /// Refuses top-level names that no template sees.
 pub(super) fn check_names(names: &HashSet<String>) -> Result<(), Problem> {
-    let known = || ["event", "vars"].into_iter().chain(FIELDS.iter().copied());
+    let known = || ["event", "vars", WINDOW].into_iter().chain(FIELDS.iter().copied());
     let fine = |name: &str| known().chain(FUNCTIONS).any(|known| known == name) || name == SECRETS;
     let unknown: BTreeSet<_> = names.iter().filter(|name| !fine(name)).collect();
     let Some(name) = unknown.first() else { return Ok(()) };

@@ -3,7 +3,7 @@
 use super::Params;
 use super::path::{Path, Step, View};
 use super::session::{Root, Session};
-use crate::event::FIELDS;
+use crate::event::is_seen;
 use crate::json::{Json, Number};
 use crate::secret::Part;
 use minijinja::Value;
@@ -22,7 +22,7 @@ impl Object for Names {
         match name {
             "event" => Some(Value::from_object(node(Root::Event))),
             "vars" => Some(Value::from_object(node(Root::Vars))),
-            _ if FIELDS.contains(&name) => Arc::new(node(Root::Event)).get_value(key),
+            _ if is_seen(name) => Arc::new(node(Root::Event)).get_value(key),
             _ => None,
         }
     }

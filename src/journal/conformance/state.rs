@@ -136,8 +136,12 @@ pub(crate) async fn keys_are_listed_by_prefix_in_order(place: &dyn Place) {
 fn derived(number: u128, root: EventId) -> Derived {
     let id = EventId::new(NOW.cast_unsigned(), (1 << 70) + number);
     let event = Event::own(id, at(NOW), "task.escalated", Json::object([("n", Json::from(1u32))]));
-    let routing =
-        Routing { generation: 3, rules: vec!["d".into()], deliveries: vec![delivery(id, "d/log", NOW)] };
+    let routing = Routing {
+        generation: 3,
+        rules: vec!["d".into()],
+        deliveries: vec![delivery(id, "d/log", NOW)],
+        storms: Vec::new(),
+    };
     Derived { event, root, routing }
 }
 

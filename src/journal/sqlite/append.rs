@@ -1,7 +1,9 @@
 //! Keeping events: one row each, and one for each delivery.
 
 use super::codec;
+use super::order;
 use super::prints::Print;
+use super::storm::{self, Arrival};
 use super::txn::{Fault, Txn};
 use crate::event::{Event, EventId};
 use crate::journal::{Appended, Derived, Entry, JournalError, MAX_DESCENDANTS, NewDelivery, Routing, State};
@@ -41,7 +43,11 @@ impl Row {
         self.insert(txn, &print)?;
         txn.tally.events += 1;
         match &self.entry.routing {
-            Some(routing) => add_deliveries(txn, print.seq, &routing.deliveries, print.received)?,
+            Some(routing) => {
+                let bytes = self.document.len();
+                let arrival = Arrival { seq: print.seq, received: print.received, bytes };
+                add_deliveries(txn, arrival, routing)?;
+            }
             None => txn.tally.unrouted += 1,
         }
         Ok(Ok(Appended::New(print.id)))
@@ -118,9 +124,10 @@ pub fn derive(txn: &mut Txn<'_>, derived: &Derived, now: i64) -> Result<(), Faul
     let mut fingerprint = [0; 32];
     fingerprint[..16].copy_from_slice(&id.0.to_bytes());
     let body = event.get("payload").map(Json::to_string).unwrap_or_default();
+    let document = event.to_string();
     let stored = Stored {
         event,
-        document: &event.to_string(),
+        document: &document,
         headers: &[],
         body: body.as_bytes(),
         routing: Some(routing),
@@ -128,7 +135,7 @@ pub fn derive(txn: &mut Txn<'_>, derived: &Derived, now: i64) -> Result<(), Faul
     };
     stored.insert(txn, &Print { id, seq, fingerprint, received: now, until: now })?;
     txn.tally.events += 1;
-    add_deliveries(txn, seq, &routing.deliveries, now)
+    add_deliveries(txn, Arrival { seq, received: now, bytes: document.len() }, routing)
 }
 
 /// How many events go back to this one, as far as it matters.
@@ -169,43 +176,90 @@ pub fn route(txn: &mut Txn<'_>, event: EventId, routing: &Routing, now: i64) -> 
         return Ok(());
     }
     txn.tally.unrouted -= 1;
-    add_deliveries(txn, seq, &routing.deliveries, now)
+    let bytes = match routing.storms.is_empty() {
+        true => 0,
+        false => {
+            let sql = "SELECT octet_length(document) FROM events WHERE seq = ?1";
+            let bytes: i64 = txn.connection.prepare_cached(sql)?.query_row([seq], |row| row.get(0))?;
+            usize::try_from(bytes).unwrap_or(0)
+        }
+    };
+    add_deliveries(txn, Arrival { seq, received: now, bytes }, routing)
 }
 
-fn add_deliveries(txn: &mut Txn<'_>, event: i64, deliveries: &[NewDelivery], now: i64) -> Result<(), Fault> {
-    for delivery in deliveries {
-        add(txn, event, delivery, None, now)?;
+/// Adds an event's deliveries; those of rules that hold storms back as these decide.
+fn add_deliveries(txn: &mut Txn<'_>, arrival: Arrival, routing: &Routing) -> Result<(), Fault> {
+    let held_back = |delivery: &NewDelivery| {
+        delivery.blocked.is_none() && routing.storms.iter().any(|storm| storm.rule == delivery.id.rule)
+    };
+    for delivery in routing.deliveries.iter().filter(|delivery| !held_back(delivery)) {
+        add(txn, arrival.seq, &Addition::of(delivery), arrival.received)?;
+    }
+    for storm in &routing.storms {
+        let of_rule = |delivery: &&NewDelivery| delivery.id.rule == storm.rule && held_back(delivery);
+        let deliveries: Vec<_> = routing.deliveries.iter().filter(of_rule).collect();
+        storm::admit(txn, arrival, storm, &deliveries)?;
     }
     Ok(())
 }
 
-/// Adds a delivery unless it is there. `effect`: its kind and stored parameters.
-pub fn add(
-    txn: &mut Txn<'_>,
-    event: i64,
-    delivery: &NewDelivery,
-    effect: Option<(&str, &str)>,
-    now: i64,
-) -> Result<(), Fault> {
+/// A delivery to be added.
+#[derive(Clone, Copy)]
+pub struct Addition<'a> {
+    pub delivery: &'a NewDelivery,
+    pub state: State,
+    /// The receipt or the error that it begins with.
+    pub message: &'a str,
+    /// The storm window that it belongs to.
+    pub window: Option<i64>,
+    /// Milliseconds that it is due later.
+    pub wait: i64,
+    /// Of an effect: its kind and stored parameters.
+    pub effect: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Addition<'a> {
+    pub fn of(delivery: &'a NewDelivery) -> Self {
+        let state = if delivery.blocked.is_some() { State::Blocked } else { State::Pending };
+        let message = delivery.blocked.as_deref().unwrap_or_default();
+        Self { delivery, state, message, window: None, wait: 0, effect: None }
+    }
+}
+
+/// Adds a delivery unless it is there.
+pub fn add(txn: &mut Txn<'_>, event: i64, addition: &Addition<'_>, now: i64) -> Result<(), Fault> {
+    let Addition { delivery, state, message, window, wait, effect } = *addition;
     let lane = txn.lane(&delivery.id.rule, &delivery.id.action)?;
-    let state = if delivery.blocked.is_some() { State::Blocked } else { State::Pending };
-    let due = delivery.due.as_millisecond();
+    let name = codec::name(&delivery.id);
+    let is_open = matches!(state, State::Pending | State::Blocked);
+    let due = is_open.then(|| delivery.due.as_millisecond().saturating_add(wait));
+    let key = delivery.order.as_deref().filter(|_| is_open);
+    let is_behind = match key {
+        Some(key) => order::is_behind(txn, lane, key, event, &name)?,
+        None => false,
+    };
+    let parked = due.filter(|_| is_behind && state == State::Pending);
+    let due = if parked.is_some() { Some(order::PARKED) } else { due };
     let sql = "INSERT OR IGNORE INTO deliveries (event, lane, name, state, due, attempts, updated, message, \
-               effect_kind, effect_params) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9)";
+               effect_kind, effect_params, window, order_key, parked) \
+               VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let added = txn.connection.prepare_cached(sql)?.execute(params![
         event,
         lane,
-        codec::name(&delivery.id),
+        name,
         state as i64,
         due,
         now,
-        delivery.blocked.as_deref().unwrap_or_default(),
+        message,
         effect.map(|(kind, _)| kind),
         effect.map(|(_, params)| params),
+        window,
+        key,
+        parked,
     ])?;
     if added > 0 {
         txn.tally.add(state, 1);
-        txn.due.push((lane, due));
+        txn.due.extend(due.map(|due| (lane, due)));
     }
     Ok(())
 }

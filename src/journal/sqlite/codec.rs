@@ -58,8 +58,14 @@ pub fn state(number: i64) -> State {
         1 => State::Blocked,
         2 => State::Delivered,
         3 => State::Skipped,
+        5 => State::Suppressed,
         _ => State::Dead,
     }
+}
+
+/// A number of things, as a column holds it.
+pub fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Pairs of texts as one blob: each text behind its length in 4 bytes.

@@ -4,9 +4,9 @@ use super::codec;
 use super::lanes::{Held, LaneId, Lanes};
 use super::txn::{Fault, Shared};
 use crate::delivery::{DeliveryId, Effect};
-use crate::event::EventId;
+use crate::event::Event;
 use crate::journal::{JournalError, Leased, State};
-use crate::json;
+use crate::json::{self, Json};
 use crate::template::Params;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
@@ -39,6 +39,16 @@ pub struct LeasedRow {
     body: Vec<u8>,
     headers: Vec<u8>,
     effect: Option<(String, String)>,
+    window: Option<Window>,
+}
+
+/// The storm window of a delivery.
+struct Window {
+    count: i64,
+    /// The document of its first event, unless that is gone.
+    first: Option<String>,
+    /// Those of a collection, in the order of receipt.
+    events: Vec<String>,
 }
 
 impl Batch {
@@ -146,7 +156,7 @@ fn take_from(
 const KEYS: &str = "SELECT event, name, due FROM deliveries INDEXED BY deliveries_open \
                     WHERE lane = ?1 AND due IS NOT NULL ORDER BY due LIMIT ?2";
 const ROW: &str = "SELECT e.id, d.state, d.attempts, e.received, e.document, e.body, e.headers, d.effect_kind, \
-                   d.effect_params FROM deliveries d CROSS JOIN events e ON e.seq = d.event \
+                   d.effect_params, d.window FROM deliveries d CROSS JOIN events e ON e.seq = d.event \
                    WHERE d.event = ?1 AND d.lane = ?2 AND d.name = ?3";
 
 impl LeasedRow {
@@ -157,6 +167,7 @@ impl LeasedRow {
         action: &str,
     ) -> Result<Option<Self>> {
         let read = |row: &Row<'_>| {
+            let window: Option<i64> = row.get(9)?;
             let effect: (Option<String>, Option<String>) = (row.get(7)?, row.get(8)?);
             Ok(Self {
                 id: codec::delivery_id(codec::event_id(row.get(0)?), rule, action, key.2),
@@ -167,6 +178,7 @@ impl LeasedRow {
                 body: row.get(5)?,
                 headers: row.get(6)?,
                 effect: effect.0.zip(effect.1),
+                window: window.map_or(Ok(None), |window| Window::find(connection, window))?,
             })
         };
         connection.prepare_cached(ROW)?.query_row(key, read).optional()
@@ -179,9 +191,13 @@ impl LeasedRow {
     pub fn read_back(self) -> std::result::Result<Leased, JournalError> {
         let effect =
             self.effect.as_ref().map(|(kind, params)| read_effect(&self.id, kind, params)).transpose()?;
-        let event: EventId = self.id.event;
+        let event = codec::event(self.id.event, &self.document)?;
+        let event = match self.window {
+            Some(window) => event.with_window(window.read_back(&event)),
+            None => event,
+        };
         Ok(Leased {
-            event: Arc::new(codec::event(event, &self.document)?),
+            event: Arc::new(event),
             body: Bytes::from(self.body),
             headers: codec::read_pairs(&self.headers),
             received_at: codec::time(self.received),
@@ -190,6 +206,32 @@ impl LeasedRow {
             effect,
             id: self.id,
         })
+    }
+}
+
+impl Window {
+    fn find(connection: &Connection, id: i64) -> Result<Option<Self>> {
+        let sql = "SELECT coalesce(w.shown, w.count), e.document FROM windows w LEFT JOIN events e ON e.seq = w.first \
+                   WHERE w.id = ?1";
+        let found = connection.prepare_cached(sql)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)));
+        let Some((count, first)) = found.optional()? else { return Ok(None) };
+        let sql = "SELECT e.document FROM window_events w JOIN events e ON e.seq = w.event WHERE w.window = ?1 \
+                   ORDER BY w.event";
+        let events =
+            connection.prepare_cached(sql)?.query_map([id], |row| row.get(0))?.collect::<Result<_>>()?;
+        Ok(Some(Self { count, first, events }))
+    }
+
+    /// As templates and scripts see it. A document that cannot be read is left out: it was changed
+    /// from outside.
+    fn read_back(&self, event: &Event) -> Json {
+        let parse = |text: &String| json::parse(text.as_bytes()).ok();
+        let first = self.first.as_ref().and_then(parse).unwrap_or_else(|| Json::clone(&event.shared()));
+        let mut window = vec![("count", Json::from(self.count)), ("first", first)];
+        if !self.events.is_empty() {
+            window.push(("events", Json::Array(self.events.iter().filter_map(parse).collect())));
+        }
+        Json::object(window)
     }
 }
 

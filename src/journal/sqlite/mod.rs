@@ -11,8 +11,10 @@ mod kv;
 mod lanes;
 mod lease;
 mod open;
+mod order;
 mod prints;
 mod settle;
+mod storm;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Keeping outcomes: the delivery, its attempt and its effects in one step.
 
+use super::append::Addition;
 use super::txn::{Fault, Txn};
 use super::{append, codec, kv};
 use crate::delivery::{DeliveryId, Effect, Outcome, Receipt};
@@ -46,10 +47,10 @@ pub fn settle(txn: &mut Txn<'_>, prepared: &Prepared) -> Result<Settled, Fault> 
         if let Some(obstacle) = obstacle(txn, settlement)? {
             return Ok(obstacle);
         }
-        if update(txn, &place, settlement)? {
+        if let Some(ties) = update(txn, &place, settlement)? {
             txn.tally.add(before, -1);
             txn.tally.add(state(&settlement.outcome), 1);
-            keep(txn, &place, prepared)?;
+            keep(txn, &place, prepared, &ties)?;
         }
     }
     txn.ended.push((settlement.id.clone(), due(&settlement.outcome)));
@@ -84,15 +85,22 @@ fn obstacle(txn: &Txn<'_>, settlement: &Settlement) -> Result<Option<Settled>, F
 }
 
 /// Keeps what came with the outcome.
-fn keep(txn: &mut Txn<'_>, place: &Place, Prepared { settlement, params }: &Prepared) -> Result<(), Fault> {
+fn keep(
+    txn: &mut Txn<'_>,
+    place: &Place,
+    Prepared { settlement, params }: &Prepared,
+    ties: &Ties,
+) -> Result<(), Fault> {
     let now = settlement.now.as_millisecond();
     if let Some(attempt) = &settlement.attempt {
         insert_attempt(txn, place, attempt)?;
     }
     if let Outcome::Delivered(receipt) = &settlement.outcome {
         for (effect, params) in receipt.effects.iter().zip(params) {
-            let child = child(settlement, effect);
-            append::add(txn, place.event, &child, Some((&effect.kind, params)), now)?;
+            let child = child(settlement, effect, ties);
+            let effect = Some((effect.kind.as_str(), params.as_str()));
+            let addition = Addition { effect, window: ties.window, ..Addition::of(&child) };
+            append::add(txn, place.event, &addition, now)?;
         }
         if let Some(changes) = &receipt.changes {
             kv::change(txn, changes, settlement.now)?;
@@ -101,7 +109,11 @@ fn keep(txn: &mut Txn<'_>, place: &Place, Prepared { settlement, params }: &Prep
     for derived in &settlement.derived {
         append::derive(txn, derived, now)?;
     }
-    txn.due.extend(due(&settlement.outcome).map(|due| (place.lane, due)));
+    match (due(&settlement.outcome), &ties.order) {
+        (Some(due), _) => txn.due.push((place.lane, due)),
+        (None, Some(key)) => super::order::release(txn, place.lane, key, now)?,
+        (None, None) => {}
+    }
     Ok(())
 }
 
@@ -149,10 +161,18 @@ fn open_state(txn: &Txn<'_>, place: &Place) -> Result<Option<State>, Fault> {
     Ok(state.map(codec::state))
 }
 
-/// Whether it was open still.
-fn update(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<bool, Fault> {
+/// What ties a delivery to others.
+struct Ties {
+    /// Its key among those that are made in order.
+    order: Option<String>,
+    /// Its storm window.
+    window: Option<i64>,
+}
+
+/// `None`: it was not open any more.
+fn update(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Ties>, Fault> {
     let sql = "UPDATE deliveries SET state = ?4, due = ?5, attempts = max(attempts, ?6), updated = ?7, message = ?8 \
-               WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL";
+               WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL RETURNING order_key, window";
     let row = params![
         place.event,
         place.lane,
@@ -163,7 +183,11 @@ fn update(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<bool,
         settlement.now.as_millisecond(),
         message(&settlement.outcome),
     ];
-    Ok(txn.connection.prepare_cached(sql)?.execute(row)? > 0)
+    Ok(txn
+        .connection
+        .prepare_cached(sql)?
+        .query_row(row, |row| Ok(Ties { order: row.get(0)?, window: row.get(1)? }))
+        .optional()?)
 }
 
 fn insert_attempt(txn: &Txn<'_>, place: &Place, attempt: &AttemptRecord) -> Result<(), Fault> {
@@ -183,8 +207,8 @@ fn insert_attempt(txn: &Txn<'_>, place: &Place, attempt: &AttemptRecord) -> Resu
     Ok(())
 }
 
-fn child(settlement: &Settlement, effect: &Effect) -> NewDelivery {
+fn child(settlement: &Settlement, effect: &Effect, ties: &Ties) -> NewDelivery {
     let after = SignedDuration::try_from(effect.after).unwrap_or(SignedDuration::MAX);
     let due = settlement.now.saturating_add(after).unwrap_or(Timestamp::MAX);
-    NewDelivery { id: settlement.id.effect(&effect.name), due, blocked: None }
+    NewDelivery { id: settlement.id.effect(&effect.name), due, blocked: None, order: ties.order.clone() }
 }

@@ -9,24 +9,25 @@ pub struct Tally {
     pub events: i64,
     pub unrouted: i64,
     /// By state, in the order of their numbers in the table.
-    deliveries: [i64; 5],
+    deliveries: [i64; 6],
 }
 
 impl Tally {
     pub fn load(connection: &Connection) -> Result<Self> {
-        let sql = "SELECT events, unrouted, pending, blocked, delivered, skipped, dead FROM tally";
+        let sql =
+            "SELECT events, unrouted, pending, blocked, delivered, skipped, dead, suppressed FROM tally";
         connection.query_row(sql, [], |row| {
             let count = |at: usize| row.get(at);
-            let deliveries = [count(2)?, count(3)?, count(4)?, count(5)?, count(6)?];
+            let deliveries = [count(2)?, count(3)?, count(4)?, count(5)?, count(6)?, count(7)?];
             Ok(Self { events: count(0)?, unrouted: count(1)?, deliveries })
         })
     }
 
     pub fn write(&self, connection: &Connection) -> Result<()> {
         let sql = "UPDATE tally SET events = ?1, unrouted = ?2, pending = ?3, blocked = ?4, delivered = ?5, \
-                   skipped = ?6, dead = ?7";
-        let [pending, blocked, delivered, skipped, dead] = self.deliveries;
-        let row = params![self.events, self.unrouted, pending, blocked, delivered, skipped, dead];
+                   skipped = ?6, dead = ?7, suppressed = ?8";
+        let [pending, blocked, delivered, skipped, dead, suppressed] = self.deliveries;
+        let row = params![self.events, self.unrouted, pending, blocked, delivered, skipped, dead, suppressed];
         connection.prepare_cached(sql)?.execute(row).map(drop)
     }
 
@@ -45,6 +46,7 @@ impl Tally {
             blocked: of(State::Blocked),
             delivered: of(State::Delivered),
             dead: of(State::Dead),
+            suppressed: of(State::Suppressed),
             bytes,
         }
     }

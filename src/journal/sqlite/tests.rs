@@ -67,6 +67,13 @@ conformance!(
     values_expire_and_are_removed,
     keys_are_listed_by_prefix_in_order,
     derived_events_are_kept_with_the_outcome_and_counted,
+    a_throttle_lets_the_first_act_also_after_a_restart,
+    a_debounce_lets_the_last_act_when_it_is_quiet,
+    what_has_begun_is_not_debounced_away,
+    a_threshold_acts_once_on_the_nth_within_the_time,
+    a_collection_is_one_delivery_of_all_also_after_a_restart,
+    what_comes_after_a_collection_has_begun_begins_another,
+    deliveries_in_order_come_one_at_a_time_per_key_behind_the_effects,
 );
 
 #[tokio::test]

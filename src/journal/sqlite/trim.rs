@@ -88,7 +88,9 @@ fn candidates(
     of_any_age: bool,
 ) -> rusqlite::Result<Vec<Candidate>> {
     let sql = "SELECT seq, fingerprint, dedupe_until, generation IS NOT NULL AND NOT EXISTS \
-               (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.due IS NOT NULL) \
+               (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.due IS NOT NULL) AND NOT EXISTS \
+               (SELECT 1 FROM window_events w JOIN deliveries d ON d.window = w.window \
+               WHERE w.event = e.seq AND d.due IS NOT NULL) \
                FROM events e WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3";
     let before = if of_any_age { i64::MAX } else { codec::first_seq_at(trim.before) };
     let look = i64::try_from(look(trim)).unwrap_or(i64::MAX);
@@ -116,6 +118,7 @@ fn remove(txn: &mut Txn<'_>, event: &Candidate, keep_print: bool) -> Result<(), 
     for sql in [
         "DELETE FROM attempts WHERE event = ?1",
         "DELETE FROM deliveries WHERE event = ?1",
+        "DELETE FROM window_events WHERE event = ?1",
         "DELETE FROM events WHERE seq = ?1",
     ] {
         txn.connection.prepare_cached(sql)?.execute([event.seq])?;

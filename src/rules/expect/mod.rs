@@ -126,6 +126,7 @@ struct Observed {
 impl Observed {
     async fn deliver(&mut self, rules: &RuleSet, test: &RuleTest, event: &Arc<Event>, id: DeliveryId) {
         let (_, planned) = rules.find(&id.rule, &id.action).expect("routing names actions of this rule set");
+        let event = &alone(event, rules, &id);
         let scope = Scope { event, vars: &rules.vars, resolver: &*rules.resolver };
         let params = match planned.params.render(scope) {
             Ok(rendered) => rendered,
@@ -155,6 +156,22 @@ impl Observed {
             Ok(rendered) => self.sent.push(Sent { going, params: rendered.shown, optional: false }),
             Err(error) => self.notes.push(format!("{going} cannot be filled in: {error}")),
         }
+    }
+}
+
+/// The event as an attempt sees it: of a rule that controls storms it is a window of its own.
+fn alone(event: &Arc<Event>, rules: &RuleSet, id: &DeliveryId) -> Arc<Event> {
+    match rules.find(&id.rule, &id.action) {
+        Some((rule, _)) if rule.control.is_some() => {
+            let document = Json::clone(&event.shared());
+            let window = Json::object([
+                ("count", Json::from(1u32)),
+                ("first", document.clone()),
+                ("events", vec![document].into()),
+            ]);
+            Arc::new(event.with_window(window))
+        }
+        _ => Arc::clone(event),
     }
 }
 

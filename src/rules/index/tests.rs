@@ -132,6 +132,8 @@ impl Tape<'_> {
             stop: self.once_in(3),
             fallback: self.once_in(4),
             sees_own: false,
+            control: None,
+            order: None,
         }
     }
 

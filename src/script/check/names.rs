@@ -70,7 +70,7 @@ impl Checker<'_> {
         };
         let Expr::Property(property, at) = property else { return };
         let field = property.2.as_str();
-        let known = event::FIELDS.contains(&field) || self.keys.contains(field);
+        let known = event::is_seen(field) || self.keys.contains(field);
         if name.1 != "event" || known || above.iter().any(|node| matches!(node, ASTNode::Expr(Expr::Dot(..))))
         {
             return;

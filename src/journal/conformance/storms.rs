@@ -1,0 +1,216 @@
+//! Storm control and order: what acts of many events, and what waits.
+
+use super::*;
+
+/// An event of the rule `r` with one action, held back by this control.
+fn held_back(number: u64, ms: i64, key: &str, kind: StormKind) -> Entry {
+    let mut entry = entry(number, ms, &["r/a"]);
+    let storm = Storm { rule: "r".into(), key: key.into(), kind };
+    entry.routing.as_mut().unwrap().storms.push(storm);
+    entry
+}
+
+/// The numbers of the events whose deliveries are due, in order; leased and delivered.
+async fn acting(journal: &Arc<dyn Journal>, now: i64) -> Vec<(String, Json)> {
+    let mut acted = Vec::new();
+    loop {
+        let deliveries = lease(journal, now, 100, 100).await.deliveries;
+        if deliveries.is_empty() {
+            return acted;
+        }
+        for leased in deliveries {
+            let body = String::from_utf8(leased.body.to_vec()).unwrap().replace("body ", "");
+            acted.push((body, leased.event.get("window").cloned().unwrap_or(Json::Null)));
+            settle(journal, &leased, delivered(), now).await;
+        }
+    }
+}
+
+fn names(acted: &[(String, Json)]) -> Vec<&str> {
+    acted.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+fn count(acted: &(String, Json)) -> i64 {
+    acted.1.get("count").and_then(Json::as_number).and_then(|count| count.as_i64()).expect("a count")
+}
+
+/// The number of the first event of the window.
+fn first(acted: &(String, Json)) -> String {
+    acted.1.pointer("/first/payload/n").expect("its payload").to_string()
+}
+
+async fn suppressed(journal: &Arc<dyn Journal>) -> Vec<String> {
+    let filter = DeliveryFilter { state: Some(State::Suppressed), limit: 100, ..DeliveryFilter::default() };
+    journal.deliveries(filter).await.unwrap().into_iter().map(|it| it.message).collect()
+}
+
+pub(crate) async fn a_throttle_lets_the_first_act_also_after_a_restart(place: &dyn Place) {
+    let journal = place.open();
+    let throttled =
+        |number, ms, key| held_back(number, ms, key, StormKind::Throttle { until: at(NOW + ms + 60_000) });
+    journal.append(throttled(1, 0, "a")).await.unwrap();
+    journal.append(throttled(2, 1000, "a")).await.unwrap();
+    journal.append(throttled(3, 1000, "b")).await.unwrap();
+    journal.close().await;
+    let journal = place.open();
+    journal.append(throttled(4, 59_999, "a")).await.unwrap();
+    assert_eq!(names(&acting(&journal, NOW + 59_999).await), ["1", "3"]);
+    assert_eq!(suppressed(&journal).await, ["throttled until 2025-11-24T16:01:00Z"; 2]);
+    assert_eq!(journal.counts().await.unwrap().suppressed, 2);
+    journal.append(throttled(5, 60_000, "a")).await.unwrap();
+    let acted = acting(&journal, NOW + 60_000).await;
+    assert_eq!((names(&acted), count(&acted[0])), (vec!["5"], 3), "with those that were held back");
+}
+
+pub(crate) async fn a_debounce_lets_the_last_act_when_it_is_quiet(place: &dyn Place) {
+    let journal = place.open();
+    let kind = StormKind::Debounce { quiet: Duration::from_secs(30), max: Duration::from_secs(60) };
+    for (number, ms) in [(1, 0), (2, 20_000), (3, 40_000)] {
+        journal.append(held_back(number, ms, "a", kind)).await.unwrap();
+        assert!(acting(&journal, NOW + ms).await.is_empty());
+    }
+    assert!(acting(&journal, NOW + 59_999).await.is_empty());
+    let acted = acting(&journal, NOW + 60_000).await;
+    assert_eq!(
+        (names(&acted), count(&acted[0]), first(&acted[0])),
+        (vec!["3"], 3, "1.50".into()),
+        "at the latest"
+    );
+    assert_eq!(suppressed(&journal).await.len(), 2);
+    journal.append(held_back(4, 61_000, "a", kind)).await.unwrap();
+    let acted = acting(&journal, NOW + 91_000).await;
+    assert_eq!((names(&acted), count(&acted[0])), (vec!["4"], 1));
+}
+
+pub(crate) async fn what_has_begun_is_not_debounced_away(place: &dyn Place) {
+    let journal = place.open();
+    let kind = StormKind::Debounce { quiet: Duration::from_secs(30), max: Duration::from_secs(600) };
+    journal.append(held_back(1, 0, "a", kind)).await.unwrap();
+    // The dispatcher's clock may be ahead of the time at which an event was received.
+    let begun = lease(&journal, NOW + 30_000, 9, 9).await.deliveries.pop().expect("it is due");
+    journal.append(held_back(2, 29_000, "a", kind)).await.unwrap();
+    settle(&journal, &begun, delivered(), NOW + 30_000).await;
+    let acted = acting(&journal, NOW + 59_000).await;
+    assert_eq!((names(&acted), count(&acted[0])), (vec!["2"], 1), "both act");
+}
+
+pub(crate) async fn a_threshold_acts_once_on_the_nth_within_the_time(place: &dyn Place) {
+    let journal = place.open();
+    let kind = StormKind::Threshold { count: 3, within: Duration::from_secs(60) };
+    // The first is too old when the fourth comes: it is the second to fourth that count.
+    for (number, ms) in [(1, 0), (2, 40_000), (3, 70_000), (4, 80_000), (5, 90_000), (6, 139_000)] {
+        journal.append(held_back(number, ms, "a", kind)).await.unwrap();
+    }
+    let acted = acting(&journal, NOW + 139_000).await;
+    assert_eq!((names(&acted), count(&acted[0]), first(&acted[0])), (vec!["4"], 3, "2.50".into()));
+    for (number, ms) in [(7, 140_000), (8, 141_000), (9, 142_000)] {
+        assert!(acting(&journal, NOW + ms).await.is_empty());
+        journal.append(held_back(number, ms, "a", kind)).await.unwrap();
+    }
+    let acted = acting(&journal, NOW + 142_000).await;
+    assert_eq!((names(&acted), first(&acted[0])), (vec!["9"], "7.50".into()), "it counts anew");
+}
+
+pub(crate) async fn a_collection_is_one_delivery_of_all_also_after_a_restart(place: &dyn Place) {
+    let journal = place.open();
+    let collected = |number, ms, max| {
+        held_back(number, ms, "a", StormKind::Collect { until: at(NOW + ms + 60_000), max })
+    };
+    for (number, ms) in [(1, 0), (2, 1000), (3, 59_999)] {
+        journal.append(collected(number, ms, 100)).await.unwrap();
+    }
+    journal.close().await;
+    let journal = place.open();
+    assert!(acting(&journal, NOW + 59_999).await.is_empty());
+    // What is collected stays until it is delivered, however old it is.
+    let trim = Trim {
+        now: at(NOW + 9 * DAY_MS),
+        before: at(NOW + 8 * DAY_MS),
+        size_bytes: 0,
+        limit: 9,
+        afresh: true,
+    };
+    assert_eq!(journal.trim(trim).await.unwrap(), 0);
+    let acted = acting(&journal, NOW + 60_000).await;
+    let events = acted[0].1.get("events").and_then(Json::as_array).expect("all of them");
+    let numbers: Vec<_> =
+        events.iter().map(|event| event.pointer("/payload/n").unwrap().to_string()).collect();
+    assert_eq!((names(&acted), numbers), (vec!["1"], vec!["1.50".into(), "2.50".into(), "3.50".into()]));
+    assert_eq!(journal.trim(trim).await.unwrap(), 3);
+    // A full one is due at once, and the next begins another.
+    for (number, ms) in [(11, 100_000), (12, 100_001), (13, 100_002)] {
+        journal.append(collected(number, ms, 2)).await.unwrap();
+    }
+    let acted = acting(&journal, NOW + 100_002).await;
+    assert_eq!((names(&acted), count(&acted[0])), (vec!["11"], 2));
+    assert_eq!(names(&acting(&journal, NOW + 160_002).await), ["13"]);
+}
+
+pub(crate) async fn what_comes_after_a_collection_has_begun_begins_another(place: &dyn Place) {
+    let journal = place.open();
+    let kind = StormKind::Collect { until: at(NOW + 60_000), max: 100 };
+    journal.append(held_back(1, 0, "a", kind)).await.unwrap();
+    let begun = lease(&journal, NOW + 60_000, 9, 9).await.deliveries.pop().expect("it is due");
+    journal.append(held_back(2, 59_000, "a", kind)).await.unwrap();
+    settle(&journal, &begun, Outcome::Retry { due: at(NOW + 61_000), error: "503".into() }, NOW + 60_000)
+        .await;
+    journal.append(held_back(3, 59_500, "a", kind)).await.unwrap();
+    let acted = acting(&journal, NOW + 61_000).await;
+    assert_eq!(names(&acted), ["2", "1"], "nothing is lost, nothing in both");
+    assert_eq!((count(&acted[0]), count(&acted[1])), (2, 1));
+}
+
+/// An event of the lane r/a whose deliveries wait for those before it with the same key.
+fn ordered(number: u64, ms: i64, key: &str) -> Entry {
+    let mut entry = entry(number, ms, &["r/a"]);
+    for delivery in &mut entry.routing.as_mut().unwrap().deliveries {
+        delivery.order = Some(key.to_owned());
+    }
+    entry
+}
+
+async fn next(journal: &Arc<dyn Journal>, now: i64) -> Vec<String> {
+    let leased = lease(journal, now, 100, 100).await.deliveries;
+    let mut ids: Vec<_> = leased
+        .iter()
+        .map(|it| format!("{}{}", String::from_utf8_lossy(&it.body), it.id.effects.join("/")))
+        .collect();
+    for leased in leased {
+        journal.release(&leased.id).await;
+    }
+    ids.sort();
+    ids
+}
+
+pub(crate) async fn deliveries_in_order_come_one_at_a_time_per_key_behind_the_effects(place: &dyn Place) {
+    let journal = place.open();
+    for (number, key) in [(1, "x"), (2, "x"), (3, "y"), (4, "x")] {
+        journal.append(ordered(number, number as i64, key)).await.unwrap();
+    }
+    assert_eq!(next(&journal, NOW + 9).await, ["body 1", "body 3"]);
+    let leased = lease(&journal, NOW + 9, 9, 9).await.deliveries;
+    let one = leased.iter().find(|it| it.body == "body 1").expect("it is due");
+    settle(&journal, one, Outcome::Retry { due: at(NOW + 5000), error: "503".into() }, NOW + 9).await;
+    for other in leased.iter().filter(|it| it.body != "body 1") {
+        settle(&journal, other, delivered(), NOW + 9).await;
+    }
+    assert!(next(&journal, NOW + 4999).await.is_empty(), "it holds its followers");
+    journal.close().await;
+    let journal = place.open();
+    let one = lease(&journal, NOW + 5000, 9, 9).await.deliveries.pop().expect("it is due again");
+    let effect = |name: &str| Effect {
+        name: name.into(),
+        kind: "log".into(),
+        after: Duration::ZERO,
+        params: Params::Data(Json::Null),
+    };
+    let effects = vec![effect("log-1"), effect("log-2")];
+    settle(&journal, &one, Outcome::Delivered(Receipt { effects, ..Receipt::of("2 effects") }), NOW + 5000)
+        .await;
+    for wanted in ["body 1log-1", "body 1log-2", "body 2", "body 4"] {
+        assert_eq!(next(&journal, NOW + 5000).await, [wanted]);
+        let leased = lease(&journal, NOW + 5000, 9, 9).await.deliveries.pop().expect(wanted);
+        settle(&journal, &leased, Outcome::Dead { error: "gone".into() }, NOW + 5000).await;
+    }
+    assert_eq!(journal.counts().await.unwrap().pending, 0);
+}

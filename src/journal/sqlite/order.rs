@@ -1,0 +1,32 @@
+//! Deliveries in order: of those of a lane with the same key, one at a time is due.
+//!
+//! The others are parked: open, but due at no time that comes. Whoever ends lets the next go, so
+//! a key with a million followers costs a lease no more than one with none.
+
+use super::txn::{Fault, Txn};
+use rusqlite::{OptionalExtension, params};
+
+/// When what is parked is due.
+pub const PARKED: i64 = i64::MAX;
+
+/// Whether an open delivery of the same key comes before this one.
+pub fn is_behind(txn: &Txn<'_>, lane: i64, key: &str, event: i64, name: &str) -> Result<bool, Fault> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_order WHERE lane = ?1 AND order_key = ?2 \
+               AND due IS NOT NULL AND (event, name) < (?3, ?4))";
+    Ok(txn.connection.prepare_cached(sql)?.query_row(params![lane, key, event, name], |row| row.get(0))?)
+}
+
+/// Lets the next one go, now that one has ended.
+pub fn release(txn: &mut Txn<'_>, lane: i64, key: &str, now: i64) -> Result<(), Fault> {
+    let sql = "SELECT event, name, parked FROM deliveries INDEXED BY deliveries_order WHERE lane = ?1 \
+               AND order_key = ?2 AND due IS NOT NULL ORDER BY event, name LIMIT 1";
+    let next = txn.connection.prepare_cached(sql)?.query_row(params![lane, key], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<i64>>(2)?))
+    });
+    let Some((event, name, Some(due))) = next.optional()? else { return Ok(()) };
+    let due = due.max(now);
+    let sql = "UPDATE deliveries SET due = ?4, parked = NULL WHERE event = ?1 AND lane = ?2 AND name = ?3";
+    txn.connection.prepare_cached(sql)?.execute(params![event, lane, name, due])?;
+    txn.due.push((lane, due));
+    Ok(())
+}
