@@ -103,7 +103,7 @@ fn fields<'n>(
         report.key(field, &what, known);
     }
     for key in known.iter().filter(|key| key.required && entry.node.get(key.name).is_none()) {
-        report.error(entry.node.span, format!("{what} has no `{}`: {}", key.name, key.summary));
+        report.error_with(entry.node.span, format!("{what} has no `{}`", key.name), Some(key.summary));
     }
     let node = &entry.node;
     move |name| node.get(name)

@@ -15,3 +15,4 @@ mod mail;
 mod reload;
 mod scripts;
 mod server;
+mod storms;

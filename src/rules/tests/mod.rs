@@ -7,6 +7,7 @@ mod routing;
 mod running;
 mod schema;
 mod shipped;
+mod storms;
 mod switches;
 mod workload;
 

@@ -67,6 +67,12 @@ rules:
     actions: [{log: {}, name: n, when: 'true', retry: {}, timeout: 5s, after: 0s}]
     stop: true
     fallback: false
+    throttle: {per: a, within: 5s}
+    order: {per: a}
+  - {name: s, match: any, actions: [{log: {}}], debounce: {per: a, quiet: 5s, max: 1m}}
+  - {name: t, match: any, actions: [{log: {}}], threshold: {per: a, count: 5, within: 1m}}
+  - {name: u, match: any, actions: [{log: {}}], collect: {per: a, until: '08:00', zone: UTC, max: 5}}
+  - {name: v, match: any, actions: [{log: {}}], collect: {within: 5s}}
 tests:
   - name: t
     event: {status: a}
@@ -81,12 +87,28 @@ tests:
 const TABLES: &[(&[Key], &str)] = &[
     (keys::FILE, ""),
     (keys::RULE, "/rules/0"),
+    (keys::THROTTLE, "/rules/0/throttle"),
+    (keys::DEBOUNCE, "/rules/1/debounce"),
+    (keys::THRESHOLD, "/rules/2/threshold"),
+    (keys::COLLECT, "/rules/3/collect"),
+    (keys::ORDER, "/rules/0/order"),
     (keys::OPTION, "/rules/0/actions/0"),
     (keys::RETRY, "/retry"),
     (keys::TEST, "/tests/0"),
     (keys::EXPECT, "/tests/0/expect/0"),
     (keys::ANSWER, "/tests/0/fetch/0"),
 ];
+
+/// A rule has one storm control, so the others stand in rules of their own.
+fn place_of<'p>(key: &str, pointer: &'p str) -> &'p str {
+    match (pointer, key) {
+        ("/rules/0", "debounce") => "/rules/1",
+        ("/rules/0", "threshold") => "/rules/2",
+        ("/rules/0", "collect") => "/rules/3",
+        ("/rules/3/collect", "within") => "/rules/4/collect",
+        _ => pointer,
+    }
+}
 
 /// The file with what stands at a pointer replaced, added or (by `None`) removed.
 fn changed(pointer: &str, key: &str, new: Option<Value>) -> Value {
@@ -112,15 +134,20 @@ fn each_key_is_read_and_described() {
     assert_eq!(verdicts(&check, &value(&whole())), (true, true), "{:?}", problems(&[("a.yaml", &whole())]));
     for (table, pointer) in TABLES {
         for key in *table {
+            let pointer = place_of(key.name, pointer);
             let place = format!("{pointer}/{}", key.name);
             assert!(value(&whole()).pointer(&place).is_some(), "{place}: put it into the whole file");
             assert!(key.summary.ends_with(['.', '`']), "{place}");
             let wrong = if key.takes == Takes::Factor { Value::from("x") } else { Value::from(7) };
-            let wrong = changed(pointer, key.name, Some(wrong));
+            let wrong =
+                changed(pointer, key.name, Some(if key.takes == Takes::Count { "x".into() } else { wrong }));
             let any = key.takes == Takes::Any;
             assert_eq!(verdicts(&check, &wrong), (any, any), "{place} with a value of another type");
             let without = changed(pointer, key.name, None);
-            assert_eq!(verdicts(&check, &without), (!key.required, !key.required), "{place} left out");
+            let optional = !key.required;
+            // One of `within` and `until` is needed, which the schema does not say.
+            let reads = optional && !["/rules/3/collect/until", "/rules/4/collect/within"].contains(&&*place);
+            assert_eq!(verdicts(&check, &without), (reads, optional), "{place} left out");
         }
         let misspelt = changed(pointer, "stpo", Some(Value::Null));
         assert_eq!(verdicts(&check, &misspelt), (false, false), "an unknown key at {pointer}");
