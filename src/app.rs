@@ -9,6 +9,7 @@ use crate::dispatch::{self, Dispatcher};
 use crate::ingest::{self, HookLimits, Hooks};
 use crate::journal::sqlite::{Options, SqliteJournal};
 use crate::journal::{Journal, JournalError};
+use crate::refused::Ring;
 use crate::reload::{Current, Reloader, Request};
 use crate::server::{self, ServerLimits};
 use hyper_util::service::TowerToHyperService;
@@ -131,12 +132,19 @@ impl App {
         let journal: Arc<dyn Journal> = self.journal.clone();
         let current = self.current;
         let limits = follow(&current, server_limits);
-        let hooks = Arc::new(Hooks::new(
+        let hooks = Hooks::new(
             current.sources.clone(),
             current.serving.clone(),
             follow(&current, hook_limits),
             Arc::clone(&journal),
-        ));
+        );
+        let hooks = Arc::new(match Ring::start(&current.config.borrow().journal) {
+            Ok(ring) => hooks.keeping_refused(ring),
+            Err(error) => {
+                warn!("refused requests are not kept: there is no thread for it: {error}");
+                hooks
+            }
+        });
         let admin = admin::routes(Admin {
             current: current.clone(),
             hooks: Arc::clone(&hooks),

@@ -14,17 +14,18 @@ mod refusal;
 mod refusing;
 
 use crate::journal::{Appended, Entry, Journal, JournalError, Routing};
+use crate::refused::{Allowance, BODY_BYTES, Record, Ring};
 use crate::rules::{Serving, own};
-use crate::source::{Accepted, Incoming, Received, Source, Sources};
+use crate::source::{Accepted, Incoming, Received, Refused, Source, Sources, all_headers};
 use answer::Answer;
 use body::Held;
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use refusal::Refusal;
 use refusing::Refusing;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 use warp::Filter;
@@ -75,6 +76,8 @@ pub struct Hooks {
     /// When a commit last failed, if none has succeeded since.
     failed_at: Mutex<Option<Instant>>,
     refusing: Refusing,
+    /// Where refused requests are kept.
+    refused: Option<(Ring, Mutex<Allowance>)>,
 }
 
 impl Hooks {
@@ -93,7 +96,14 @@ impl Hooks {
             in_flight,
             failed_at: Mutex::default(),
             refusing: Refusing::default(),
+            refused: None,
         }
+    }
+
+    /// The same, with a place to keep refused requests in.
+    #[must_use]
+    pub fn keeping_refused(self, ring: Ring) -> Self {
+        Self { refused: Some((ring, Mutex::new(Allowance::full(Instant::now())))), ..self }
     }
 
     /// Whether events are being kept and routed.
@@ -217,7 +227,11 @@ impl Hooks {
         now: Timestamp,
     ) -> Result<Answer, Refusal> {
         let random = fastrand::u128(..);
-        match source.accept(Incoming { headers, body: held.bytes.clone(), now, random })? {
+        let accepted = source.accept(Incoming { headers, body: held.bytes.clone(), now, random });
+        if let Err(refused) = &accepted {
+            self.keep_refused(source, refused, headers, held, now);
+        }
+        match accepted? {
             Accepted::CreationTest => {
                 count::creation_test(source);
                 Ok(Answer::CreationTest)
@@ -227,6 +241,30 @@ impl Hooks {
                 self.keep(source, *received, now).await
             }
         }
+    }
+
+    /// Keeps a request that was refused for what it is, for people to look at.
+    fn keep_refused(
+        &self,
+        source: &Source,
+        refused: &Refused,
+        headers: &HeaderMap,
+        held: &Held,
+        now: Timestamp,
+    ) {
+        let Some((ring, allowance)) = &self.refused else { return };
+        if !allowance.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now()) {
+            metrics::counter!("hookyard_refused_not_kept_total").increment(1);
+            return;
+        }
+        ring.keep(Record {
+            received_at: now,
+            source: source.name().to_owned(),
+            status: refused.status().as_u16(),
+            reason: refused.to_string(),
+            headers: all_headers(headers),
+            body: (held.bytes.len() <= BODY_BYTES).then(|| Bytes::copy_from_slice(&held.bytes)),
+        });
     }
 
     /// Tells the rules of a source that refuses on and on; not before the answer, and seldom.

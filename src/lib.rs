@@ -33,6 +33,7 @@ pub mod rules;
 // Floor 5: the running parts.
 pub mod config;
 pub mod server;
+pub mod refused;
 pub mod ingest;
 pub mod dispatch;
 pub mod reload;

@@ -4,6 +4,7 @@ mod check;
 mod deliveries;
 mod events;
 mod explain;
+mod journal;
 mod kinds;
 mod kv;
 mod logging;
@@ -82,6 +83,8 @@ enum Command {
     Events(events::EventsArgs),
     /// List deliveries, the newest first, and where each stands
     Deliveries(deliveries::DeliveriesArgs),
+    /// Say what is in the journal, make it small, write it out
+    Journal(journal::JournalArgs),
     /// Look at the state that scripts keep, and change it by hand
     Kv(kv::KvArgs),
 }
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
         Some(Command::Send(args)) => send::run(common, &args, cli.serve.listen),
         Some(Command::Events(args)) => events::run(common, &args),
         Some(Command::Deliveries(args)) => deliveries::run(common, &args),
+        Some(Command::Journal(args)) => journal::run(common, &args),
         Some(Command::Kv(args)) => kv::run(common, &args),
     };
     match result {

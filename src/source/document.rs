@@ -58,7 +58,7 @@ pub(super) fn document(source: &str, fields: &Fields, request: &Incoming<'_>, bo
 
 /// All headers as they came. The name of a [`HeaderMap`] is lower case already; a value that is
 /// not UTF-8 has its stray bytes replaced.
-pub(super) fn all_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+pub fn all_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }

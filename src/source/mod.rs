@@ -22,7 +22,7 @@ use jiff::Timestamp;
 #[cfg(test)]
 pub use browser_use::sign;
 pub use config::{Dedupe, DedupeBy, SourceConfig};
-pub use document::{Fields, is_hidden_header};
+pub use document::{Fields, all_headers, is_hidden_header};
 pub use endpoint::{Source, Sources};
 pub use refused::Refused;
 pub use window::Tolerance;

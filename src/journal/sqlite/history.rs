@@ -34,7 +34,7 @@ impl SqliteHistory {
     }
 
     /// Reads on a thread where that may take its time.
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> std::result::Result<T, JournalError> {

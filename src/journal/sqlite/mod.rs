@@ -10,6 +10,7 @@ mod identity;
 mod kv;
 mod lanes;
 mod lease;
+mod maintain;
 mod open;
 mod order;
 mod prints;
@@ -38,6 +39,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::Notify;
 
 pub use history::SqliteHistory;
+pub use maintain::{Info, vacuum};
 pub use open::{CommitHook, Options};
 
 /// A journal that this process alone writes.
@@ -55,9 +57,13 @@ impl SqliteJournal {
     /// [`JournalError::Unusable`] if another process has it, or the file is damaged, is of a newer
     /// version or of another program; it says what to do.
     pub fn open(path: &Path, options: Options) -> Result<Arc<Self>, JournalError> {
+        let unchecked = open::is_unchecked(path);
         let (connection, lock) = open::open(path, &options)?;
         let writer = Arc::new(handle::Handle::start(connection, path.to_owned(), options, lock)?);
         let (history, state) = (SqliteHistory::open_read_only(path)?, SqliteHistory::open_read_only(path)?);
+        if unchecked {
+            open::check_later(path)?;
+        }
         Ok(Arc::new(Self { writer, history, state }))
     }
 

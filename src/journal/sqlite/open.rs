@@ -181,6 +181,39 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     migrate(connection, found).map_err(damaged)
 }
 
+/// Whether a journal was not closed when it was last written, and is too large to be checked before
+/// it is used. (Whoever closes it last leaves no WAL behind.)
+pub fn is_unchecked(path: &Path) -> bool {
+    let mut wal = OsString::from(path);
+    wal.push("-wal");
+    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    bytes(Path::new(&wal)) > 0 && bytes(path) > CHECKED_BYTES
+}
+
+/// Checks the whole file while it is used already, and says what was found.
+pub fn check_later(path: &Path) -> Result<(), JournalError> {
+    let connection = read_only(path)?;
+    let shown = path.display().to_string();
+    let check = move || {
+        let verdict = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
+        let verdict = verdict.unwrap_or_else(|error| error.to_string());
+        let damaged = verdict != "ok";
+        metrics::gauge!("hookyard_journal_damaged").set(f64::from(u8::from(damaged)));
+        match damaged {
+            false => {
+                tracing::info!("the journal was not closed at the last stop: it was checked and is whole")
+            }
+            true => tracing::error!(
+                "the journal {shown} is damaged ({}): stop hookyard, keep the file, export what can be read \
+                 (`hookyard journal export`) and move it aside",
+                verdict.trim()
+            ),
+        }
+    };
+    let thread = std::thread::Builder::new().name("journal check".into()).spawn(check);
+    thread.map(drop).map_err(|error| refuse(path, format!("no thread to check it: {error}")))
+}
+
 /// Brings the tables from a version (0: none are there) to today's, in one step.
 fn migrate(connection: &Connection, from: usize) -> rusqlite::Result<()> {
     if from == VERSIONS.len() {

@@ -80,7 +80,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ("throttle: {within: 1m, quiet: 5s}", &["`quiet` is no key of `throttle`"]),
         (
             "throttle: {within: 1m}, debounce: {quiet: 5s}",
-            &["1:50", "`throttle` and `debounce` are both there"],
+            &["1:55", "`throttle` and `debounce` are both there"],
         ),
         ("debounce: {quiet: 5s, max: 1s}", &["`max` is shorter than `quiet`"]),
         ("threshold: {count: 1, within: 5s}", &["`count` is a whole number from 2 to 1000"]),

@@ -1,0 +1,157 @@
+//! Looking after the file: what is in it, making it small, writing it out.
+
+use super::history::SqliteHistory;
+use super::{codec, open, tally::Tally};
+use crate::event::Event;
+use crate::journal::{Counts, JournalError};
+use crate::json::Json;
+use jiff::Timestamp;
+use rusqlite::{Connection, Result, Row};
+use std::path::Path;
+
+/// What is in a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Info {
+    pub counts: Counts,
+    /// Bytes of the database that nothing is in: a vacuum gives them back.
+    pub free_bytes: u64,
+    /// Bytes that are written and not yet in the database.
+    pub wal_bytes: u64,
+    pub oldest: Option<Timestamp>,
+    pub newest: Option<Timestamp>,
+    pub generations: u64,
+    pub lanes: u64,
+}
+
+impl SqliteHistory {
+    /// What is in the journal.
+    ///
+    /// # Errors
+    /// [`JournalError::Unavailable`]: it cannot be read.
+    pub async fn info(&self, path: &Path) -> std::result::Result<Info, JournalError> {
+        let mut wal = path.as_os_str().to_owned();
+        wal.push("-wal");
+        let wal_bytes = std::fs::metadata(wal).map_or(0, |file| file.len());
+        self.read(move |connection| info(connection, wal_bytes)).await
+    }
+
+    /// Hands out every event with all that was made of it, the oldest first, as JSON; as long as
+    /// `sink` takes more.
+    ///
+    /// # Errors
+    /// [`JournalError::Unavailable`]: it cannot be read.
+    pub async fn export(
+        &self,
+        mut sink: impl FnMut(Json) -> bool + Send + 'static,
+    ) -> std::result::Result<(), JournalError> {
+        self.read(move |connection| export(connection, &mut sink)).await
+    }
+}
+
+fn info(connection: &Connection, wal_bytes: u64) -> Result<Info> {
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let time = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (pages, free, size) = (pragma("page_count")?, pragma("freelist_count")?, pragma("page_size")?);
+    Ok(Info {
+        counts: Tally::load(connection)?.counts((pages * size).cast_unsigned()),
+        free_bytes: (free * size).cast_unsigned(),
+        wal_bytes,
+        oldest: time("SELECT received FROM events WHERE seq = (SELECT min(seq) FROM events)")
+            .or_else(none)?
+            .map(codec::time),
+        newest: time("SELECT received FROM events WHERE seq = (SELECT max(seq) FROM events)")
+            .or_else(none)?
+            .map(codec::time),
+        generations: number("SELECT count(*) FROM generations")?.cast_unsigned(),
+        lanes: number("SELECT count(*) FROM lanes")?.cast_unsigned(),
+    })
+}
+
+fn none(error: rusqlite::Error) -> Result<Option<i64>> {
+    match error {
+        rusqlite::Error::QueryReturnedNoRows => Ok(None),
+        error => Err(error),
+    }
+}
+
+fn export(connection: &Connection, sink: &mut dyn FnMut(Json) -> bool) -> Result<()> {
+    let sql = "SELECT seq, id, received, generation, rules, document FROM events ORDER BY seq";
+    let mut query = connection.prepare(sql)?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        let rules: String = row.get(4)?;
+        let rules: Vec<Json> = rules.split(',').filter(|rule| !rule.is_empty()).map(Json::from).collect();
+        let document: String = row.get(5)?;
+        let Ok(event) = codec::event(codec::event_id(row.get(1)?), &document) else { continue };
+        let generation: Option<i64> = row.get(3)?;
+        let record = Json::object([
+            ("event", Json::clone(&event.shared())),
+            ("received_at", codec::time(row.get(2)?).to_string().into()),
+            ("generation", generation.map(i64::cast_unsigned).into()),
+            ("rules", rules.into()),
+            ("deliveries", deliveries(connection, seq, &event)?.into()),
+        ]);
+        if !sink(record) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn deliveries(connection: &Connection, event_seq: i64, event: &Event) -> Result<Vec<Json>> {
+    let sql = "SELECT l.rule, l.action, d.name, d.state, d.attempts, d.due, d.message, d.updated, d.lane \
+               FROM deliveries d JOIN lanes l ON l.lane = d.lane WHERE d.event = ?1 ORDER BY d.lane, d.name";
+    let delivery = |row: &Row<'_>| {
+        let (rule, action, name): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let id = codec::delivery_id(event.id(), &rule, &action, &name);
+        let due: Option<i64> = row.get(5)?;
+        Ok(Json::object([
+            ("id", Json::from(id.to_string())),
+            ("state", codec::state(row.get(3)?).name().into()),
+            ("due", due.map(|due| codec::time(due).to_string()).into()),
+            ("message", row.get::<_, String>(6)?.into()),
+            ("updated_at", codec::time(row.get(7)?).to_string().into()),
+            ("attempts", attempts(connection, event_seq, row.get(8)?, &name)?.into()),
+        ]))
+    };
+    connection.prepare_cached(sql)?.query_map([event_seq], delivery)?.collect()
+}
+
+fn attempts(connection: &Connection, event: i64, lane: i64, name: &str) -> Result<Vec<Json>> {
+    let sql = "SELECT number, started, duration_us, outcome, message FROM attempts \
+               WHERE event = ?1 AND lane = ?2 AND name = ?3 ORDER BY number";
+    let attempt = |row: &Row<'_>| {
+        let microseconds: i64 = row.get(2)?;
+        Ok(Json::object([
+            ("number", Json::from(row.get::<_, i64>(0)?)),
+            ("started_at", codec::time(row.get(1)?).to_string().into()),
+            ("duration_us", microseconds.into()),
+            ("outcome", row.get::<_, String>(3)?.into()),
+            ("message", row.get::<_, String>(4)?.into()),
+        ]))
+    };
+    connection.prepare_cached(sql)?.query_map(rusqlite::params![event, lane, name], attempt)?.collect()
+}
+
+/// Gives what is free in the file back to the disk. Nobody else may have the journal open; returns
+/// how many bytes it was, and is. Blocks, for seconds a gigabyte; wants as much room on the disk.
+///
+/// # Errors
+/// [`JournalError::Unusable`] says what stands in the way.
+pub fn vacuum(path: &Path) -> std::result::Result<(u64, u64), JournalError> {
+    if !path.exists() {
+        return Err(open::refuse(path, "there is no such file".into()));
+    }
+    let size = || std::fs::metadata(path).map_or(0, |file| file.len());
+    let before = size();
+    let (connection, _lock) = open::open(path, &open::Options::default())?;
+    let vacuum = || {
+        connection.execute_batch("VACUUM")?;
+        connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))
+    };
+    vacuum().map_err(|error| open::unusable(path, &error))?;
+    drop(connection);
+    Ok((before, size()))
+}
