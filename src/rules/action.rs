@@ -8,6 +8,7 @@ use super::report::{Report, suggestion};
 use super::{Planned, SCRIPT};
 use crate::action::{Action, Consent};
 use crate::diagnostic::Span;
+use crate::event::WINDOW;
 use crate::json::Json;
 use crate::registry::ConfigError;
 use crate::script::may_define;
@@ -177,7 +178,9 @@ impl Compiler<'_> {
         let (params, action) = self.build(raw, report)?;
         let mut authorities = params.authorities(&*self.settings.resolver);
         authorities.extend(self.vars_hosts.iter().cloned());
+        let reads_window = params.reads(WINDOW);
         Some(Planned {
+            reads_window,
             name: raw.effective_name().to_owned(),
             kind: raw.kind.to_owned(),
             params,

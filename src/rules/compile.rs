@@ -7,7 +7,7 @@ use super::index::Index;
 use super::load::Settings;
 use super::matching::Walls;
 use super::report::Report;
-use super::{FileScope, Off, Rule, RuleSet, action, matching};
+use super::{FileScope, Off, Planned, Rule, RuleSet, action, matching};
 use crate::action::KINDS;
 use crate::pattern::Pattern;
 use crate::script::{Condition, Scripts};
@@ -141,6 +141,17 @@ impl Compiler<'_> {
                     .get(action, retry, timeout, report, |report| self.action(action, retry, timeout, report))
             })
             .collect();
+        let windowless = |(planned, _): &(&Option<Arc<Planned>>, _)| {
+            raw.storms.is_empty() && planned.as_ref().is_some_and(|planned| planned.reads_window)
+        };
+        if let Some((_, action)) = actions.iter().zip(&raw.actions).find(windowless) {
+            let help = "give the rule `throttle`, `debounce`, `threshold` or `collect`";
+            report.error_with(
+                action.value.span,
+                "`window` is there only where a rule controls storms",
+                Some(help),
+            );
+        }
         let control = (!raw.storms.is_empty()).then(|| self.control(raw, report).map(Box::new));
         let order = raw.order.map(|node| self.order(node, report).map(Box::new));
         let sees_own = raw.matching.into_iter().chain(file.matching).any(matching::names_own_source);

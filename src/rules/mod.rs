@@ -102,6 +102,8 @@ pub struct Planned {
     /// For the requests of its effects.
     pub consent: Consent,
     when: Option<Condition>,
+    /// Whether its parameters read `window`, which only rules that control storms have.
+    reads_window: bool,
 }
 
 /// A rule that is not in force, by its author's wish or for want of a variable.

@@ -140,6 +140,11 @@ impl Params {
         found
     }
 
+    /// Whether a template in here reads this field of the event.
+    pub fn reads(&self, field: &str) -> bool {
+        references::reads(self, field)
+    }
+
     /// Hosts with their ports, `crm.example:443`, of URLs that stand literally in here (for the
     /// consent of scripts' requests): lower case. A reference without a value adds none.
     pub fn authorities(&self, resolver: &dyn Resolve) -> BTreeSet<String> {

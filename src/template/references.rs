@@ -30,6 +30,18 @@ pub(super) fn names(template: &Template) -> BTreeSet<String> {
     }
 }
 
+/// Whether a template of `params` reads a field of the event by its bare name.
+pub(super) fn reads(params: &Params, field: &str) -> bool {
+    match params {
+        Params::Data(_) | Params::Secret(_) => false,
+        Params::List(items) => items.iter().any(|item| reads(item, field)),
+        Params::Map(members) => members.iter().any(|(_, value)| reads(value, field)),
+        Params::Template(template) => {
+            names(template).iter().any(|name| name.split(['.', '[']).next() == Some(field))
+        }
+    }
+}
+
 /// All references of `params`, and of the `vars` that its templates use.
 pub(super) fn collect(params: &Params, vars: &Vars, found: &mut BTreeSet<Reference>) {
     match params {

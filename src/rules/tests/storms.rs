@@ -97,8 +97,13 @@ fn what_is_wrong_is_told_with_its_place() {
         ("order: {}", &["`order` has no `per`"]),
         ("order: {per: \"{{ paylod.x }}\"}", &["`paylod` is not defined"]),
         ("throtle: {within: 1m}", &["did you mean `throttle`?"]),
+        (
+            "stop: true, actions: [{log: {message: \"{{ window.count }}\"}}]",
+            &["`window` is there only where"],
+        ),
     ] {
-        let text = format!("rules: [{{name: r, match: any, {control}, actions: [{{log: {{}}}}]}}]");
+        let actions = if control.contains("actions") { "" } else { ", actions: [{log: {}}]" };
+        let text = format!("rules: [{{name: r, match: any, {control}{actions}}}]");
         let told = problems(&[("a.yaml", &text)]).join("\n");
         for part in parts {
             assert!(told.contains(part), "{control}: `{part}` is not in `{told}`");
