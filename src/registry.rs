@@ -55,6 +55,27 @@ pub enum ParamType {
     SlackAny,
 }
 
+impl ParamType {
+    /// The word for it in references.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Url => "url",
+            Self::Path => "path",
+            Self::SlackText => "text",
+            Self::Html => "html",
+            Self::Bool => "bool",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Duration => "duration",
+            Self::Bytes => "size",
+            Self::List => "list",
+            Self::Map => "map",
+            Self::Any | Self::SlackAny => "any",
+        }
+    }
+}
+
 /// What is wrong with a value of the configuration, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

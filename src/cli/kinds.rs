@@ -1,14 +1,17 @@
 //! `hookyard kinds [NAME]`: what YAML can name: verifiers, operators, actions, also those that the
 //! scripts in the rule directory define.
 
+mod definitions;
+
 use super::{Common, Verdict, output, setup};
 use crate::diagnostic::did_you_mean;
 use crate::json::Json;
-use crate::registry::{Kind, Param, ParamType};
+use crate::registry::{Kind, Param};
 use crate::script::UserKind;
 use crate::{action, pattern, rules, script, source};
 use clap::Args;
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct KindsArgs {
@@ -17,6 +20,9 @@ pub(super) struct KindsArgs {
     /// Print the reference of the operators in Markdown, as in docs/patterns.md
     #[arg(long, conflicts_with = "name")]
     markdown: bool,
+    /// Write definition files for the Rhai language server, such as into .rhai/
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "markdown"])]
+    rhai_definitions: Option<PathBuf>,
 }
 
 /// A row of any family, without what it builds.
@@ -37,6 +43,10 @@ pub(super) fn run(common: &Common, args: &KindsArgs) -> anyhow::Result<Verdict> 
         return Ok(Verdict::Fine);
     }
     let user = user_kinds(common)?;
+    if let Some(dir) = &args.rhai_definitions {
+        definitions::write(dir, &user, common.json)?;
+        return Ok(Verdict::Fine);
+    }
     let rows = match &args.name {
         Some(name) => named(name, &user)?,
         None => rows(&user),
@@ -125,7 +135,7 @@ fn whole(row: &Row<'_>) -> String {
     for param in &row.schema {
         let required = if param.required { ", required" } else { "" };
         let summary = if param.summary.is_empty() { String::new() } else { format!(": {}", param.summary) };
-        out += &format!("  {} ({}{required}){summary}\n", param.name, type_name(param.ty));
+        out += &format!("  {} ({}{required}){summary}\n", param.name, param.ty.name());
     }
     out += "\nexample:\n";
     for line in row.example.trim_end().lines() {
@@ -159,7 +169,7 @@ fn to_json(row: &Row<'_>) -> Json {
     let param = |param: &Param<'_>| {
         Json::object([
             ("name", param.name.into()),
-            ("type", type_name(param.ty).into()),
+            ("type", param.ty.name().into()),
             ("required", param.required.into()),
             ("summary", param.summary.into()),
         ])
@@ -173,24 +183,6 @@ fn to_json(row: &Row<'_>) -> Json {
         ("example", row.example.as_ref().into()),
         ("file", row.file.map_or(Json::Null, Json::from)),
     ])
-}
-
-fn type_name(ty: ParamType) -> &'static str {
-    match ty {
-        ParamType::String => "string",
-        ParamType::Url => "url",
-        ParamType::Path => "path",
-        ParamType::SlackText => "text",
-        ParamType::Html => "html",
-        ParamType::Bool => "bool",
-        ParamType::Integer => "integer",
-        ParamType::Number => "number",
-        ParamType::Duration => "duration",
-        ParamType::Bytes => "size",
-        ParamType::List => "list",
-        ParamType::Map => "map",
-        ParamType::Any | ParamType::SlackAny => "any",
-    }
 }
 
 #[cfg(test)]

@@ -49,8 +49,12 @@ pub fn load(tree: &Tree, settings: &Settings) -> Loaded {
     let (merged, vars) = vars::compile(&mut files);
     let vars_whole = vars.is_some() && !unread && nodes.len() == yaml_files.len();
     let vars = Arc::new(vars.unwrap_or_else(vars::none));
-    let (scripts, found) =
+    let (scripts, mut found) =
         Scripts::compile(&script_files, &vars, &settings.resolver, settings.limits, &settings.context);
+    if unread {
+        // What looks unused may be used there.
+        found.retain(|found| found.severity == Severity::Error);
+    }
     let broken = |file: &str| Some((file.to_owned(), script_files.get(file)?.clone()));
     let broken_scripts = errors(&found).filter_map(|found| broken(&found.file)).collect();
     diagnostics.extend(found);

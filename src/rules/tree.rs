@@ -23,7 +23,8 @@ pub enum TreeError {
 }
 
 /// Reads `*.yaml`, `*.yml` and `*.rhai` below a directory, following symbolic links (a
-/// ConfigMap's files are links), skipping names that begin with `.` or end in `~`. A file that
+/// ConfigMap's files are links), skipping names that begin with `.` or end in `~`, and `*.d.rhai`,
+/// by which editors know what scripts can call. A file that
 /// vanishes between listing and reading is left out: whoever watches will call again.
 ///
 /// # Errors
@@ -123,7 +124,7 @@ pub(super) fn is_rules(path: &str) -> bool {
 
 /// Whether a path is that of a script.
 pub(super) fn is_script(path: &str) -> bool {
-    path.ends_with(".rhai")
+    path.ends_with(".rhai") && !path.ends_with(".d.rhai")
 }
 
 #[cfg(test)]
@@ -144,7 +145,16 @@ mod tests {
     #[test]
     fn rules_and_scripts_are_read_in_path_order_and_the_rest_is_skipped() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["b.yml", "a.yaml", "sub/deep/c.rhai", "README.md", ".a.yaml", "a.yaml~", ".git/x.yaml"] {
+        for name in [
+            "b.yml",
+            "a.yaml",
+            "sub/deep/c.rhai",
+            "README.md",
+            ".a.yaml",
+            "a.yaml~",
+            ".git/x.yaml",
+            "kv.d.rhai",
+        ] {
             write(dir.path(), name, name);
         }
         assert_eq!(names(dir.path()), ["a.yaml", "b.yml", "sub/deep/c.rhai"]);

@@ -22,7 +22,7 @@ pub(super) struct Script {
     /// As written: nothing folded, nothing left out.
     pub ast: AST,
     /// The paths it imports that exist.
-    imports: BTreeSet<String>,
+    pub imports: BTreeSet<String>,
     /// How many parameters its `on_event` takes.
     pub handler: Option<usize>,
     /// Where its state is: `const KV`, else its path without `.rhai`.
@@ -94,7 +94,11 @@ pub(super) fn compile<'a>(
     for path in scripts.keys() {
         loader.load(path);
     }
-    let (states, problems) = (loader.states, loader.problems);
+    let (states, mut problems) = (loader.states, loader.problems);
+    // Something may only look unused where another thing is misspelt or was not read.
+    if problems.iter().all(|problem| problem.severity != Severity::Error) {
+        problems.extend(check::unused(&scripts));
+    }
     let ready = |path: &String| matches!(states.get(path), Some(State::Ready));
     let scripts = scripts.into_iter().filter(|(path, _)| ready(path)).collect();
     Compiled { scripts, kinds, problems }

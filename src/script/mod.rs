@@ -8,6 +8,7 @@
 //! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `compare` | the host functions |
 //! | `kv`, `fetch` | state between events, and requests whose answers a run reads |
 //! | `functions` | the standard library, by topic, with its table; `kinds`: action kinds in Rhai |
+//! | `definitions` | all that a script can call, for the language server |
 //! | `convert` | JSON ⇄ Rhai values; `explain`, `absent`, `source`: errors as sentences with a place |
 
 mod absent;
@@ -15,6 +16,7 @@ mod check;
 mod compare;
 mod condition;
 mod convert;
+pub mod definitions;
 mod effects;
 mod engine;
 mod exec;

@@ -17,8 +17,8 @@ pub(super) const TABLE: &[Function] = &[
     },
     Function {
         module: "",
-        signature: "get(map: map, path: String, default: any) -> any",
-        summary: "What is at a dotted path, or the default.",
+        signature: "get(map: map, path: String, absent: any) -> any",
+        summary: "What is at a dotted path, or what is to stand for it.",
         example: r#"#{a: #{b: 1}}.get("a.c", "none")"#,
         gives: r#""none""#,
     },

@@ -14,10 +14,17 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn error(&self, at: Position, message: impl Into<String>) -> Diagnostic {
-        let error = Diagnostic::error(Arc::clone(&self.path), message);
+        self.placed(Diagnostic::error(Arc::clone(&self.path), message), at)
+    }
+
+    pub(super) fn warning(&self, at: Position, message: impl Into<String>) -> Diagnostic {
+        self.placed(Diagnostic::warning(Arc::clone(&self.path), message), at)
+    }
+
+    fn placed(&self, found: Diagnostic, at: Position) -> Diagnostic {
         match span(&self.text, at) {
-            Some(span) => error.with_span(span, &self.text),
-            None => error,
+            Some(span) => found.with_span(span, &self.text),
+            None => found,
         }
     }
 }

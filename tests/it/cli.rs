@@ -393,3 +393,35 @@ fn limits_under_which_nothing_passes_are_refused() {
         assert!(shown.contains(key), "{shown}");
     }
 }
+
+#[test]
+fn definition_files_for_editors_are_written_and_nobody_elses_is_lost() {
+    let home = Home::with_rules(RULES);
+    home.write(
+        "rules/actions/chat.rhai",
+        "const ACTION = #{name: \"chat\", summary: \"Posts.\", params: #{text: \"template\"}};\n\
+         fn on_event(event, params) { log(#{message: params.text}); }",
+    );
+    // Also inside the rule directory: they are no scripts.
+    for dir in [".rhai", "rules"] {
+        let written = home.ok(&["kinds", "--rhai-definitions", dir]);
+        assert_eq!(written.lines().count(), 6, "{written}");
+        assert!(written.contains(&format!("{dir}/kv.d.rhai")), "{written}");
+    }
+    let actions = std::fs::read_to_string(home.path(".rhai/actions.d.rhai")).expect("it was written");
+    assert!(actions.contains("\n/// Posts.\n") && actions.contains("\nfn chat("), "{actions}");
+    assert!(home.ok(&["check"]).contains("1 script: no problems"));
+
+    home.write("rules/actions/chat.rhai", "fn on_event(event) { }");
+    home.write(".rhai/kv.d.rhai", "module mine;\n");
+    let refused = home.run(&["kinds", "--rhai-definitions", ".rhai"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains(".rhai/kv.d.rhai was not written by this command"));
+    assert_eq!(std::fs::read_to_string(home.path(".rhai/kv.d.rhai")).expect("it is there"), "module mine;\n");
+    let kept = std::fs::read_to_string(home.path(".rhai/actions.d.rhai")).expect("it is there");
+    assert_eq!(kept, actions, "nothing is written beside a file that is refused");
+    std::fs::remove_file(home.path(".rhai/kv.d.rhai")).expect("it is there");
+    home.ok(&["kinds", "--rhai-definitions", ".rhai"]);
+    let renewed = std::fs::read_to_string(home.path(".rhai/actions.d.rhai")).expect("it was written");
+    assert!(!renewed.contains("fn chat("), "{renewed}");
+}

@@ -4,15 +4,20 @@ mod calls;
 mod imports;
 mod names;
 mod natives;
+mod switches;
+mod tokens;
+mod unused;
 
 use super::library::{Script, Scripts};
 use crate::diagnostic::Diagnostic;
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use imports::Import;
 pub(super) use imports::{import_position, imports};
 pub(super) use natives::{Mistake, Natives};
+pub(super) use unused::unused;
 
 /// Visits every node with the nodes above it.
 pub(super) fn walk(ast: &AST, mut visit: impl FnMut(&ASTNode<'_>, &[ASTNode<'_>])) {
@@ -47,6 +52,8 @@ struct Checker<'a> {
     imports: Vec<Import>,
     /// Keys that the file itself makes or sets: a map may hold closures, an event new fields.
     keys: BTreeSet<String>,
+    /// The file's literals that are no texts, as a `switch` finds its cases; made when first wanted.
+    hashes: OnceCell<BTreeMap<u64, String>>,
     problems: Vec<Diagnostic>,
 }
 
@@ -69,6 +76,7 @@ impl<'a> Checker<'a> {
             literals: ast.iter_literal_variables(true, false).map(|(name, ..)| name.to_owned()).collect(),
             imports: imports(ast).collect(),
             keys: keys(ast),
+            hashes: OnceCell::new(),
             problems: Vec::new(),
         }
     }
@@ -81,9 +89,14 @@ impl<'a> Checker<'a> {
         });
     }
 
+    fn warn(&mut self, at: Position, message: String, help: &str) {
+        self.problems.push(self.script.source.warning(at, message).with_help(help));
+    }
+
     fn node(&mut self, node: &ASTNode<'_>, above: &[ASTNode<'_>]) {
         match node {
             ASTNode::Stmt(Stmt::Var(variable, ..)) => self.defines(&variable.0.name, variable.0.pos),
+            ASTNode::Stmt(Stmt::Switch(parts, at)) => self.switch(&parts.0, &parts.1, *at),
             ASTNode::Stmt(Stmt::For(parts, _)) => self.defines(&parts.0.name, parts.0.pos),
             ASTNode::Stmt(Stmt::FnCall(call, at)) | ASTNode::Expr(Expr::FnCall(call, at)) => {
                 self.call(call, *at)

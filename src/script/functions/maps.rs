@@ -23,7 +23,7 @@ pub(super) const TABLE: &[Function] = &[
     },
     Function {
         module: "",
-        signature: "merge(map: map, with: map) -> map",
+        signature: "merge(map: map, other: map) -> map",
         summary: "Both maps in one; what the second has wins, and where both have a map, they are merged too.",
         example: "#{a: 1, b: #{x: 1, y: 1}}.merge(#{b: #{y: 2}, c: 3})",
         gives: r#"{"a":1,"b":{"x":1,"y":2},"c":3}"#,

@@ -69,6 +69,11 @@ impl Function {
         list.map_or("", |(list, _)| list).split(", ").filter_map(|parameter| parameter.split_once(": "))
     }
 
+    /// The type of its value.
+    pub fn returns(&self) -> &'static str {
+        self.signature.rsplit_once(" -> ").map_or("()", |(_, ty)| ty)
+    }
+
     /// Whether the same arguments always give the same value: then it is in `when`, too.
     pub fn is_pure(&self) -> bool {
         !self.gives.is_empty()

@@ -39,7 +39,7 @@ pub(super) const TABLE: &[Function] = &[
     },
     Function {
         module: "",
-        signature: "regex_replace(text: String, pattern: String, with: String) -> String",
+        signature: "regex_replace(text: String, pattern: String, replacement: String) -> String",
         summary: "The text with every place where a pattern is found replaced; `$1` and `${name}` are groups, \
                   `$$` is a dollar.",
         example: r#"regex_replace("2025-11-24", "([0-9]+)-([0-9]+)-([0-9]+)", "$3.$2.$1")"#,

@@ -103,6 +103,7 @@ fn what_is_right_is_not_reported() {
     let library =
         "export const STAR = \"*\"; import \"lib/deep.rhai\" as d; fn bold(x) { `*${d::same(x)}*` }";
     let files = [("main.rhai", text), ("lib/format.rhai", library), ("lib/deep.rhai", "fn same(x) { x }")];
+    assert_eq!(problems(&files), [""; 0]);
     let scripts = loaded(&files, Limits::default());
     let receipt = run_with(&scripts, &crate::template::Params::Data(json("{}"))).unwrap();
     assert_eq!(shown(&receipt.effects[0]), r#"{"text":"*x* 5 2 6 *"}"#);
@@ -147,4 +148,121 @@ fn what_works_is_compiled_beside_what_does_not() {
     assert_eq!(problems.len(), 1);
     assert!(scripts.action("script", &crate::template::Params::Data(json("\"good.rhai\""))).is_ok());
     assert!(scripts.action("script", &crate::template::Params::Data(json("\"bad.rhai\""))).is_err());
+}
+
+/// One file that handles events, and the library it imports.
+fn warnings_beside(main: &str, library: &str) -> Vec<String> {
+    problems(&[("lib/format.rhai", library), ("main.rhai", main)])
+}
+
+#[test]
+fn what_nobody_uses_is_a_warning_with_its_place() {
+    let main =
+        "import \"lib/format\" as f;\nfn on_event(event) { f::bold(1); }\n\nfn helper(x) {\n  helper(x)\n}";
+    let library = "fn bold(x) { x }\nfn  italic(\n  x\n) { x }";
+    assert_eq!(
+        warnings_beside(main, library),
+        [
+            "lib/format.rhai:2:5: warning: `italic` is never called (remove it)",
+            "main.rhai:4:4: warning: `helper` is never called (remove it)",
+        ]
+    );
+    assert_eq!(
+        warnings_beside(
+            "import \"lib/format\" as f;\nimport \"lib/format\";\nfn on_event(e) { }",
+            "fn bold(x) { x }"
+        ),
+        [
+            "lib/format.rhai:1:4: warning: `bold` is never called (remove it)",
+            "main.rhai:1:8: warning: the import `f` is not used (remove it)",
+            "main.rhai:2:8: warning: `lib/format` is imported without a name, by which it could be used \
+             (write `import \"lib/format\" as name;`, or remove it)",
+        ]
+    );
+    assert_eq!(
+        warnings_beside("fn on_event(e) { }", "\nfn bold(x) { x }\nfn italic(x) { bold(x) }"),
+        [
+            "lib/format.rhai:2:4: warning: no script imports this one, and it has no `on_event`: nothing of it can run \
+          (`import \"lib/format\" as name;` where it is wanted, or add `fn on_event(event)`)"
+        ]
+    );
+}
+
+#[test]
+fn what_may_be_used_is_not_told_of() {
+    let nothing: [&str; 0] = [];
+    for (main, library) in [
+        // Handed on, as a method, by a text, in a closure, in a text, in a constant.
+        ("fn on_event(e) { [1].map(each) } fn each(x) { x }", ""),
+        ("fn on_event(e) { e.status.shout() } fn shout() { this + \"!\" }", ""),
+        ("fn on_event(e) { Fn(\"shout\").call(1) } fn shout(x) { x }", ""),
+        ("fn on_event(e) { [1].map(|x| shout(x)) } fn shout(x) { x }", ""),
+        ("fn on_event(e) { `${shout(1)}` } fn shout(x) { x }", ""),
+        ("const A = shout(1); fn on_event(e) { global::A } fn shout(x) { x }", ""),
+        ("fn on_event(e) { `${#{}}` } fn to_string(x) { \"\" }", ""),
+        ("fn on_event(e) { e.status.shout() } fn string.shout() { this + \"!\" }", ""),
+        // An overload; by one that is used; private and not.
+        ("fn on_event(e) { f(1) } fn f(x) { f(x, 1) } fn f(x, y) { g(x) } private fn g(x) { x }", ""),
+        // Of a library: in a constant, by its own functions, in a method's argument.
+        (
+            "import \"lib/format\" as f; const A = f::a(); fn on_event(e) { global::A }",
+            "fn a() { b() } fn b() { 1 }",
+        ),
+        ("import \"lib/format\" as f; fn on_event(e) { [1].map(|x| f::a(x)) }", "fn a(x) { x }"),
+        ("import \"lib/format\" as f; fn on_event(e) { f::STAR }", "export const STAR = 1;"),
+        ("", "fn on_event(event) { }"),
+        ("fn on_event(event) { }", "// to be written"),
+    ] {
+        assert_eq!(warnings_beside(main, library), nothing, "{main}");
+    }
+    let through = [
+        ("main.rhai", "import \"a\" as a; fn on_event(e) { a::b::f() }"),
+        ("a.rhai", "import \"b\" as b;"),
+        ("b.rhai", "fn f() { 1 }"),
+    ];
+    assert_eq!(problems(&through), nothing);
+    let broken = [("main.rhai", "fn on_event(e) { if }"), ("lib.rhai", "fn f() { 1 }")];
+    assert_eq!(problems(&broken).len(), 1, "the file that does not parse may import the other");
+}
+
+#[test]
+fn a_switch_over_a_text_with_cases_that_are_none_is_a_warning() {
+    let found = |switch: &str| problems(&[("a.rhai", &format!("fn on_event(event) {{\n  {switch}\n}}"))]);
+    for (switch, case) in [
+        (
+            "switch event.metadata.level { 1 => 2, _ => 3 }",
+            "`event.metadata.level` may be a text, which the case `1` never",
+        ),
+        (
+            "switch event.metadata[\"level\"] { -1 => 2 }",
+            "`event.metadata.level` may be a text, which the case `-1` never",
+        ),
+        ("switch event[\"metadata\"].level { 1.5 => 2 }", "which the case `1.5` never"),
+        ("switch event.get(\"metadata.level\") { \"x\" | 7 => 2, }", "which the case `7` never"),
+        ("switch event.get(\"metadata.level\", \"0\") { 0..5 => 2 }", "which a case that is a range never"),
+        ("switch event.status { 'f' => 2 }", "`event.status` is a text, which the case `'f'` never"),
+        ("switch event.headers[\"x-urgent\"] { true => 2 }", "which the case `true` never"),
+        ("[1].map(|n| switch event.status { 1 if n > 0 => 2 })", "which the case `1` never"),
+    ] {
+        let found = found(switch);
+        assert_eq!(found.len(), 1, "{switch}: {found:?}");
+        assert!(found[0].contains("warning: ") && found[0].contains(case), "{switch}: {found:?}");
+        assert!(found[0].contains("write the case as a text in `\"…\"`, or `switch number(…)`"), "{found:?}");
+    }
+    for switch in [
+        "switch event.metadata.level { \"1\" => 1, \"2\" => 2, _ => 3 }",
+        "switch number(event.metadata.level) { 1 => 2 }",
+        "switch event.get(\"metadata.level\", 0) { 0 => 2 }",
+        "switch event.get(\"metadata.level\") { () => 1, \"x\" => 2 }",
+        "switch event.payload.cost { 1 => 2 }",
+        "switch event.metadata { 1 => 2 }",
+        "switch event.hops { 1 => 2 }",
+        "event.metadata.level = 1; switch event.metadata.level { 1 => 2 }",
+        "let other = event; switch other.status { 1 => 2 }",
+        "switch event.status { \"a\" => { switch event.payload.n { 1 => 2 } } }",
+    ] {
+        assert_eq!(found(switch), [""; 0], "{switch}");
+    }
+    let place = "a.rhai:2:3: warning: ";
+    assert!(found("switch event.status { 1 => 2 }")[0].starts_with(place));
 }
