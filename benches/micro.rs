@@ -15,7 +15,6 @@ use hookyard::journal::{Capacity, Journal};
 use hookyard::source::Incoming;
 use jiff::Timestamp;
 use kit::{Home, Numbers};
-use std::collections::BTreeSet;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -80,10 +79,9 @@ fn lease_and_settle(bencher: Bencher<'_, '_>, group: usize) {
     let home = Home::new();
     let numbers = Numbers::default();
     home.append(numbers.take(50 * 4 * group + 10 * group).map(kit::entry));
-    let nothing = BTreeSet::new();
     bencher.counter(ItemsCount::new(group)).bench_local(|| {
         home.runtime.block_on(async {
-            let capacity = Capacity { overall: group, per_lane: group, paused: &nothing };
+            let capacity = Capacity::each(group, group);
             let lease = home.journal.lease(Timestamp::now(), capacity).await.expect("it can be read");
             assert_eq!(lease.deliveries.len(), group);
             let settlements = lease.deliveries.into_iter().map(kit::delivered);

@@ -1,5 +1,7 @@
 //! The unit that is retried: its readable identity, what an attempt came to, and the schedule.
 
+mod retry;
+
 use crate::event::EventId;
 use crate::json::Json;
 use crate::kv;
@@ -8,6 +10,8 @@ use jiff::Timestamp;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+
+pub use retry::{Retry, Statuses};
 
 /// `evt_01J…/crm-sync/crm`: event / rule / action; an effect adds `/slack-1`, a replay `~2`
 /// behind the event. The same over all attempts; sent as `Idempotency-Key`.
@@ -138,39 +142,6 @@ pub enum Outcome {
     },
 }
 
-/// When a failed delivery is tried again.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Retry {
-    /// Before the second attempt.
-    pub first: Duration,
-    /// Each wait is this many times the one before.
-    pub factor: f64,
-    /// No wait is longer; `Retry-After` is obeyed up to it.
-    pub max: Duration,
-    /// Counted from the event's receipt; what is not delivered by then is dead.
-    pub give_up_after: Duration,
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        let minutes = |count: u64| Duration::from_secs(count * 60);
-        Self { first: Duration::from_secs(5), factor: 3.0, max: minutes(60), give_up_after: minutes(24 * 60) }
-    }
-}
-
-impl Retry {
-    /// How long to wait after the attempt with this number (from 1). `jitter` in 0..1 spreads it
-    /// over 80 % to 120 %, so that what failed together does not come back together.
-    pub fn wait(&self, attempt: u32, jitter: f64) -> Duration {
-        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
-        let longest = self.max.as_secs_f64();
-        let wait = (self.first.as_secs_f64() * self.factor.powi(exponent)).min(longest);
-        let wait = (wait * (0.8 + 0.4 * jitter)).min(longest);
-        // What no `Duration` can hold is longer than the longest.
-        Duration::try_from_secs_f64(wait).unwrap_or(self.max)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,26 +157,6 @@ mod tests {
         for text in ["", "/a", "/a/", "~1/a/b", "~x/a/b", "/A/b", "/a/b/"] {
             let text = format!("{EVENT}{text}");
             assert!(text.parse::<DeliveryId>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn waits_grow_to_the_maximum_and_are_spread() {
-        let retry = Retry::default();
-        let seconds = |attempt, jitter| retry.wait(attempt, jitter).as_secs_f64();
-        assert_eq!(seconds(1, 0.5), 5.0);
-        assert_eq!(seconds(3, 0.5), 45.0);
-        assert_eq!(seconds(50, 0.5), 3600.0);
-        assert!((seconds(1, 0.0) - 4.0).abs() < 1e-9 && seconds(1, 0.99) < 6.0);
-        assert!(seconds(u32::MAX, 0.99) <= 3600.0);
-        for (first, factor) in [
-            (Duration::MAX, 3.0),
-            (Duration::ZERO, f64::INFINITY),
-            (Duration::MAX, -1.0),
-            (Duration::MAX, f64::NAN),
-        ] {
-            let retry = Retry { first, factor, max: Duration::MAX, ..retry };
-            assert!((1..5).all(|attempt| retry.wait(attempt, 0.99) <= Duration::MAX));
         }
     }
 }

@@ -3,7 +3,6 @@
 use crate::kit::{self, Home};
 use hookyard::journal::{Capacity, Heal, History, Journal};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 const BLOCKED: u64 = 100_000;
@@ -37,8 +36,7 @@ pub fn run(count: u64) {
 
 fn lease(home: &Home) {
     let started = Instant::now();
-    let nothing = BTreeSet::new();
-    let capacity = Capacity { overall: 64, per_lane: 16, paused: &nothing };
+    let capacity = Capacity::each(64, 16);
     let lease =
         home.runtime.block_on(home.journal.lease(Timestamp::now(), capacity)).expect("it can be read");
     show(&format!("{} leased", lease.deliveries.len()), started.elapsed());

@@ -87,6 +87,10 @@ pub enum ActionError {
     /// A later attempt may succeed; `after` is what the other side asked for.
     #[error("{error}")]
     Retry { error: String, after: Option<Duration> },
+    /// The other side answered with an HTTP status that is no success: `retry.never` says whether a
+    /// later attempt is made.
+    #[error("{error}")]
+    Answered { status: u16, error: String, after: Option<Duration> },
     /// No attempt will: the delivery is dead.
     #[error("{0}")]
     Refused(String),

@@ -2,7 +2,7 @@
 //!
 //! Source: Slack's documentation of incoming webhooks and their errors, and of rate limits.
 
-use super::client::{Client, Request, excerpt, identify, retry_after};
+use super::client::{Client, Request, excerpt, identify};
 use super::http::{EXCERPT_BYTES, failed, host};
 use super::params::check_url;
 use super::{Action, ActionError, ActionKind, Attempt, Context};
@@ -11,8 +11,8 @@ use crate::json::{Json, Object};
 use crate::registry::{ConfigError, Param, ParamType};
 use crate::template::Params;
 use async_trait::async_trait;
+use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::{Method, StatusCode};
 use std::sync::Arc;
 
 pub(super) const KIND: ActionKind = ActionKind {
@@ -86,21 +86,14 @@ impl Action for Slack {
         let request = request(attempt)?;
         let host = host(&request.url)?;
         let answer = self.client.deliver(request, &attempt.consent, EXCERPT_BYTES).await?;
-        let said = excerpt(&answer.body);
         if answer.status.is_success() {
             return Ok(Receipt::of(answer.status.to_string()));
         }
-        let error = failed(answer.status, &host, &said);
-        if is_hopeless(answer.status, &said) {
-            return Err(ActionError::Refused(error));
-        }
-        Err(ActionError::Retry { error, after: retry_after(&answer.headers, jiff::Timestamp::now()) })
+        let error = failed(&answer, &host);
+        // Slack's own word decides; without one, the status.
+        let is_hopeless = HOPELESS.contains(&&*excerpt(&answer.body));
+        Err(if is_hopeless { ActionError::Refused(error.to_string()) } else { error })
     }
-}
-
-/// Slack's own word decides; without one, the statuses that it gives to bad requests.
-fn is_hopeless(status: StatusCode, said: &str) -> bool {
-    HOPELESS.contains(&said) || matches!(status.as_u16(), 400 | 410 | 413 | 422)
 }
 
 fn request(attempt: &Attempt) -> Result<Request, ActionError> {

@@ -72,7 +72,7 @@ impl Tried {
             received_at: leased.received_at,
             now: (shared.clock)(),
             retry,
-            jitter: fastrand::f64(),
+            random: fastrand::f64(),
         };
         Self { made, outcome: decide(end, &terms), terms }
     }
@@ -204,6 +204,9 @@ fn ready<'a, P: Plan>(rules: &'a P, leased: &Leased) -> Result<Ready<'a>, End> {
 fn redacted(error: ActionError, redact: impl Fn(String) -> String) -> ActionError {
     match error {
         ActionError::Retry { error, after } => ActionError::Retry { error: redact(error), after },
+        ActionError::Answered { status, error, after } => {
+            ActionError::Answered { status, error: redact(error), after }
+        }
         ActionError::Refused(error) => ActionError::Refused(redact(error)),
         ActionError::Blocked(error) => ActionError::Blocked(redact(error)),
     }

@@ -25,8 +25,8 @@ pub struct Terms {
     pub received_at: Timestamp,
     pub now: Timestamp,
     pub retry: Retry,
-    /// In 0..1.
-    pub jitter: f64,
+    /// In 0..1; says how far the wait is spread.
+    pub random: f64,
 }
 
 /// Says what becomes of the delivery.
@@ -36,7 +36,12 @@ pub fn decide(end: End, terms: &Terms) -> Outcome {
         End::Unwanted => Outcome::Skipped,
         End::Failed(ActionError::Refused(error)) => Outcome::Dead { error },
         End::Failed(ActionError::Blocked(error)) | End::Broken(error) => blocked(error, terms),
-        End::Failed(ActionError::Retry { error, after }) => again(error, after, terms),
+        End::Failed(ActionError::Answered { status, error, .. }) if terms.retry.never.contains(status) => {
+            Outcome::Dead { error }
+        }
+        End::Failed(ActionError::Retry { error, after } | ActionError::Answered { error, after, .. }) => {
+            again(error, after, terms)
+        }
         End::TimedOut(limit) => {
             again(format!("no answer within {}", humantime::format_duration(limit)), None, terms)
         }
@@ -45,7 +50,7 @@ pub fn decide(end: End, terms: &Terms) -> Outcome {
 
 fn again(error: String, after: Option<Duration>, terms: &Terms) -> Outcome {
     let retry = &terms.retry;
-    let wait = after.map_or_else(|| retry.wait(terms.number, terms.jitter), |after| after.min(retry.max));
+    let wait = after.map_or_else(|| retry.wait(terms.number, terms.random), |after| after.min(retry.max));
     let due = later(terms.now, wait);
     if due > end_of(terms) { given_up(&error, retry) } else { Outcome::Retry { due, error } }
 }
@@ -82,8 +87,12 @@ mod tests {
 
     /// `retry: {max: 1h, for: 24h}`, the event received at the epoch.
     fn decided(end: End, number: u32, now_s: u64) -> String {
-        let (received_at, retry) = (Timestamp::UNIX_EPOCH, Retry::default());
-        let terms = Terms { number, received_at, now: after(now_s), retry, jitter: 0.5 };
+        decided_by(Retry::default(), end, number, now_s)
+    }
+
+    fn decided_by(retry: Retry, end: End, number: u32, now_s: u64) -> String {
+        let received_at = Timestamp::UNIX_EPOCH;
+        let terms = Terms { number, received_at, now: after(now_s), retry, random: 0.5 };
         match decide(end, &terms) {
             Outcome::Delivered(receipt) => format!("delivered: {}", receipt.line),
             Outcome::Retry { due, error } => format!("retry at {}: {error}", due.as_second()),
@@ -106,6 +115,25 @@ mod tests {
         assert_eq!(decided(retry(Some(9 * HOUR)), 1, 0), "retry at 3600: 503", "capped at max");
         let slow = End::TimedOut(Duration::from_secs(30));
         assert_eq!(decided(slow, 1, 100), "retry at 105: no answer within 30s");
+    }
+
+    #[test]
+    fn an_answer_is_final_if_the_rule_says_so() {
+        let answered = |status: u16, after_s: Option<u64>| {
+            let (error, after) = (status.to_string(), after_s.map(Duration::from_secs));
+            End::Failed(ActionError::Answered { status, error, after })
+        };
+        for (status, verdict) in
+            [(400, "dead: 400"), (410, "dead: 410"), (404, "retry at 5: 404"), (500, "retry at 5: 500")]
+        {
+            assert_eq!(decided(answered(status, None), 1, 0), verdict);
+        }
+        assert_eq!(decided(answered(429, Some(7)), 1, 0), "retry at 7: 429");
+        assert_eq!(decided(answered(503, Some(9 * HOUR)), 1, 0), "retry at 3600: 503", "capped at max");
+        let by = |never: &[u16]| Retry { never: never.iter().copied().collect(), ..Retry::default() };
+        assert_eq!(decided_by(by(&[404]), answered(404, Some(7)), 1, 0), "dead: 404");
+        assert_eq!(decided_by(by(&[404]), answered(400, None), 1, 0), "retry at 5: 400", "a list replaces");
+        assert_eq!(decided_by(by(&[]), answered(422, None), 1, 0), "retry at 5: 422");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::delivery::DeliveryId;
 use crate::journal::{Capacity, Journal, JournalError, Lease, Leased};
 use crate::rules::Serving;
 use jiff::Timestamp;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -149,9 +149,7 @@ impl<P: Plan> Dispatcher<P> {
     }
 
     async fn lease(&self, overall: usize, per_lane: usize, now: Timestamp) -> Result<Lease, JournalError> {
-        let paused = BTreeSet::new();
-        let capacity = Capacity { overall, per_lane, paused: &paused };
-        self.shared.journal.lease(now, capacity).await
+        self.shared.journal.lease(now, Capacity::each(overall, per_lane)).await
     }
 
     fn start(&mut self, rules: Arc<P>, leased: Leased) {

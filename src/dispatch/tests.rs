@@ -448,8 +448,7 @@ async fn a_stop_waits_for_what_is_under_way_and_puts_the_rest_back() {
     bench.next_seen().await;
     bench.stop().await;
     assert_eq!(bench.until(State::Pending).await.attempts, 0);
-    let paused = BTreeSet::new();
-    let capacity = Capacity { overall: 1, per_lane: 1, paused: &paused };
+    let capacity = Capacity::each(1, 1);
     assert_eq!(bench.journal.lease(at(NOW), capacity).await.unwrap().deliveries.len(), 1);
 }
 

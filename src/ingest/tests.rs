@@ -57,7 +57,7 @@ impl Journal for Memory {
     async fn unrouted(&self, _: usize) -> Result<Vec<StoredEvent>, JournalError> {
         unreachable!("{UNUSED}")
     }
-    async fn lease(&self, _: Timestamp, _: Capacity<'_>) -> Result<Lease, JournalError> {
+    async fn lease(&self, _: Timestamp, _: Capacity) -> Result<Lease, JournalError> {
         unreachable!("{UNUSED}")
     }
     async fn release(&self, _: &DeliveryId) {

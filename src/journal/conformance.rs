@@ -86,8 +86,7 @@ pub(crate) fn id_of(entry: &Entry) -> EventId {
 }
 
 async fn lease(journal: &Arc<dyn Journal>, now: i64, overall: usize, per_lane: usize) -> Lease {
-    let paused = BTreeSet::new();
-    journal.lease(at(now), Capacity { overall, per_lane, paused: &paused }).await.unwrap()
+    journal.lease(at(now), Capacity::each(overall, per_lane)).await.unwrap()
 }
 
 /// The rules of what is leased with room for everything, in order of their names.
@@ -206,14 +205,54 @@ pub(crate) async fn a_backlog_does_not_starve_other_lanes(place: &dyn Place) {
     assert_eq!(rules, ["new", "new", "new", "old", "old", "old"]);
 }
 
-pub(crate) async fn paused_lanes_are_left_alone(place: &dyn Place) {
+/// Leases with this room for lanes whose action is `a`, and room for everything of others.
+async fn lease_limited(journal: &Arc<dyn Journal>, now: i64, room: Room, afresh: bool) -> Lease {
+    let open = Room { in_all: 99, until: None };
+    let rooms = move |_: &str, action: &str| if action == "a" { room } else { open };
+    journal.lease(at(now), Capacity { overall: 99, lanes: Arc::new(rooms), afresh }).await.unwrap()
+}
+
+fn actions(lease: &Lease) -> String {
+    let mut actions: Vec<_> = lease.deliveries.iter().map(|it| it.id.action.as_str()).collect();
+    actions.sort_unstable();
+    actions.concat()
+}
+
+pub(crate) async fn each_lane_has_a_room_of_its_own(place: &dyn Place) {
     let journal = place.open();
-    journal.append(entry(1, 0, &["r/a", "r/b"])).await.unwrap();
-    let paused = BTreeSet::from([("r".to_owned(), "a".to_owned())]);
-    let capacity = Capacity { overall: 9, per_lane: 9, paused: &paused };
-    let leased = journal.lease(at(NOW), capacity).await.unwrap().deliveries;
-    assert_eq!(leased.iter().map(|it| it.id.action.as_str()).collect::<Vec<_>>(), ["b"]);
-    assert_eq!(lease(&journal, NOW, 9, 9).await.deliveries[0].id.action, "a");
+    for number in 0..5 {
+        journal.append(entry(number, 0, &["r/a", "r/b"])).await.unwrap();
+    }
+    let two = Room { in_all: 2, until: None };
+    let leased = lease_limited(&journal, NOW, two, false).await;
+    assert_eq!((actions(&leased).as_str(), leased.next_due), ("aabbbbb", None));
+    assert_eq!(actions(&lease_limited(&journal, NOW, two, false).await), "");
+    let one = leased.deliveries.iter().find(|it| it.id.action == "a").unwrap();
+    settle(&journal, one, delivered(), NOW).await;
+    assert_eq!(actions(&lease_limited(&journal, NOW, two, false).await), "a", "one has ended");
+}
+
+pub(crate) async fn a_lane_without_room_is_looked_at_again_in_time(place: &dyn Place) {
+    let journal = place.open();
+    for number in 0..9 {
+        journal.append(entry(number, 0, &["r/a", "r/b"])).await.unwrap();
+    }
+    let room = |count, until_us| {
+        let until = Timestamp::from_microsecond(NOW * 1000 + until_us).expect("near now");
+        Room { in_all: 99, until: Some((count, until)) }
+    };
+    let leased = lease_limited(&journal, NOW, room(2, 100_000), false).await;
+    assert_eq!((actions(&leased).as_str(), leased.next_due), ("aabbbbbbbbb", Some(at(NOW + 100))));
+    journal.append(entry(9, 0, &["r/a"])).await.unwrap();
+    let early = lease_limited(&journal, NOW + 99, room(2, 0), false).await;
+    assert_eq!((actions(&early).as_str(), early.next_due), ("", Some(at(NOW + 100))), "it is not asked");
+    let paused = lease_limited(&journal, NOW + 100, room(0, 300_001), false).await;
+    assert_eq!((actions(&paused).as_str(), paused.next_due), ("", Some(at(NOW + 301))), "rounded up");
+    let next = lease_limited(&journal, NOW + 301, room(1, 400_000), false).await;
+    assert_eq!((actions(&next).as_str(), next.next_due), ("a", Some(at(NOW + 400))));
+    let open = Room { in_all: 99, until: None };
+    let reopened = lease_limited(&journal, NOW + 302, open, true).await;
+    assert_eq!((actions(&reopened).as_str(), reopened.next_due), ("aaaaaaa", None));
 }
 
 pub(crate) async fn a_lease_is_freed_by_release_and_by_a_restart(place: &dyn Place) {
@@ -388,8 +427,7 @@ pub(crate) async fn a_closed_journal_refuses(place: &dyn Place) {
     journal.close().await;
     journal.close().await;
     assert!(matches!(journal.append(entry(2, 0, &[])).await, Err(JournalError::Unavailable(_))));
-    let paused = BTreeSet::new();
-    let capacity = Capacity { overall: 1, per_lane: 1, paused: &paused };
+    let capacity = Capacity::each(1, 1);
     assert!(matches!(journal.lease(at(NOW), capacity).await, Err(JournalError::Unavailable(_))));
 }
 

@@ -1,5 +1,6 @@
 //! The durable record of events, deliveries and attempts, and reading it.
 
+mod capacity;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod sqlite;
@@ -15,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
+
+pub use capacity::{Capacity, Room, Rooms};
 
 /// Why the journal did not do it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -94,22 +97,13 @@ pub enum Appended {
     Duplicate(EventId),
 }
 
-/// How much may be leased.
-pub struct Capacity<'a> {
-    /// At most this many now.
-    pub overall: usize,
-    /// At most this many of one lane in all, those under way included.
-    pub per_lane: usize,
-    /// Lanes that are not to be leased from: (rule, action).
-    pub paused: &'a BTreeSet<(String, String)>,
-}
-
 /// Deliveries taken out for an attempt. Leases live in memory: a restart frees them.
 #[derive(Debug, Default)]
 pub struct Lease {
     pub deliveries: Vec<Leased>,
-    /// When the next lane that has nothing due yet gets something due, if there is one. (What is
-    /// due already but found no room comes with the next lease, when an attempt has ended.)
+    /// When the next lane that has nothing due yet gets something due, or one that has no room until
+    /// then may have some; if there is one. (What is due already but found no room among those under
+    /// way comes with the next lease, when an attempt has ended.)
     pub next_due: Option<Timestamp>,
 }
 
@@ -221,7 +215,7 @@ pub trait Journal: History {
     async fn unrouted(&self, limit: usize) -> Result<Vec<StoredEvent>, JournalError>;
 
     /// Takes out deliveries that are due, fairly over the lanes.
-    async fn lease(&self, now: Timestamp, capacity: Capacity<'_>) -> Result<Lease, JournalError>;
+    async fn lease(&self, now: Timestamp, capacity: Capacity) -> Result<Lease, JournalError>;
 
     /// Puts a lease back unchanged (at a drain).
     async fn release(&self, id: &DeliveryId);

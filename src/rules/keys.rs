@@ -23,6 +23,10 @@ pub(super) enum Takes {
     Time,
     /// From 1 to 1000.
     Factor,
+    /// From 0 to 1.
+    Fraction,
+    /// HTTP statuses that are no success.
+    Statuses,
     /// Names of environment variables.
     Variables,
     Pattern,
@@ -140,6 +144,16 @@ pub(super) const RETRY: &[Key] = &[
     key("factor", Takes::Factor, "By how much each wait is longer than the one before: 3 unless given."),
     key("max", Takes::Time, "The longest wait: `1h` unless given."),
     key("for", Takes::Time, "How long after the event's receipt it is given up: `24h` unless given."),
+    key(
+        "jitter",
+        Takes::Fraction,
+        "How far each wait is spread: 0.2, for 20 % in both directions, unless given.",
+    ),
+    key(
+        "never",
+        Takes::Statuses,
+        "HTTP statuses at which it is given up at once: `[400, 410, 413, 422]` unless given, `[]` for none.",
+    ),
 ];
 
 /// Of an item of `tests`.

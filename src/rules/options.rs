@@ -2,7 +2,7 @@
 
 use super::keys;
 use super::report::Report;
-use crate::delivery::Retry;
+use crate::delivery::{Retry, Statuses};
 use crate::diagnostic::Span;
 use crate::yaml::{Node, Value};
 use std::time::Duration;
@@ -18,19 +18,23 @@ pub(super) struct RetryPart {
     factor: Option<f64>,
     max: Option<Duration>,
     give_up_after: Option<Duration>,
+    jitter: Option<f64>,
+    never: Option<Statuses>,
 }
 
 impl RetryPart {
-    /// Reads `retry: {first, factor, max, for}`.
+    /// Reads `retry: {first, factor, max, for, jitter, never}`.
     pub fn read(node: &Node, report: &mut Report<'_>) -> Self {
         let mut part = Self { span: Some(node.span), ..Self::default() };
         for entry in report.entries(node, "`retry`") {
             let value = &entry.node;
             match report.key(entry, "`retry`", keys::RETRY) {
                 "first" => part.first = positive(value, "`first`", report),
-                "factor" => part.factor = factor(value, report),
+                "factor" => part.factor = number(value, "`factor`", (1.0, 1000.0), report),
                 "max" => part.max = positive(value, "`max`", report),
                 "for" => part.give_up_after = positive(value, "`for`", report),
+                "jitter" => part.jitter = number(value, "`jitter`", (0.0, 1.0), report),
+                "never" => part.never = statuses(value, report),
                 _ => {}
             }
         }
@@ -46,6 +50,8 @@ impl RetryPart {
             factor: self.factor.or(outer.factor),
             max: self.max.or(outer.max),
             give_up_after: self.give_up_after.or(outer.give_up_after),
+            jitter: self.jitter.or(outer.jitter),
+            never: self.never.or(outer.never),
         }
     }
 
@@ -59,6 +65,8 @@ impl RetryPart {
             factor: self.factor.unwrap_or(default.factor),
             max: self.max.unwrap_or_else(|| default.max.max(self.first.unwrap_or_default())),
             give_up_after: self.give_up_after.unwrap_or(default.give_up_after),
+            jitter: self.jitter.unwrap_or(default.jitter),
+            never: self.never.unwrap_or(default.never),
         };
         if let (true, Some(span)) = (retry.first > retry.max, self.span) {
             let format = humantime::format_duration;
@@ -111,16 +119,40 @@ pub(super) fn duration(node: &Node, what: &str, report: &mut Report<'_>) -> Opti
     }
 }
 
-fn factor(node: &Node, report: &mut Report<'_>) -> Option<f64> {
+fn number(node: &Node, what: &str, (least, most): (f64, f64), report: &mut Report<'_>) -> Option<f64> {
     match &node.value {
-        Value::Number(number) if (1.0..=1000.0).contains(&number.as_f64()) => Some(number.as_f64()),
+        Value::Number(number) if (least..=most).contains(&number.as_f64()) => Some(number.as_f64()),
         Value::Number(number) => {
-            report.error(node.span, format!("`factor` is from 1 to 1000, not {}", number.text()));
+            report.error(node.span, format!("{what} is from {least} to {most}, not {}", number.text()));
             None
         }
         _ => {
-            report.wrong_type(node, "`factor`", "a number");
+            report.wrong_type(node, what, "a number");
             None
         }
     }
+}
+
+/// A list of HTTP statuses, which may be empty; what is left out says nothing.
+fn statuses(node: &Node, report: &mut Report<'_>) -> Option<Statuses> {
+    if matches!(node.value, Value::Null) {
+        return None;
+    }
+    let items = report.list(node, "`never`");
+    items.iter().map(|item| status(item, report)).collect()
+}
+
+fn status(node: &Node, report: &mut Report<'_>) -> Option<u16> {
+    let (least, greatest) = Statuses::RANGE;
+    let Value::Number(number) = &node.value else {
+        report.wrong_type(node, "an item of `never`", "an HTTP status such as 404");
+        return None;
+    };
+    let status = number.text().parse().ok().filter(|status| (least..=greatest).contains(status));
+    if status.is_none() {
+        let message =
+            format!("an item of `never` is a status from {least} to {greatest}, not {}", number.text());
+        report.error(node.span, message);
+    }
+    status
 }

@@ -4,6 +4,7 @@
 mod action;
 
 use super::keys::{self, Key, Takes};
+use crate::delivery::Statuses;
 use crate::{event, pattern};
 use serde_json::{Map, Value, json};
 
@@ -75,6 +76,8 @@ fn value(takes: Takes) -> Value {
         Takes::Flag => json!({"type": "boolean"}),
         Takes::Time => json!({"type": "string", "pattern": TIME}),
         Takes::Factor => json!({"type": "number", "minimum": 1, "maximum": 1000}),
+        Takes::Fraction => json!({"type": "number", "minimum": 0, "maximum": 1}),
+        Takes::Statuses => list(status(Statuses::RANGE)),
         Takes::Variables => list(json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})),
         Takes::Pattern => definition("pattern"),
         Takes::Map => json!({"type": ["object", "null"]}),
@@ -91,10 +94,14 @@ fn value(takes: Takes) -> Value {
         Takes::Count => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
         Takes::ClockTime => json!({"type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9]$"}),
         Takes::Answers => list(definition("answer")),
-        Takes::Status => json!({"type": "integer", "minimum": 100, "maximum": 999}),
+        Takes::Status => status((100, 999)),
         Takes::Any => json!({}),
         Takes::Expected => json!({"type": "array", "items": definition("expected")}),
     }
+}
+
+fn status((least, greatest): (u16, u16)) -> Value {
+    json!({"type": "integer", "minimum": least, "maximum": greatest})
 }
 
 /// The document of a test's event, of which each field may have any value.

@@ -1,4 +1,7 @@
 //! The `email` action: a mail, handed in to an SMTP server.
+//!
+//! The server's own codes say what is final (5yz) and what is not (4yz); `retry.never` is of HTTP
+//! statuses, which share some of their numbers with other meanings.
 
 mod letter;
 mod server;

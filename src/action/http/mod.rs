@@ -3,7 +3,7 @@
 mod fetch;
 mod request;
 
-use super::client::{Client, destination, excerpt, header_name, identify, retry_after};
+use super::client::{Answer, Client, destination, excerpt, header_name, identify, retry_after};
 use super::params::{check_choice, check_keys, check_url, keys};
 use super::{Action, ActionError, ActionKind, Attempt, Context};
 use crate::delivery::Receipt;
@@ -11,7 +11,6 @@ use crate::json::Json;
 use crate::registry::{ConfigError, Param, ParamType, token};
 use crate::template::Params;
 use async_trait::async_trait;
-use http::StatusCode;
 use request::{compose, method, scalar};
 use std::sync::Arc;
 
@@ -57,8 +56,6 @@ const RESERVED: [&str; 10] = [
     "upgrade",
 ];
 const BODIES: [&str; 3] = ["json", "body", "form"];
-/// Statuses that a repetition of the same request cannot change.
-const HOPELESS: [u16; 4] = [400, 410, 413, 422];
 /// How much of an answer is read for an error.
 pub(super) const EXCERPT_BYTES: usize = 4096;
 
@@ -148,11 +145,7 @@ impl Action for Http {
         if status.is_success() {
             return Ok(Receipt::of(status.to_string()));
         }
-        let error = failed(status, &host, &excerpt(&answer.body));
-        if HOPELESS.contains(&status.as_u16()) {
-            return Err(ActionError::Refused(error));
-        }
-        Err(ActionError::Retry { error, after: retry_after(&answer.headers, jiff::Timestamp::now()) })
+        Err(failed(&answer, &host))
     }
 }
 
@@ -161,9 +154,12 @@ pub(super) fn host(url: &str) -> Result<String, ActionError> {
     Ok(destination(url)?.host_str().unwrap_or_default().to_owned())
 }
 
-/// `503 Service Unavailable from crm.example: try later`.
-pub(super) fn failed(status: StatusCode, host: &str, excerpt: &str) -> String {
+/// An answer that is no success: `503 Service Unavailable from crm.example: try later`.
+pub(super) fn failed(answer: &Answer, host: &str) -> ActionError {
+    let (status, excerpt) = (answer.status, excerpt(&answer.body));
     let hint = if status.is_redirection() { " (redirects are not followed)" } else { "" };
     let colon = if excerpt.is_empty() { "" } else { ": " };
-    format!("{status} from {host}{hint}{colon}{excerpt}")
+    let error = format!("{status} from {host}{hint}{colon}{excerpt}");
+    let after = retry_after(&answer.headers, jiff::Timestamp::now());
+    ActionError::Answered { status: status.as_u16(), error, after }
 }

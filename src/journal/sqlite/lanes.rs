@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Number of a row of the table `lanes`.
 pub type LaneId = i64;
 
+/// The `not_before` of a lane that nobody closed.
+const OPEN: i64 = i64::MIN;
+
 /// One (rule, action).
 #[derive(Debug)]
 pub struct Lane {
@@ -17,6 +20,8 @@ pub struct Lane {
     pub action: String,
     /// No delivery that is not leased is due before then. `None`: there is none.
     due: Option<i64>,
+    /// Nothing is leased of it before then.
+    not_before: i64,
     /// Keys (event, name) of what is leased; as few as the lane's concurrency.
     leased: Vec<(i64, String)>,
 }
@@ -39,7 +44,8 @@ pub struct Lanes {
     lanes: BTreeMap<LaneId, Lane>,
     /// Lanes with something due, by the last look.
     ready: BTreeSet<LaneId>,
-    /// Lanes whose next delivery is due later: (due, lane).
+    /// Lanes to be looked at later, when their next delivery is due or they have room again:
+    /// (time, lane).
     waiting: BTreeSet<(i64, LaneId)>,
     held: HashMap<DeliveryId, Held>,
     /// The lane that was leased from last.
@@ -49,7 +55,7 @@ pub struct Lanes {
 impl Lanes {
     pub fn add(&mut self, lane: LaneId, rule: String, action: String) {
         self.numbers.entry(rule.clone()).or_default().insert(action.clone(), lane);
-        self.lanes.entry(lane).or_insert(Lane { rule, action, due: None, leased: Vec::new() });
+        self.lanes.entry(lane).or_insert(Lane::new(rule, action));
     }
 
     pub fn number(&self, rule: &str, action: &str) -> Option<LaneId> {
@@ -78,12 +84,31 @@ impl Lanes {
 
     /// What a look at the lane's deliveries found: when the next that is not leased is due.
     pub fn set_due(&mut self, number: LaneId, due: Option<i64>) {
+        self.change(number, |lane| lane.due = due);
+    }
+
+    /// The lane has no room before that time.
+    pub fn close(&mut self, number: LaneId, until: i64) {
+        self.change(number, |lane| lane.not_before = until);
+    }
+
+    /// All lanes may have room again.
+    pub fn open_all(&mut self) {
+        let closed = self.lanes.iter().filter(|(_, lane)| lane.not_before > OPEN);
+        for number in closed.map(|(number, _)| *number).collect::<Vec<_>>() {
+            self.close(number, OPEN);
+        }
+    }
+
+    /// Changes when a lane is to be looked at; it is not ready until that time has come.
+    fn change(&mut self, number: LaneId, change: impl FnOnce(&mut Lane)) {
         let Some(lane) = self.lanes.get_mut(&number) else { return };
-        if let Some(before) = std::mem::replace(&mut lane.due, due) {
+        if let Some(before) = lane.look_at() {
             self.waiting.remove(&(before, number));
         }
+        change(lane);
         self.ready.remove(&number);
-        self.waiting.extend(due.map(|due| (due, number)));
+        self.waiting.extend(lane.look_at().map(|time| (time, number)));
     }
 
     /// Lanes whose time has come by `now` are ready from here on.
@@ -94,13 +119,9 @@ impl Lanes {
         }
     }
 
-    /// Up to `count` ready lanes with room below `per_lane`, beginning behind the last one served.
-    pub fn turn(&self, count: usize, per_lane: usize, paused: &BTreeSet<(String, String)>) -> Vec<LaneId> {
-        let open = |number: &LaneId| {
-            let lane = &self.lanes[number];
-            let pause = || paused.contains(&(lane.rule.clone(), lane.action.clone()));
-            lane.leased.len() < per_lane && (paused.is_empty() || !pause())
-        };
+    /// Up to `count` ready lanes that have room, beginning behind the last one served.
+    pub fn turn(&self, count: usize, mut has_room: impl FnMut(LaneId, &Lane) -> bool) -> Vec<LaneId> {
+        let open = |number: &LaneId| has_room(*number, &self.lanes[number]);
         let behind = self.ready.range(self.last + 1..);
         behind.chain(self.ready.range(..=self.last)).copied().filter(open).take(count).collect()
     }
@@ -140,13 +161,22 @@ impl Lanes {
         self.end(id, due);
     }
 
-    /// When the first lane that is not ready becomes it.
+    /// When the first lane that is not ready is to be looked at.
     pub fn next_due(&self) -> Option<i64> {
         self.waiting.first().map(|(due, _)| *due)
     }
 }
 
 impl Lane {
+    fn new(rule: String, action: String) -> Self {
+        Self { rule, action, due: None, not_before: OPEN, leased: Vec::new() }
+    }
+
+    /// When there is something to lease at the earliest.
+    fn look_at(&self) -> Option<i64> {
+        self.due.map(|due| due.max(self.not_before))
+    }
+
     pub fn is_leased(&self, event: i64, name: &str) -> bool {
         self.leased.iter().any(|(of, called)| (*of, called.as_str()) == (event, name))
     }
@@ -182,22 +212,41 @@ mod tests {
         lanes.note(2, 5);
         lanes.note(2, 7);
         lanes.wake(9);
-        assert_eq!(lanes.turn(9, 1, &BTreeSet::new()), [2]);
+        assert_eq!(lanes.turn(9, |_, _| true), [2]);
         assert_eq!(lanes.next_due(), Some(10));
         lanes.set_due(2, None);
         lanes.wake(10);
-        assert_eq!(lanes.turn(9, 1, &BTreeSet::new()), [1]);
+        assert_eq!(lanes.turn(9, |_, _| true), [1]);
         assert_eq!(lanes.next_due(), None);
     }
 
     #[test]
-    fn turns_go_round_and_pass_over_full_and_paused_lanes() {
+    fn turns_go_round_and_pass_over_lanes_without_room() {
         let mut lanes = lanes(4);
         lanes.wake(10);
         hold(&mut lanes, 2, 1);
-        assert_eq!(lanes.turn(9, 2, &BTreeSet::new()), [3, 4, 1, 2]);
-        assert_eq!(lanes.turn(9, 1, &BTreeSet::new()), [3, 4, 1]);
-        assert_eq!(lanes.turn(9, 1, &BTreeSet::from([("r3".into(), "a".into())])), [4, 1]);
+        assert_eq!(lanes.turn(9, |_, lane| lane.under_way() < 2), [3, 4, 1, 2]);
+        assert_eq!(lanes.turn(9, |_, lane| lane.under_way() < 1), [3, 4, 1]);
+        assert_eq!(lanes.turn(1, |number, _| number != 3), [4]);
+    }
+
+    #[test]
+    fn a_closed_lane_is_not_looked_at_before_its_time_unless_all_are_opened() {
+        let mut lanes = lanes(2);
+        lanes.wake(10);
+        lanes.close(1, 50);
+        lanes.note(1, 5);
+        lanes.wake(49);
+        assert_eq!((lanes.turn(9, |_, _| true), lanes.next_due()), (vec![2], Some(50)));
+        lanes.wake(50);
+        assert_eq!((lanes.turn(9, |_, _| true), lanes.next_due()), (vec![1, 2], None));
+        lanes.set_due(1, None);
+        lanes.close(2, 90);
+        lanes.set_due(2, Some(99));
+        assert_eq!(lanes.next_due(), Some(99), "when it has room nothing is due");
+        lanes.set_due(2, Some(60));
+        lanes.open_all();
+        assert_eq!(lanes.next_due(), Some(60));
     }
 
     #[test]

@@ -1,25 +1,58 @@
 //! Taking out deliveries that are due, round-robin over the lanes.
 
 use super::codec;
-use super::lanes::{Held, LaneId, Lanes};
+use super::lanes::{Held, Lane, LaneId, Lanes};
 use super::txn::{Fault, Shared};
 use crate::delivery::{DeliveryId, Effect};
 use crate::event::Event;
-use crate::journal::{JournalError, Leased, State};
+use crate::journal::{Capacity, JournalError, Leased, Room, Rooms, State};
 use crate::json::{self, Json};
 use crate::template::Params;
 use bytes::Bytes;
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// [`crate::journal::Capacity`], owned. Times are Unix milliseconds.
+/// What is asked for.
 pub struct Wanted {
+    /// Unix milliseconds.
     pub now: i64,
-    pub overall: usize,
-    pub per_lane: usize,
-    pub paused: BTreeSet<(String, String)>,
+    pub capacity: Capacity,
+}
+
+/// What is left of the room of the lanes that were asked in one lease.
+struct Left<'a> {
+    rooms: &'a dyn Rooms,
+    known: HashMap<LaneId, Room>,
+}
+
+impl Left<'_> {
+    /// How many more of a lane may be taken.
+    fn of(&mut self, number: LaneId, lane: &Lane) -> usize {
+        let room = self.known.entry(number).or_insert_with(|| self.rooms.room(&lane.rule, &lane.action));
+        let beside_others = room.in_all.saturating_sub(lane.under_way());
+        room.until.map_or(beside_others, |(count, _)| count.min(beside_others))
+    }
+
+    fn taken(&mut self, number: LaneId, count: usize) {
+        if let Some(Room { until: Some((left, _)), .. }) = self.known.get_mut(&number) {
+            *left = left.saturating_sub(count);
+        }
+    }
+
+    /// Before when there is nothing more to be taken of a lane whatever ends, in milliseconds.
+    fn closed_until(&self, number: LaneId) -> Option<i64> {
+        let until = self.known.get(&number)?.until.filter(|(left, _)| *left == 0);
+        until.map(|(_, time)| ceil(time))
+    }
+}
+
+/// The first whole millisecond that is not before a time.
+fn ceil(time: Timestamp) -> i64 {
+    let floor = time.as_millisecond();
+    if codec::time(floor) < time { floor.saturating_add(1) } else { floor }
 }
 
 /// Leased rows on their way to the caller; those that it does not take go back.
@@ -95,36 +128,51 @@ fn first_due(connection: &Connection, lane: LaneId) -> Result<Option<i64>> {
 pub fn lease(connection: &Connection, batch: &mut Batch, wanted: &Wanted) -> std::result::Result<(), Fault> {
     let shared = batch.shared.clone();
     let mut lanes = shared.lanes();
+    let Capacity { overall, lanes: rooms, afresh } = &wanted.capacity;
+    if *afresh {
+        lanes.open_all();
+    }
     lanes.wake(wanted.now);
-    while let Some(left) = wanted.overall.checked_sub(batch.rows.len()).filter(|left| *left > 0) {
-        let turn = lanes.turn(left, wanted.per_lane, &wanted.paused);
+    let mut rooms = Left { rooms: &**rooms, known: HashMap::new() };
+    while let Some(left) = overall.checked_sub(batch.rows.len()).filter(|left| *left > 0) {
+        let turn = turn(&mut lanes, left, &mut rooms);
         if turn.is_empty() {
             break;
         }
         let share = left / turn.len();
         for lane in turn {
-            take_from(connection, &mut lanes, lane, share, wanted, &mut batch.rows)?;
+            take_from(connection, &mut lanes, (lane, share), &mut rooms, wanted.now, &mut batch.rows)?;
         }
     }
     batch.next_due = lanes.next_due();
     Ok(())
 }
 
-/// Takes up to `share` from a lane, and notes when the next of it is due.
+/// The lanes whose turn it is. Those that have no room until some time are not asked before then.
+fn turn(lanes: &mut Lanes, count: usize, rooms: &mut Left<'_>) -> Vec<LaneId> {
+    let mut closed = Vec::new();
+    let turn = lanes.turn(count, |number, lane| {
+        let has_room = rooms.of(number, lane) > 0;
+        closed.extend(rooms.closed_until(number).map(|until| (number, until)));
+        has_room
+    });
+    closed.into_iter().for_each(|(number, until)| lanes.close(number, until));
+    turn
+}
+
+/// Takes up to a share from a lane, and notes when the next of it is due.
 fn take_from(
     connection: &Connection,
     lanes: &mut Lanes,
-    lane: LaneId,
-    share: usize,
-    wanted: &Wanted,
+    (lane, share): (LaneId, usize),
+    rooms: &mut Left<'_>,
+    now: i64,
     taken: &mut Vec<LeasedRow>,
 ) -> Result<()> {
-    let Some((under_way, rule, action)) =
-        lanes.get(lane).map(|it| (it.under_way(), it.rule.clone(), it.action.clone()))
-    else {
-        return Ok(());
-    };
-    let mut room = share.min(wanted.per_lane.saturating_sub(under_way));
+    let Some(it) = lanes.get(lane) else { return Ok(()) };
+    let (under_way, rule, action) = (it.under_way(), it.rule.clone(), it.action.clone());
+    let most = share.min(rooms.of(lane, it));
+    let mut room = most;
     // Leased rows stand in the index too, hence the longer look; one more says what comes next.
     let look = i64::try_from(under_way + room + 1).unwrap_or(i64::MAX);
     let mut query = connection.prepare_cached(KEYS)?;
@@ -135,7 +183,7 @@ fn take_from(
         if lanes.get(lane).is_some_and(|it| it.is_leased(event, &name)) {
             continue;
         }
-        if due > wanted.now || room == 0 {
+        if due > now || room == 0 {
             next = Some(due);
             break;
         }
@@ -147,8 +195,9 @@ fn take_from(
         taken.push(leased);
         room -= 1;
     }
+    rooms.taken(lane, most - room);
     lanes.set_due(lane, next);
-    lanes.wake(wanted.now);
+    lanes.wake(now);
     Ok(())
 }
 

@@ -114,13 +114,8 @@ impl Journal for SqliteJournal {
         rows.into_iter().map(history::EventRow::read_back).collect()
     }
 
-    async fn lease(&self, now: Timestamp, capacity: Capacity<'_>) -> Result<Lease, JournalError> {
-        let wanted = lease::Wanted {
-            now: now.as_millisecond(),
-            overall: capacity.overall,
-            per_lane: capacity.per_lane,
-            paused: capacity.paused.clone(),
-        };
+    async fn lease(&self, now: Timestamp, capacity: Capacity) -> Result<Lease, JournalError> {
+        let wanted = lease::Wanted { now: now.as_millisecond(), capacity };
         let mut batch = lease::Batch::new(self.writer.shared.clone());
         let batch = self.writer.look(move |connection, _| {
             lease::lease(connection, &mut batch, &wanted)?;

@@ -48,7 +48,8 @@ conformance!(
     twins_at_once_are_kept_once,
     leasing_is_fair_and_keeps_to_the_capacity,
     a_backlog_does_not_starve_other_lanes,
-    paused_lanes_are_left_alone,
+    each_lane_has_a_room_of_its_own,
+    a_lane_without_room_is_looked_at_again_in_time,
     a_lease_is_freed_by_release_and_by_a_restart,
     a_retry_comes_back_when_it_is_due,
     an_outcome_is_kept_with_its_effects_once,
@@ -239,8 +240,7 @@ async fn healing_many_takes_steps_and_leaves_the_rest_alone() {
     let mended = Heal::Rules(BTreeSet::from(["mended".to_owned()]));
     assert_eq!(journal.heal(mended.clone(), at(NOW)).await.unwrap(), 3000);
     assert_eq!(journal.heal(mended, at(NOW)).await.unwrap(), 0, "they are due already");
-    let paused = BTreeSet::new();
-    let room = Capacity { overall: 9999, per_lane: 9999, paused: &paused };
+    let room = Capacity::each(9999, 9999);
     let lease = journal.lease(at(NOW), room).await.unwrap();
     assert_eq!(lease.deliveries.len(), 3000);
     assert!(lease.deliveries.iter().all(|it| it.id.rule == "mended" && it.was_blocked));
@@ -315,8 +315,7 @@ async fn a_lease_that_nobody_waits_for_any_more_goes_back() {
     armed.store(true, Ordering::SeqCst);
     let mut slow = journal.append(entry(2, 0, &[]));
     assert!((&mut slow).now_or_never().is_none(), "the writer is held up");
-    let paused = BTreeSet::new();
-    let lease = || journal.lease(at(NOW), Capacity { overall: 9, per_lane: 9, paused: &paused });
+    let lease = || journal.lease(at(NOW), Capacity::each(9, 9));
     assert!(lease().now_or_never().is_none(), "it waits behind the commit, and is dropped");
     gate.wait();
     slow.await.unwrap();

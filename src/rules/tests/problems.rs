@@ -202,6 +202,9 @@ fn times_have_a_unit_and_waits_make_sense() {
         ("timeout: 0s", "longer than nothing"),
         ("retry: {factor: 0.5}", "`factor` is from 1"),
         ("retry: {first: 2h, max: 1h}", "(2h) is longer than its `max` (1h)"),
+        ("retry: {jitter: 20}", "`jitter` is from 0 to 1, not 20"),
+        ("retry: {never: [404, 200]}", "an item of `never` is a status from 300 to 599, not 200"),
+        ("retry: {never: [4xx]}", "an item of `never` is an HTTP status such as 404, not a "),
         ("retry: {forever: 1h}", "`forever` is no key of `retry`"),
         ("after: -5s", "`after` is no time"),
     ] {
@@ -213,25 +216,28 @@ fn times_have_a_unit_and_waits_make_sense() {
 fn retry_is_merged_field_by_field_from_file_to_rule_to_action() {
     let rules = rules(
         "\
-retry: {first: 1s, for: 2h}
+retry: {first: 1s, for: 2h, jitter: 0, never: [404]}
 timeout: 20s
 rules:
   - name: a
     match: any
     retry: {factor: 2, for: 3h}
     actions:
-      - {log: {}, name: own, retry: {max: 30s}, timeout: 5s, after: 1m}
+      - {log: {}, name: own, retry: {max: 30s, never: []}, timeout: 5s, after: 1m}
       - {log: {}, name: plain}
 ",
     );
     let (_, own) = rules.find("a", "own").expect("it is there");
     let seconds = Duration::from_secs;
     assert_eq!((own.retry.first, own.retry.factor, own.retry.max), (seconds(1), 2.0, seconds(30)));
+    assert_eq!((own.retry.jitter, own.retry.never.contains(404)), (0.0, false));
     assert_eq!(
         (own.retry.give_up_after, own.timeout, own.after),
         (seconds(3 * 3600), seconds(5), seconds(60))
     );
     let (_, plain) = rules.find("a", "plain").expect("it is there");
+    let never = [400, 404].map(|status| plain.retry.never.contains(status));
+    assert_eq!((plain.retry.jitter, never), (0.0, [false, true]), "a list replaces the default");
     assert_eq!((plain.retry.max, plain.timeout, plain.after), (seconds(3600), seconds(20), seconds(0)));
     assert!(rules.find("a", "log").is_none() && rules.find("b", "own").is_none());
 }

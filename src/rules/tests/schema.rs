@@ -53,7 +53,7 @@ fn whole() -> String {
     let file = "\
 vars: {a: 1}
 match: {source: github}
-retry: {first: 5s, factor: 3, max: 1h, for: 24h}
+retry: {first: 5s, factor: 3, max: 1h, for: 24h, jitter: 0.2, never: [404, 501]}
 timeout: 30s
 rules:
   - name: r
@@ -177,6 +177,13 @@ fn what_a_schema_can_tell_of_a_file_is_refused() {
         rule("match: any, requires: ['${A}'], actions: [{log: {}}]"),
         "rules: [{name: Bad Name, match: any, actions: [{log: {}}]}]".to_owned(),
         "retry: {factor: 0.5}".to_owned(),
+        "retry: {jitter: 1.5}".to_owned(),
+        "retry: {jitter: -0.1}".to_owned(),
+        "retry: {never: 404}".to_owned(),
+        "retry: {never: [200]}".to_owned(),
+        "retry: {never: [600]}".to_owned(),
+        "retry: {never: [404.5]}".to_owned(),
+        "retry: {never: ['404']}".to_owned(),
         "tests: [{name: a, event: {task_id: x}, expect: []}]".to_owned(),
         "[]".to_owned(),
     ] {
@@ -190,6 +197,7 @@ fn what_may_be_left_empty_or_filled_in_is_fine() {
     for text in [
         "",
         "vars:\nretry:\nrules:\ntests:\n",
+        "retry: {never: }\nrules: [{name: a, match: any, retry: {never: []}, actions: [{log: {}}]}]",
         "match: {status: a}\nrules: [{name: a, requires: , actions: [{log: }, {script: a.rhai}]}]",
         "rules: [{name: a, match: any, actions: [{file: {path: x, keep: '${KEEP:-3}', rotate: '{{ vars.size }}'}}]}]",
     ] {

@@ -27,8 +27,7 @@ async fn a_commit_that_was_made_although_it_failed_is_found_again() {
     journal.append(entry(3, 0, &["new/a"])).await.unwrap();
     let counts = journal.counts().await.unwrap();
     assert_eq!((counts.events, counts.pending), (3, 3));
-    let paused = BTreeSet::new();
-    let lease = journal.lease(at(NOW), Capacity { overall: 9, per_lane: 9, paused: &paused }).await.unwrap();
+    let lease = journal.lease(at(NOW), Capacity::each(9, 9)).await.unwrap();
     assert_eq!(lease.deliveries.len(), 3, "its delivery is found, in a lane of its own");
 }
 
@@ -39,8 +38,7 @@ async fn a_settlement_that_was_kept_although_it_failed_can_be_repeated() {
     let options = Options { after_commit: once(&armed), ..Options::default() };
     let journal = dir.open_with(options).unwrap();
     journal.append(entry(1, 0, &["r/a"])).await.unwrap();
-    let paused = BTreeSet::new();
-    let lease = || journal.lease(at(NOW), Capacity { overall: 9, per_lane: 9, paused: &paused });
+    let lease = || journal.lease(at(NOW), Capacity::each(9, 9));
     let leased = lease().await.unwrap().deliveries.pop().expect("it is due");
     let outcome = Outcome::Blocked { until: at(NOW + 9), error: "no such field".into() };
     let settlement = Settlement { id: leased.id, outcome, attempt: None, derived: Vec::new(), now: at(NOW) };
@@ -69,8 +67,7 @@ async fn nothing_is_leased_behind_an_outcome_that_could_not_be_kept() {
     };
     let journal = dir.open_with(Options { before_commit: Some(hook), ..Options::default() }).unwrap();
     journal.append(entry(1, 0, &["r/a", "r/b"])).await.unwrap();
-    let paused = BTreeSet::new();
-    let lease = || journal.lease(at(NOW), Capacity { overall: 1, per_lane: 1, paused: &paused });
+    let lease = || journal.lease(at(NOW), Capacity::each(1, 1));
     let id = lease().await.unwrap().deliveries.pop().expect("it is due").id;
     armed.store(true, Ordering::SeqCst);
     let mut settle = journal.settle(Settlement {

@@ -15,8 +15,7 @@ async fn empty(journal: &SqliteJournal, now: i64) -> usize {
 }
 
 async fn lease(journal: &Arc<dyn Journal>) -> Result<Lease, JournalError> {
-    let paused = BTreeSet::new();
-    journal.lease(at(NOW + 100), Capacity { overall: 9, per_lane: 9, paused: &paused }).await
+    journal.lease(at(NOW + 100), Capacity::each(9, 9)).await
 }
 
 fn number(dir: &Dir, sql: &str) -> i64 {
