@@ -2,8 +2,8 @@
 
 use super::decide::{End, Terms, decide};
 use super::{Plan, Shared, Step, derive, trace};
-use crate::action::{Action, ActionError, Attempt, Consent};
-use crate::delivery::{Outcome, Retry};
+use crate::action::{Action, ActionError, Attempt, Consent, Heard};
+use crate::delivery::{Answered, Outcome, Retry};
 use crate::journal::{
     AttemptRecord, Heal, JournalError, Leased, MAX_DESCENDANTS, Settled, Settlement, State,
 };
@@ -25,6 +25,8 @@ const HOLD_MOST: Duration = Duration::from_secs(5);
 struct Made {
     started_at: Timestamp,
     duration: Duration,
+    /// Secrets as names.
+    answer: Option<Answered>,
 }
 
 /// Attempts a delivery by these rules and settles it.
@@ -68,8 +70,8 @@ impl Tried {
         let attempt = AssertUnwindSafe(attempt(shared, rules, leased, &mut made)).catch_unwind();
         let end = attempt.await.unwrap_or_else(|panic| End::Failed(panicked(&*panic)));
         let terms = Terms {
-            number: leased.attempts + 1,
-            received_at: leased.received_at,
+            number: leased.attempts - leased.earlier_attempts + 1,
+            counted_from: leased.counted_from,
             now: (shared.clock)(),
             retry,
             jitter: fastrand::f64(),
@@ -104,7 +106,7 @@ impl Tried {
         let settlement = |tried: &Self, derived| Settlement {
             id: id.clone(),
             outcome: tried.outcome.clone(),
-            attempt: tried.made.as_ref().map(|made| record(made, &tried.outcome, tried.terms.number)),
+            attempt: tried.made.as_ref().map(|made| record(made, &tried.outcome, leased.attempts + 1)),
             derived,
             now,
         };
@@ -161,13 +163,16 @@ async fn attempt<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased, made: 
         script_consent: step.consent.clone(),
         state: shared.state.clone(),
         answers: None,
+        heard: Heard::default(),
     };
     let (started_at, started) = ((shared.clock)(), Instant::now());
     let answer =
         AssertUnwindSafe(tokio::time::timeout(step.timeout, action.deliver(&attempt))).catch_unwind();
     let answer = answer.await;
-    *made = Some(Made { started_at, duration: started.elapsed() });
+    let duration = started.elapsed();
     let redact = |text: String| attempt.params.redact(&text);
+    let heard = attempt.heard.take().map(|heard| Answered { body: redact(heard.body), ..heard });
+    *made = Some(Made { started_at, duration, answer: heard });
     match answer {
         Ok(Ok(Ok(mut receipt))) => {
             receipt.line = redact(receipt.line);
@@ -226,6 +231,7 @@ fn record(made: &Made, outcome: &Outcome, number: u32) -> AttemptRecord {
         duration: made.duration,
         outcome: word(outcome).to_owned(),
         message: message(outcome).to_owned(),
+        answer: made.answer.clone(),
     }
 }
 

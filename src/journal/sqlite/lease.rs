@@ -39,6 +39,8 @@ pub struct LeasedRow {
     body: Vec<u8>,
     headers: Vec<u8>,
     effect: Option<(String, String)>,
+    counted_from: Option<i64>,
+    earlier_attempts: Option<u32>,
 }
 
 impl Batch {
@@ -146,7 +148,7 @@ fn take_from(
 const KEYS: &str = "SELECT event, name, due FROM deliveries INDEXED BY deliveries_open \
                     WHERE lane = ?1 AND due IS NOT NULL ORDER BY due LIMIT ?2";
 const ROW: &str = "SELECT e.id, d.state, d.attempts, e.received, e.document, e.body, e.headers, d.effect_kind, \
-                   d.effect_params FROM deliveries d CROSS JOIN events e ON e.seq = d.event \
+                   d.effect_params, d.counted_from, d.earlier_attempts FROM deliveries d CROSS JOIN events e ON e.seq = d.event \
                    WHERE d.event = ?1 AND d.lane = ?2 AND d.name = ?3";
 
 impl LeasedRow {
@@ -167,6 +169,8 @@ impl LeasedRow {
                 body: row.get(5)?,
                 headers: row.get(6)?,
                 effect: effect.0.zip(effect.1),
+                counted_from: row.get(9)?,
+                earlier_attempts: row.get(10)?,
             })
         };
         connection.prepare_cached(ROW)?.query_row(key, read).optional()
@@ -186,7 +190,9 @@ impl LeasedRow {
             headers: codec::read_pairs(&self.headers),
             received_at: codec::time(self.received),
             attempts: self.attempts,
-            was_blocked: self.state == State::Blocked,
+            counted_from: codec::time(self.counted_from.unwrap_or(self.received)),
+            earlier_attempts: self.earlier_attempts.unwrap_or(0).min(self.attempts),
+            was_blocked: self.state == State::Blocked || self.earlier_attempts == Some(0),
             effect,
             id: self.id,
         })

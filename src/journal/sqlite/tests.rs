@@ -67,6 +67,20 @@ conformance!(
     values_expire_and_are_removed,
     keys_are_listed_by_prefix_in_order,
     derived_events_are_kept_with_the_outcome_and_counted,
+    a_dead_delivery_is_tried_again_with_all_of_its_time,
+    what_died_unattempted_has_its_conditions_asked_again,
+    only_dead_deliveries_are_tried_again,
+    many_are_tried_again_in_steps,
+    what_is_cancelled_is_dead_and_what_is_under_way_goes_on,
+    cancelling_keeps_to_what_was_asked_for,
+    a_replay_has_ids_and_a_time_of_its_own,
+    what_was_never_routed_is_not_replayed,
+    deliveries_are_read_in_pages,
+    deliveries_are_filtered_and_counted,
+    events_are_found_by_what_matched_them,
+    generations_are_listed,
+    the_depth_of_lanes_is_told,
+    who_watches_is_told_what_was_committed,
 );
 
 #[tokio::test]
