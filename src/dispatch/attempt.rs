@@ -148,8 +148,9 @@ struct Ready<'a> {
 
 async fn attempt<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased, made: &mut Option<Made>) -> End {
     let Ready { action, params, consent, step } = match ready(rules, leased) {
-        Ok(ready) => ready,
-        Err(end) => return end,
+        Ok(Some(ready)) => ready,
+        Ok(None) => return End::Unwanted,
+        Err(error) => return End::Broken(error),
     };
     let attempt = Attempt {
         id: leased.id.clone(),
@@ -184,26 +185,27 @@ async fn attempt<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased, made: 
     }
 }
 
-/// Finds the action and fills its parameters in, or says why that cannot be.
-fn ready<'a, P: Plan>(rules: &'a P, leased: &Leased) -> Result<Ready<'a>, End> {
+/// Finds the action and fills its parameters in, or says what of the rule is broken. `None`: its
+/// condition is false.
+fn ready<'a, P: Plan>(rules: &'a P, leased: &Leased) -> Result<Option<Ready<'a>>, String> {
     let (rule, action) = (leased.id.rule.as_str(), leased.id.action.as_str());
-    let gone =
-        || End::Broken(format!("the rule `{rule}` with the action `{action}` is not loaded, or is off"));
+    let gone = || format!("the rule `{rule}` with the action `{action}` is not loaded, or is off");
     let step = rules.find(rule, action).ok_or_else(gone)?;
-    let render =
-        |params: &Params| rules.render(params, &leased.event).map_err(|error| End::Broken(error.to_string()));
+    let render = |params: &Params| rules.render(params, &leased.event).map_err(|error| error.to_string());
     if let Some(effect) = &leased.effect {
         let built = rules.build_effect(&effect.kind, &effect.params);
         let action = built.map_err(|errors| {
             let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            End::Broken(format!("`{}` cannot be made: {}", effect.name, errors.join("; ")))
+            format!("`{}` cannot be made: {}", effect.name, errors.join("; "))
         })?;
-        return Ok(Ready { action, params: render(&effect.params)?, consent: step.consent.clone(), step });
+        let (params, consent) = (render(&effect.params)?, step.consent.clone());
+        return Ok(Some(Ready { action, params, consent, step }));
     }
-    if leased.was_blocked && !rules.holds(rule, action, &leased.event).map_err(End::Broken)? {
-        return Err(End::Unwanted);
+    if leased.was_blocked && !rules.holds(rule, action, &leased.event)? {
+        return Ok(None);
     }
-    Ok(Ready { action: step.action.clone(), params: render(step.params)?, consent: Consent::Author, step })
+    let (action, params) = (step.action.clone(), render(step.params)?);
+    Ok(Some(Ready { action, params, consent: Consent::Author, step }))
 }
 
 fn redacted(error: ActionError, redact: impl Fn(String) -> String) -> ActionError {

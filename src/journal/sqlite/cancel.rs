@@ -24,7 +24,7 @@ pub struct Cancelling {
 enum Left {
     These(Vec<DeliveryId>),
     /// Those of one event.
-    Of(EventId, DeliveryFilter),
+    Of(EventId, Box<DeliveryFilter>),
     Like(Box<Search>),
     Nothing,
 }
@@ -46,7 +46,7 @@ impl Cancelling {
         let left = match which {
             Chosen::These(ids) => Left::These(ids),
             Chosen::Like(DeliveryFilter { event: Some(event), state, rule, action, .. }) => {
-                Left::Of(event, DeliveryFilter { state, rule, action, ..DeliveryFilter::default() })
+                Left::Of(event, Box::new(DeliveryFilter { state, rule, action, ..DeliveryFilter::default() }))
             }
             Chosen::Like(DeliveryFilter { state, rule, action, since, .. }) => {
                 let lanes = lanes.matching(rule.as_deref(), action.as_deref());

@@ -27,7 +27,7 @@ pub struct Retrying {
 enum Left {
     These(Vec<DeliveryId>),
     /// Dead ones of this filter behind a key.
-    Behind(Key, DeliveryFilter),
+    Behind(Key, Box<DeliveryFilter>),
     Nothing,
 }
 
@@ -37,7 +37,7 @@ impl Retrying {
             Chosen::These(ids) => Left::These(ids),
             Chosen::Like(filter) if filter.state.is_none_or(|state| state == State::Dead) => {
                 let first = filter.since.map_or(i64::MIN, codec::first_seq_at);
-                Left::Behind((first, i64::MIN, String::new()), filter)
+                Left::Behind((first, i64::MIN, String::new()), Box::new(filter))
             }
             // No other is ever retried.
             Chosen::Like(_) => Left::Nothing,
@@ -83,7 +83,12 @@ fn these(txn: &Txn<'_>, mut ids: Vec<DeliveryId>) -> Result<(Vec<Key>, Left), Fa
     Ok((keys, if rest.is_empty() { Left::Nothing } else { Left::These(rest) }))
 }
 
-fn behind(txn: &Txn<'_>, after: Key, filter: DeliveryFilter, now: i64) -> Result<(Vec<Key>, Left), Fault> {
+fn behind(
+    txn: &Txn<'_>,
+    after: Key,
+    filter: Box<DeliveryFilter>,
+    now: i64,
+) -> Result<(Vec<Key>, Left), Fault> {
     let last = match filter.event {
         Some(id) => match append::seq(txn.connection, id)? {
             Some(seq) => seq,
