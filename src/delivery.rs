@@ -94,6 +94,20 @@ pub struct Effect {
     pub params: Params,
 }
 
+/// How much of an answer's body is kept, in bytes.
+pub const ANSWER_BYTES: usize = 4096;
+
+/// What the other side answered to an attempt, as it is kept and shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The status code.
+    pub status: u16,
+    /// The first [`ANSWER_BYTES`] of the body; what of them is no text is replaced.
+    pub body: String,
+    /// Whether there was more.
+    pub cut: bool,
+}
+
 /// What an attempt that worked leaves behind.
 #[derive(Clone, Debug, Default)]
 pub struct Receipt {

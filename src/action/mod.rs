@@ -6,6 +6,7 @@ pub mod egress;
 mod email;
 mod emit;
 mod file;
+mod heard;
 pub(crate) mod http;
 mod log;
 mod params;
@@ -30,6 +31,7 @@ use std::time::Duration;
 pub use answers::{Answers, Canned};
 pub use client::Client;
 pub use egress::Egress;
+pub use heard::Heard;
 pub(crate) use log::one_line;
 pub use programs::Programs;
 
@@ -68,6 +70,8 @@ pub struct Attempt {
     pub state: Arc<dyn kv::Store>,
     /// In a dry run, where nothing goes out: what `fetch` gets.
     pub answers: Option<Arc<Answers>>,
+    /// Where an answer is left, for the record.
+    pub heard: Heard,
 }
 
 /// Who chose a destination.

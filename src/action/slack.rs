@@ -86,6 +86,7 @@ impl Action for Slack {
         let request = request(attempt)?;
         let host = host(&request.url)?;
         let answer = self.client.deliver(request, &attempt.consent, EXCERPT_BYTES).await?;
+        attempt.heard.keep(&answer);
         if answer.status.is_success() {
             return Ok(Receipt::of(answer.status.to_string()));
         }

@@ -121,6 +121,7 @@ pub(super) fn attempt(params: &Params) -> Attempt {
         script_consent: Consent::Author,
         state: Arc::new(crate::kv::Memory::default()),
         answers: None,
+        heard: Heard::default(),
     }
 }
 
@@ -236,6 +237,24 @@ async fn answers_decide_what_becomes_of_a_delivery() {
         let receiver = Receiver::answering(answer).await;
         let error = deliver("http", &receiver.url("/"), "{}").await.unwrap_err();
         assert_eq!(answered(error), expected, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_left_for_the_record_whatever_it_says() {
+    for (kind, params) in [("http", "{}"), ("slack", r#"{"text":"x"}"#)] {
+        for (status, ok) in [("200 OK", true), ("422 Unprocessable Entity", false), ("503 Busy", false)] {
+            let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\n\r\nfirst\nsecond \u{e9}");
+            let receiver = Receiver::answering(answer.leak()).await;
+            let Json::Object(mut object) = json(params) else { panic!("parameters are a map") };
+            object.insert("url", receiver.url("/"));
+            let (params, action) = build(kind, &Json::Object(object), &context()).unwrap();
+            let attempt = attempt(&params);
+            assert_eq!(action.deliver(&attempt).await.is_ok(), ok);
+            let heard = attempt.heard.take().expect("there was an answer");
+            let wanted = (status[..3].parse().unwrap(), "first\nsecond \u{e9}", false);
+            assert_eq!((heard.status, heard.body.as_str(), heard.cut), wanted);
+        }
     }
 }
 

@@ -33,7 +33,13 @@ pub(super) fn run(common: &Common, args: &DeliveriesArgs) -> anyhow::Result<Verd
     let config = setup::config(&setup::location(common)?)?;
     let state = [(args.dead, State::Dead), (args.blocked, State::Blocked), (args.pending, State::Pending)];
     let state = state.into_iter().find_map(|(wanted, state)| wanted.then_some(state));
-    let filter = DeliveryFilter { state, event: args.event, rule: args.rule.clone(), limit: args.limit };
+    let filter = DeliveryFilter {
+        state,
+        event: args.event,
+        rule: args.rule.clone(),
+        limit: args.limit,
+        ..DeliveryFilter::default()
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let history = SqliteHistory::open_read_only(&config.journal)?;
     let deliveries = runtime.block_on(history.deliveries(filter))?;

@@ -71,6 +71,7 @@ async fn list(history: &dyn History, args: &EventsArgs, json: bool) -> anyhow::R
         since,
         before: args.before,
         limit: args.limit,
+        ..EventFilter::default()
     };
     let events = history.events(filter).await?;
     if json {

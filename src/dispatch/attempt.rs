@@ -2,8 +2,8 @@
 
 use super::decide::{End, Terms, decide};
 use super::{Plan, Shared, Step, derive, trace};
-use crate::action::{Action, ActionError, Attempt, Consent};
-use crate::delivery::{Outcome, Retry};
+use crate::action::{Action, ActionError, Attempt, Consent, Heard};
+use crate::delivery::{Answered, Outcome, Retry};
 use crate::journal::{
     AttemptRecord, Heal, JournalError, Leased, MAX_DESCENDANTS, Settled, Settlement, State,
 };
@@ -25,6 +25,8 @@ const HOLD_MOST: Duration = Duration::from_secs(5);
 struct Made {
     started_at: Timestamp,
     duration: Duration,
+    /// Secrets as names.
+    answer: Option<Answered>,
 }
 
 /// Attempts a delivery by these rules and settles it.
@@ -68,8 +70,8 @@ impl Tried {
         let attempt = AssertUnwindSafe(attempt(shared, rules, leased, &mut made)).catch_unwind();
         let end = attempt.await.unwrap_or_else(|panic| End::Failed(panicked(&*panic)));
         let terms = Terms {
-            number: leased.attempts + 1,
-            received_at: leased.received_at,
+            number: leased.attempts - leased.earlier_attempts + 1,
+            counted_from: leased.counted_from,
             now: (shared.clock)(),
             retry,
             random: fastrand::f64(),
@@ -104,7 +106,7 @@ impl Tried {
         let settlement = |tried: &Self, derived| Settlement {
             id: id.clone(),
             outcome: tried.outcome.clone(),
-            attempt: tried.made.as_ref().map(|made| record(made, &tried.outcome, tried.terms.number)),
+            attempt: tried.made.as_ref().map(|made| record(made, &tried.outcome, leased.attempts + 1)),
             derived,
             now,
         };
@@ -146,8 +148,9 @@ struct Ready<'a> {
 
 async fn attempt<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased, made: &mut Option<Made>) -> End {
     let Ready { action, params, consent, step } = match ready(rules, leased) {
-        Ok(ready) => ready,
-        Err(end) => return end,
+        Ok(Some(ready)) => ready,
+        Ok(None) => return End::Unwanted,
+        Err(error) => return End::Broken(error),
     };
     let attempt = Attempt {
         id: leased.id.clone(),
@@ -161,13 +164,16 @@ async fn attempt<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased, made: 
         script_consent: step.consent.clone(),
         state: shared.state.clone(),
         answers: None,
+        heard: Heard::default(),
     };
     let (started_at, started) = ((shared.clock)(), Instant::now());
     let answer =
         AssertUnwindSafe(tokio::time::timeout(step.timeout, action.deliver(&attempt))).catch_unwind();
     let answer = answer.await;
-    *made = Some(Made { started_at, duration: started.elapsed() });
+    let duration = started.elapsed();
     let redact = |text: String| attempt.params.redact(&text);
+    let heard = attempt.heard.take().map(|heard| Answered { body: redact(heard.body), ..heard });
+    *made = Some(Made { started_at, duration, answer: heard });
     match answer {
         Ok(Ok(Ok(mut receipt))) => {
             receipt.line = redact(receipt.line);
@@ -179,26 +185,27 @@ async fn attempt<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased, made: 
     }
 }
 
-/// Finds the action and fills its parameters in, or says why that cannot be.
-fn ready<'a, P: Plan>(rules: &'a P, leased: &Leased) -> Result<Ready<'a>, End> {
+/// Finds the action and fills its parameters in, or says what of the rule is broken. `None`: its
+/// condition is false.
+fn ready<'a, P: Plan>(rules: &'a P, leased: &Leased) -> Result<Option<Ready<'a>>, String> {
     let (rule, action) = (leased.id.rule.as_str(), leased.id.action.as_str());
-    let gone =
-        || End::Broken(format!("the rule `{rule}` with the action `{action}` is not loaded, or is off"));
+    let gone = || format!("the rule `{rule}` with the action `{action}` is not loaded, or is off");
     let step = rules.find(rule, action).ok_or_else(gone)?;
-    let render =
-        |params: &Params| rules.render(params, &leased.event).map_err(|error| End::Broken(error.to_string()));
+    let render = |params: &Params| rules.render(params, &leased.event).map_err(|error| error.to_string());
     if let Some(effect) = &leased.effect {
         let built = rules.build_effect(&effect.kind, &effect.params);
         let action = built.map_err(|errors| {
             let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            End::Broken(format!("`{}` cannot be made: {}", effect.name, errors.join("; ")))
+            format!("`{}` cannot be made: {}", effect.name, errors.join("; "))
         })?;
-        return Ok(Ready { action, params: render(&effect.params)?, consent: step.consent.clone(), step });
+        let (params, consent) = (render(&effect.params)?, step.consent.clone());
+        return Ok(Some(Ready { action, params, consent, step }));
     }
-    if leased.was_blocked && !rules.holds(rule, action, &leased.event).map_err(End::Broken)? {
-        return Err(End::Unwanted);
+    if leased.was_blocked && !rules.holds(rule, action, &leased.event)? {
+        return Ok(None);
     }
-    Ok(Ready { action: step.action.clone(), params: render(step.params)?, consent: Consent::Author, step })
+    let (action, params) = (step.action.clone(), render(step.params)?);
+    Ok(Some(Ready { action, params, consent: Consent::Author, step }))
 }
 
 fn redacted(error: ActionError, redact: impl Fn(String) -> String) -> ActionError {
@@ -229,6 +236,7 @@ fn record(made: &Made, outcome: &Outcome, number: u32) -> AttemptRecord {
         duration: made.duration,
         outcome: word(outcome).to_owned(),
         message: message(outcome).to_owned(),
+        answer: made.answer.clone(),
     }
 }
 

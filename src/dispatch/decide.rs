@@ -20,9 +20,10 @@ pub enum End {
 /// What the decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    /// The attempt that ended, from 1.
+    /// The attempt that ended, from 1; from there on anew if somebody had it tried again.
     pub number: u32,
-    pub received_at: Timestamp,
+    /// Since when its retry time counts: its receipt, or when somebody had it tried again.
+    pub counted_from: Timestamp,
     pub now: Timestamp,
     pub retry: Retry,
     /// In 0..1; says how far the wait is spread.
@@ -67,7 +68,7 @@ fn given_up(error: &str, retry: &Retry) -> Outcome {
 
 /// When the delivery is given up.
 fn end_of(terms: &Terms) -> Timestamp {
-    later(terms.received_at, terms.retry.give_up_after)
+    later(terms.counted_from, terms.retry.give_up_after)
 }
 
 fn later(time: Timestamp, wait: Duration) -> Timestamp {
@@ -91,8 +92,8 @@ mod tests {
     }
 
     fn decided_by(retry: Retry, end: End, number: u32, now_s: u64) -> String {
-        let received_at = Timestamp::UNIX_EPOCH;
-        let terms = Terms { number, received_at, now: after(now_s), retry, random: 0.5 };
+        let counted_from = Timestamp::UNIX_EPOCH;
+        let terms = Terms { number, counted_from, now: after(now_s), retry, random: 0.5 };
         match decide(end, &terms) {
             Outcome::Delivered(receipt) => format!("delivered: {}", receipt.line),
             Outcome::Retry { due, error } => format!("retry at {}: {error}", due.as_second()),

@@ -6,7 +6,7 @@ use crate::delivery::{Effect, Emitted, Outcome, Receipt, Retry};
 use crate::event::Event;
 use crate::journal::conformance::{NOW, at, entry, id_of};
 use crate::journal::sqlite::{CommitHook, Options, SqliteJournal};
-use crate::journal::{DeliveryFilter, Entry, Heal, Routing, State, StoredDelivery};
+use crate::journal::{Chosen, DeliveryFilter, Entry, Heal, Routing, State, StoredDelivery};
 use crate::json::Json;
 use crate::kv::{Changes, Expiry, Read, Write};
 use crate::registry::ConfigError;
@@ -585,5 +585,24 @@ async fn a_death_is_told_and_that_of_the_telling_is_not() {
     let outcome = Outcome::Dead { error: "gone, too".into() };
     let rules = bench.rules.borrow().clone().expect("they are served");
     assert!(derive::told(&outcome, &told, &id, &*rules, at(NOW)).is_none());
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_tried_again_by_hand_has_a_new_schedule_and_all_of_its_time() {
+    let mut bench = Bench::new();
+    bench.start(Limits::default());
+    bench.serve_answer(|| Err(ActionError::Retry { error: "503".into(), after: None }));
+    bench.append(entry(1, 0, &["r/a"])).await;
+    bench.until_tried(State::Pending, 1).await;
+    let days = 3 * 86_400_000;
+    bench.set_clock(days);
+    let dead = bench.until(State::Dead).await;
+    assert!(dead.message.starts_with("given up after"), "{dead:?}");
+    let chosen = Chosen::These(vec![dead.id.clone()]);
+    assert_eq!(bench.journal.retry(chosen, at(NOW + days)).await.unwrap(), 1);
+    let waiting = bench.until_tried(State::Pending, 3).await;
+    let wait_ms = waiting.due.expect("it is tried again").as_millisecond() - NOW - days;
+    assert!((4000..=6000).contains(&wait_ms), "as after a first attempt: {wait_ms} ms");
     bench.stop().await;
 }

@@ -4,8 +4,9 @@ use super::*;
 use crate::delivery::DeliveryId;
 use crate::event::EventId;
 use crate::journal::{
-    AttemptRecord, Capacity, Counts, DeliveryFilter, Derived, EventFilter, Generation, Heal, History,
-    JournalError, Lease, Settled, Settlement, StoredDelivery, StoredEvent, Trim,
+    AttemptRecord, Cancelled, Capacity, Chosen, Counts, DeliveryFilter, Derived, EventFilter, Generation,
+    GenerationBrief, Happening, Heal, History, JournalError, LaneDepth, Lease, Replay, Settled, Settlement,
+    StoredDelivery, StoredEvent, Trim,
 };
 use crate::kv;
 use crate::secret::Secret;
@@ -18,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
 const SECRET: &str = "sesame";
@@ -75,6 +76,15 @@ impl Journal for Memory {
     async fn heal(&self, _: Heal, _: Timestamp) -> Result<usize, JournalError> {
         unreachable!("{UNUSED}")
     }
+    async fn retry(&self, _: Chosen, _: Timestamp) -> Result<usize, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn cancel(&self, _: Chosen, _: Timestamp) -> Result<Cancelled, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn replay(&self, _: EventId, _: Routing, _: Timestamp) -> Result<Option<u32>, JournalError> {
+        unreachable!("{UNUSED}")
+    }
     async fn keep_generation(
         &self,
         _: &str,
@@ -89,6 +99,9 @@ impl Journal for Memory {
     fn work(&self) -> Arc<Notify> {
         unreachable!("{UNUSED}")
     }
+    fn happenings(&self) -> broadcast::Receiver<Arc<Happening>> {
+        unreachable!("{UNUSED}")
+    }
     async fn close(&self) {}
 }
 
@@ -101,6 +114,18 @@ impl History for Memory {
         unreachable!("{UNUSED}")
     }
     async fn deliveries(&self, _: DeliveryFilter) -> Result<Vec<StoredDelivery>, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn replays(&self, _: EventId) -> Result<Vec<Replay>, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn delivery(&self, _: &DeliveryId) -> Result<Option<StoredDelivery>, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn count_deliveries(&self, _: DeliveryFilter) -> Result<u64, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn lanes(&self) -> Result<Vec<LaneDepth>, JournalError> {
         unreachable!("{UNUSED}")
     }
     async fn attempts(&self, _: &DeliveryId) -> Result<Vec<AttemptRecord>, JournalError> {
@@ -128,6 +153,9 @@ impl History for Memory {
         unreachable!("{UNUSED}")
     }
     async fn newest_generation(&self, _: &str) -> Result<Option<Generation>, JournalError> {
+        unreachable!("{UNUSED}")
+    }
+    async fn generations(&self) -> Result<Vec<GenerationBrief>, JournalError> {
         unreachable!("{UNUSED}")
     }
     async fn generation(&self, _: u64) -> Result<Option<Generation>, JournalError> {

@@ -1,15 +1,19 @@
 //! What every journal does, whatever keeps it: run by each backend's tests.
 
+mod by_hand;
+mod reading;
 mod state;
 mod storms;
 mod trimming;
 
 use super::*;
-use crate::delivery::Receipt;
+use crate::delivery::{Answered, Receipt};
 use crate::json::{self, Json};
 use crate::source::{Form, Verified};
 use crate::template::Params;
 
+pub(crate) use by_hand::*;
+pub(crate) use reading::*;
 pub(crate) use state::*;
 pub(crate) use storms::*;
 pub(crate) use trimming::*;
@@ -104,6 +108,7 @@ async fn settle(journal: &Arc<dyn Journal>, leased: &Leased, outcome: Outcome, n
         duration: Duration::from_micros(1500),
         outcome: "tried".into(),
         message: "said".into(),
+        answer: Some(Answered { status: 503, body: "sorry, \u{e9}".into(), cut: true }),
     };
     let settlement = Settlement {
         id: leased.id.clone(),
@@ -133,7 +138,7 @@ pub(crate) async fn an_event_reads_back_exactly_also_after_a_restart(place: &dyn
     let stored = journal.event(id_of(&entry)).await.unwrap().expect("it is kept");
     assert_eq!(stored.event.to_string(), entry.received.event.to_string());
     assert_eq!((stored.received_at, stored.generation), (entry.received_at, Some(3)));
-    assert_eq!(stored.rules, ["r"]);
+    assert_eq!((stored.rules, stored.verified), (vec!["r".to_owned()], Some(entry.received.verified)));
     let leased = lease(&journal, NOW, 9, 9).await.deliveries.pop().expect("it is due");
     assert_eq!((leased.body, leased.headers), (entry.received.body, entry.received.headers));
     assert_eq!(*leased.event, entry.received.event);
@@ -284,6 +289,8 @@ pub(crate) async fn a_retry_comes_back_when_it_is_due(place: &dyn Place) {
     let attempts = journal.attempts(&leased.id).await.unwrap();
     assert_eq!(attempts.iter().map(|it| it.number).collect::<Vec<_>>(), [1, 2]);
     assert_eq!((attempts[0].duration, attempts[0].message.as_str()), (Duration::from_micros(1500), "said"));
+    let answer = attempts[1].answer.as_ref().expect("it is kept");
+    assert_eq!((answer.status, answer.body.as_str(), answer.cut), (503, "sorry, \u{e9}", true));
     let dead = DeliveryFilter { state: Some(State::Dead), limit: 9, ..DeliveryFilter::default() };
     assert_eq!(journal.deliveries(dead).await.unwrap()[0].id, leased.id);
     assert_eq!(lease(&journal, NOW + DAY_MS, 9, 9).await.next_due, None);

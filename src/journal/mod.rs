@@ -3,19 +3,24 @@
 mod capacity;
 #[cfg(test)]
 pub(crate) mod conformance;
+mod filter;
+mod happening;
 pub mod sqlite;
 
-use crate::delivery::{DeliveryId, Effect, Outcome};
+use crate::delivery::{Answered, DeliveryId, Effect, Outcome};
 use crate::event::{Event, EventId};
 use crate::kv;
-use crate::source::Received;
+use crate::source::{Received, Verified};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
+
+pub use filter::{Chosen, DeliveryFilter, EventFilter};
+pub use happening::{Happening, What};
 
 pub use capacity::{Capacity, Room, Rooms};
 
@@ -117,7 +122,12 @@ pub struct Leased {
     pub received_at: Timestamp,
     /// Attempts made so far.
     pub attempts: u32,
-    /// Whether it was blocked until now.
+    /// Since when its retry time counts: its receipt, or when somebody last had it tried again.
+    pub counted_from: Timestamp,
+    /// Those of its attempts that its schedule does not count any more.
+    pub earlier_attempts: u32,
+    /// Whether it was blocked until now, or may have died of that: tried again by hand, it was never
+    /// attempted before. Then nobody knows yet whether its conditions hold.
     pub was_blocked: bool,
     /// For the delivery of an effect: what the script asked for.
     pub effect: Option<Effect>,
@@ -167,6 +177,8 @@ pub struct AttemptRecord {
     pub outcome: String,
     /// The receipt or the error, secrets as names.
     pub message: String,
+    /// What the other side answered, secrets as names; `None` without an answer.
+    pub answer: Option<Answered>,
 }
 
 /// The files of one good load, kept so that a start with broken rules can serve them.
@@ -176,6 +188,46 @@ pub struct Generation {
     pub loaded_at: Timestamp,
     /// Path below the rule directory → content.
     pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// A generation as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GenerationBrief {
+    pub number: u64,
+    /// The rule directory it was loaded from.
+    pub directory: String,
+    pub loaded_at: Timestamp,
+    /// How many files it has.
+    pub files: usize,
+}
+
+/// An event that was routed once more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// From 2: what its deliveries' ids have behind the `~`.
+    pub number: u32,
+    pub at: Timestamp,
+    pub generation: u64,
+    pub rules: Vec<String>,
+}
+
+/// How many open deliveries of one (rule, action) there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneDepth {
+    pub rule: String,
+    pub action: String,
+    pub pending: u64,
+    pub blocked: u64,
+    /// When the oldest of their events was received.
+    pub oldest: Timestamp,
+}
+
+/// What became of a wish to cancel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cancelled {
+    pub cancelled: usize,
+    /// Those that were being attempted at that moment: they were left alone.
+    pub under_way: usize,
 }
 
 /// Whose blocked deliveries become due.
@@ -234,6 +286,26 @@ pub trait Journal: History {
     /// of them may be: asking again does the rest.
     async fn heal(&self, which: Heal, now: Timestamp) -> Result<usize, JournalError>;
 
+    /// Makes dead deliveries pending again under the same id: due now, their attempts counted on,
+    /// their retry time and their schedule begun anew. Others are passed over. Returns how many it
+    /// were. It works in steps, as [`Self::heal`] does: asking again does the rest.
+    async fn retry(&self, which: Chosen, now: Timestamp) -> Result<usize, JournalError>;
+
+    /// Gives pending and blocked deliveries up, with the message `cancelled`. Of one that is being
+    /// attempted nobody knows whether it has arrived already: it is left alone and counted. In
+    /// steps, as [`Self::retry`].
+    async fn cancel(&self, which: Chosen, now: Timestamp) -> Result<Cancelled, JournalError>;
+
+    /// Keeps what an event was routed to once more: deliveries under the next free replay number,
+    /// which is returned and set in their ids; their retry time counts from now. `None`, and
+    /// nothing is kept, if the event is not here or was never routed.
+    async fn replay(
+        &self,
+        event: EventId,
+        routing: Routing,
+        now: Timestamp,
+    ) -> Result<Option<u32>, JournalError>;
+
     /// Keeps the files of a good load from this rule directory; the directory's newest generation
     /// again if they are the same.
     async fn keep_generation(
@@ -249,6 +321,10 @@ pub trait Journal: History {
     /// Is notified when deliveries may have become due.
     fn work(&self) -> Arc<Notify>;
 
+    /// What is committed from now on, in about that order. A receiver that does not keep up loses
+    /// the oldest, and is told how many.
+    fn happenings(&self) -> broadcast::Receiver<Arc<Happening>>;
+
     /// Commits what is under way and closes. Later calls are [`JournalError::Unavailable`].
     async fn close(&self);
 }
@@ -258,7 +334,14 @@ pub trait Journal: History {
 pub trait History: Send + Sync {
     async fn events(&self, filter: EventFilter) -> Result<Vec<StoredEvent>, JournalError>;
     async fn event(&self, id: EventId) -> Result<Option<StoredEvent>, JournalError>;
+    /// When and by what an event was routed again, the first time first.
+    async fn replays(&self, id: EventId) -> Result<Vec<Replay>, JournalError>;
     async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<StoredDelivery>, JournalError>;
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<StoredDelivery>, JournalError>;
+    /// How many such deliveries there are; `before` and `limit` do not count.
+    async fn count_deliveries(&self, filter: DeliveryFilter) -> Result<u64, JournalError>;
+    /// The lanes that have open deliveries.
+    async fn lanes(&self) -> Result<Vec<LaneDepth>, JournalError>;
     async fn attempts(&self, id: &DeliveryId) -> Result<Vec<AttemptRecord>, JournalError>;
     async fn counts(&self) -> Result<Counts, JournalError>;
     /// A value of the state of scripts, unless it has expired at `now`.
@@ -282,20 +365,10 @@ pub trait History: Send + Sync {
     async fn kv_bytes(&self, namespace: &str) -> Result<u64, JournalError>;
     /// The newest generation of this rule directory.
     async fn newest_generation(&self, directory: &str) -> Result<Option<Generation>, JournalError>;
+    /// The generations that are kept, of all rule directories, the newest first.
+    async fn generations(&self) -> Result<Vec<GenerationBrief>, JournalError>;
     /// The generation of this number, if its files are still kept.
     async fn generation(&self, number: u64) -> Result<Option<Generation>, JournalError>;
-}
-
-/// Which events; the newest first. Empty fields do not filter.
-#[derive(Clone, Debug, Default)]
-pub struct EventFilter {
-    pub source: Option<String>,
-    pub kind: Option<String>,
-    pub status: Option<String>,
-    pub since: Option<Timestamp>,
-    /// Only events older than this one (the cursor for the next page).
-    pub before: Option<EventId>,
-    pub limit: usize,
 }
 
 /// An event with what was made of it.
@@ -307,15 +380,8 @@ pub struct StoredEvent {
     pub generation: Option<u64>,
     /// The rules that matched.
     pub rules: Vec<String>,
-}
-
-/// Which deliveries; the newest first.
-#[derive(Clone, Debug, Default)]
-pub struct DeliveryFilter {
-    pub state: Option<State>,
-    pub event: Option<EventId>,
-    pub rule: Option<String>,
-    pub limit: usize,
+    /// How its signature was found good; hookyard's own events have none.
+    pub verified: Option<Verified>,
 }
 
 /// Where a delivery stands.

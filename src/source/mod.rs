@@ -130,6 +130,11 @@ impl Form {
         }
     }
 
+    /// The form of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Python, Self::Utf8, Self::Raw].into_iter().find(|form| form.name() == name)
+    }
+
     /// The canonical form behind it, if it is not the raw body.
     pub fn canonical(self) -> Option<CanonicalForm> {
         match self {

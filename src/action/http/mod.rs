@@ -6,7 +6,7 @@ mod request;
 use super::client::{Answer, Client, destination, excerpt, header_name, identify, retry_after};
 use super::params::{check_choice, check_keys, check_url, keys};
 use super::{Action, ActionError, ActionKind, Attempt, Context};
-use crate::delivery::Receipt;
+use crate::delivery::{ANSWER_BYTES, Receipt};
 use crate::json::Json;
 use crate::registry::{ConfigError, Param, ParamType, token};
 use crate::template::Params;
@@ -56,8 +56,8 @@ const RESERVED: [&str; 10] = [
     "upgrade",
 ];
 const BODIES: [&str; 3] = ["json", "body", "form"];
-/// How much of an answer is read for an error.
-pub(super) const EXCERPT_BYTES: usize = 4096;
+/// How much of an answer is read, for an error and the record.
+pub(super) const EXCERPT_BYTES: usize = ANSWER_BYTES;
 
 fn build(params: &Params, context: &Context) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
     let mut errors = check_request(params);
@@ -141,6 +141,7 @@ impl Action for Http {
         identify(&mut request.headers, attempt)?;
         let host = host(&request.url)?;
         let answer = self.client.deliver(request, &attempt.consent, EXCERPT_BYTES).await?;
+        attempt.heard.keep(&answer);
         let status = answer.status;
         if status.is_success() {
             return Ok(Receipt::of(status.to_string()));

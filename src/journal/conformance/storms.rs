@@ -214,3 +214,17 @@ pub(crate) async fn deliveries_in_order_come_one_at_a_time_per_key_behind_the_ef
     }
     assert_eq!(journal.counts().await.unwrap().pending, 0);
 }
+
+pub(crate) async fn who_waits_in_order_is_let_go_or_cancelled_too(place: &dyn Place) {
+    let journal = place.open();
+    for (number, key) in [(1, "x"), (2, "x"), (3, "y"), (4, "y")] {
+        journal.append(ordered(number, number as i64, key)).await.unwrap();
+    }
+    let first = format!("{}/r/a", id_of(&ordered(1, 1, "x")));
+    let cancelled = journal.cancel(Chosen::These(vec![first.parse().unwrap()]), at(NOW + 9)).await.unwrap();
+    assert_eq!(cancelled.cancelled, 1);
+    assert_eq!(next(&journal, NOW + 9).await, ["body 2", "body 3"]);
+    let all = Chosen::Like(DeliveryFilter { rule: Some("r".into()), ..DeliveryFilter::default() });
+    assert_eq!(journal.cancel(all, at(NOW + 9)).await.unwrap().cancelled, 3);
+    assert!(next(&journal, NOW + 9).await.is_empty());
+}

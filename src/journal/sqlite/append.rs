@@ -71,6 +71,7 @@ impl Row {
             body: &self.entry.received.body,
             routing: self.entry.routing.as_ref(),
             root: None,
+            verified: Some(codec::write_verified(self.entry.received.verified)),
         };
         stored.insert(txn, print)
     }
@@ -85,14 +86,16 @@ struct Stored<'a> {
     routing: Option<&'a Routing>,
     /// Of a derived event.
     root: Option<EventId>,
+    /// Of one that a sender signed.
+    verified: Option<String>,
 }
 
 impl Stored<'_> {
     fn insert(&self, txn: &Txn<'_>, print: &Print) -> Result<(), Fault> {
         let text = |field: &str| self.event.get(field).and_then(Json::as_str);
         let sql = "INSERT INTO events (seq, id, fingerprint, received, dedupe_until, generation, source, type, status, \
-                   rules, headers, document, body, root) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+                   rules, headers, document, body, root, verified) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
         txn.connection.prepare_cached(sql)?.execute(params![
             print.seq,
             print.id.0.to_bytes(),
@@ -108,6 +111,7 @@ impl Stored<'_> {
             self.document,
             self.body,
             self.root.map(|root| root.0.to_bytes()),
+            self.verified,
         ])?;
         Ok(())
     }
@@ -132,6 +136,7 @@ pub fn derive(txn: &mut Txn<'_>, derived: &Derived, now: i64) -> Result<(), Faul
         body: body.as_bytes(),
         routing: Some(routing),
         root: Some(*root),
+        verified: None,
     };
     stored.insert(txn, &Print { id, seq, fingerprint, received: now, until: now })?;
     txn.tally.events += 1;

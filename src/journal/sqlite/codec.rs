@@ -4,6 +4,7 @@ use crate::delivery::DeliveryId;
 use crate::event::{Event, EventId};
 use crate::journal::{JournalError, State};
 use crate::json::{self, Json};
+use crate::source::{Form, Verified};
 use jiff::Timestamp;
 use std::ops::RangeInclusive;
 use ulid::Ulid;
@@ -21,6 +22,16 @@ pub fn seqs_of(ms: u64) -> RangeInclusive<i64> {
 /// The first key of an event received at `time`.
 pub fn first_seq_at(time: Timestamp) -> i64 {
     *seqs_of(u64::try_from(time.as_millisecond()).unwrap_or(0)).start()
+}
+
+/// The last key of an event received at this millisecond.
+pub fn last_seq_at(ms: i64) -> i64 {
+    *seqs_of(u64::try_from(ms).unwrap_or(0)).end()
+}
+
+/// When the event of a key was received.
+pub fn received_at(seq: i64) -> Timestamp {
+    time(seq >> SLOT_BITS)
 }
 
 /// A stored time; what lies outside of all calendars is cut to their ends.
@@ -66,6 +77,25 @@ pub fn state(number: i64) -> State {
 /// A number of things, as a column holds it.
 pub fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Names of rules, which have no commas, as one text.
+pub fn write_names(names: &[String]) -> String {
+    names.join(",")
+}
+
+pub fn read_names(names: &str) -> Vec<String> {
+    names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// How a signature was found good: `python 0`.
+pub fn write_verified(verified: Verified) -> String {
+    format!("{} {}", verified.form.name(), verified.secret)
+}
+
+pub fn read_verified(text: &str) -> Option<Verified> {
+    let (form, secret) = text.split_once(' ')?;
+    Some(Verified { form: Form::named(form)?, secret: secret.parse().ok()? })
 }
 
 /// Pairs of texts as one blob: each text behind its length in 4 bytes.
@@ -123,5 +153,10 @@ mod tests {
         let pairs = vec![("a".to_owned(), String::new()), ("é".to_owned(), "\n:\0".to_owned())];
         assert_eq!(read_pairs(&write_pairs(&pairs)), pairs);
         assert_eq!(read_pairs(&[9, 0, 0, 0, 1]), []);
+        for form in [Form::Python, Form::Utf8, Form::Raw] {
+            let verified = Verified { form, secret: 3 };
+            assert_eq!(read_verified(&write_verified(verified)), Some(verified));
+        }
+        assert_eq!(read_verified("magic 0"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::codec;
 use super::txn::{Fault, Txn};
-use crate::journal::Generation;
+use crate::journal::{Generation, GenerationBrief};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -87,4 +87,19 @@ pub fn generation(connection: &Connection, number: u64) -> rusqlite::Result<Opti
     let mut query = connection.prepare(sql)?;
     let files = query.query_map([key], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     Ok(Some(Generation { number, loaded_at: codec::time(loaded), files }))
+}
+
+/// All that are kept, the newest first.
+pub fn list(connection: &Connection) -> rusqlite::Result<Vec<GenerationBrief>> {
+    let sql = "SELECT number, directory, loaded, (SELECT count(*) FROM generation_files f WHERE f.number = g.number) \
+               FROM generations g ORDER BY number DESC";
+    let brief = |row: &rusqlite::Row<'_>| {
+        Ok(GenerationBrief {
+            number: row.get::<_, i64>(0)?.cast_unsigned(),
+            directory: row.get(1)?,
+            loaded_at: codec::time(row.get(2)?),
+            files: usize::try_from(row.get::<_, i64>(3)?).unwrap_or(0),
+        })
+    };
+    connection.prepare(sql)?.query_map([], brief)?.collect()
 }

@@ -1,11 +1,11 @@
 //! Reading the record, on connections that cannot write.
 
-use super::{append, codec, generations, kv, open, tally::Tally};
+use super::{append, codec, deliveries, generations, kv, open, tally::Tally};
 use crate::delivery::DeliveryId;
 use crate::event::EventId;
 use crate::journal::{
-    AttemptRecord, Counts, DeliveryFilter, EventFilter, Generation, History, JournalError, State,
-    StoredDelivery, StoredEvent,
+    AttemptRecord, Counts, DeliveryFilter, EventFilter, Generation, GenerationBrief, History, JournalError,
+    LaneDepth, Replay, StoredDelivery, StoredEvent,
 };
 use crate::kv::{Entry, Size, Value};
 use async_trait::async_trait;
@@ -13,7 +13,6 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::task::JoinError;
 
 /// The record for reading; other processes may open it while the server runs.
@@ -80,16 +79,33 @@ impl History for SqliteHistory {
         row.map(EventRow::read_back).transpose()
     }
 
+    async fn replays(&self, id: EventId) -> std::result::Result<Vec<Replay>, JournalError> {
+        self.read(move |connection| replays(connection, id)).await
+    }
+
     async fn deliveries(
         &self,
         filter: DeliveryFilter,
     ) -> std::result::Result<Vec<StoredDelivery>, JournalError> {
-        self.read(move |connection| deliveries(connection, &filter)).await
+        self.read(move |connection| deliveries::list(connection, &filter)).await
+    }
+
+    async fn delivery(&self, id: &DeliveryId) -> std::result::Result<Option<StoredDelivery>, JournalError> {
+        let id = id.clone();
+        self.read(move |connection| deliveries::find(connection, &id)).await
+    }
+
+    async fn count_deliveries(&self, filter: DeliveryFilter) -> std::result::Result<u64, JournalError> {
+        self.read(move |connection| deliveries::count(connection, &filter)).await
+    }
+
+    async fn lanes(&self) -> std::result::Result<Vec<LaneDepth>, JournalError> {
+        self.read(deliveries::lanes).await
     }
 
     async fn attempts(&self, id: &DeliveryId) -> std::result::Result<Vec<AttemptRecord>, JournalError> {
         let id = id.clone();
-        self.read(move |connection| attempts(connection, &id)).await
+        self.read(move |connection| deliveries::attempts(connection, &id)).await
     }
 
     async fn counts(&self) -> std::result::Result<Counts, JournalError> {
@@ -140,6 +156,10 @@ impl History for SqliteHistory {
         self.read(move |connection| generations::newest_generation(connection, &directory)).await
     }
 
+    async fn generations(&self) -> std::result::Result<Vec<GenerationBrief>, JournalError> {
+        self.read(generations::list).await
+    }
+
     async fn generation(&self, number: u64) -> std::result::Result<Option<Generation>, JournalError> {
         self.read(move |connection| generations::generation(connection, number)).await
     }
@@ -152,9 +172,10 @@ pub struct EventRow {
     generation: Option<i64>,
     rules: String,
     document: String,
+    verified: Option<String>,
 }
 
-const EVENT: &str = "SELECT id, received, generation, rules, document FROM events";
+const EVENT: &str = "SELECT id, received, generation, rules, document, verified FROM events e";
 
 impl EventRow {
     fn read(row: &Row<'_>) -> Result<Self> {
@@ -164,6 +185,7 @@ impl EventRow {
             generation: row.get(2)?,
             rules: row.get(3)?,
             document: row.get(4)?,
+            verified: row.get(5)?,
         })
     }
 
@@ -176,7 +198,8 @@ impl EventRow {
             event: codec::event(self.id, &self.document)?,
             received_at: codec::time(self.received),
             generation: self.generation.map(i64::cast_unsigned),
-            rules: self.rules.split(',').filter(|rule| !rule.is_empty()).map(str::to_owned).collect(),
+            rules: codec::read_names(&self.rules),
+            verified: self.verified.as_deref().and_then(codec::read_verified),
         })
     }
 }
@@ -188,17 +211,47 @@ fn event(connection: &Connection, id: EventId) -> Result<Option<EventRow>> {
 }
 
 fn events(connection: &Connection, filter: &EventFilter) -> Result<Vec<EventRow>> {
+    let matched = |what: &str| {
+        format!("(({what}) OR EXISTS (SELECT 1 FROM replays r WHERE r.event = e.seq AND {what}))")
+    };
+    let by_this = matched("instr(?6, ',') = 0 AND instr(',' || rules || ',', ',' || ?6 || ',') > 0");
+    let by_any = matched("rules <> ''");
     let sql = format!(
         "{EVENT} WHERE seq >= ?1 AND seq < ?2 AND (?3 IS NULL OR source = ?3) AND (?4 IS NULL OR type = ?4) \
-         AND (?5 IS NULL OR status = ?5) ORDER BY seq DESC LIMIT ?6"
+         AND (?5 IS NULL OR status = ?5) AND (?6 IS NULL OR {by_this}) \
+         AND (NOT ?7 OR (generation IS NOT NULL AND NOT {by_any})) ORDER BY seq DESC LIMIT ?8"
     );
     let since = filter.since.map_or(i64::MIN, codec::first_seq_at);
+    let until = filter.until.map_or(i64::MAX, codec::first_seq_at);
     let before = match filter.before {
         Some(id) => append::seq(connection, id)?.unwrap_or(*codec::seqs_of(id.0.timestamp_ms()).start()),
         None => i64::MAX,
     };
-    let row = params![since, before, filter.source, filter.kind, filter.status, limit(filter.limit)];
+    let row = params![
+        since,
+        before.min(until),
+        filter.source,
+        filter.kind,
+        filter.status,
+        filter.rule,
+        filter.unmatched,
+        limit(filter.limit)
+    ];
     connection.prepare_cached(&sql)?.query_map(row, EventRow::read)?.collect()
+}
+
+fn replays(connection: &Connection, id: EventId) -> Result<Vec<Replay>> {
+    let Some(seq) = append::seq(connection, id)? else { return Ok(Vec::new()) };
+    let sql = "SELECT number, at, generation, rules FROM replays WHERE event = ?1 ORDER BY number";
+    let replay = |row: &Row<'_>| {
+        Ok(Replay {
+            number: row.get(0)?,
+            at: codec::time(row.get(1)?),
+            generation: row.get::<_, i64>(2)?.cast_unsigned(),
+            rules: codec::read_names(&row.get::<_, String>(3)?),
+        })
+    };
+    connection.prepare_cached(sql)?.query_map([seq], replay)?.collect()
 }
 
 /// The oldest events that no generation has routed.
@@ -207,64 +260,6 @@ pub fn unrouted(connection: &Connection, count: usize) -> Result<Vec<EventRow>> 
     connection.prepare_cached(&sql)?.query_map([limit(count)], EventRow::read)?.collect()
 }
 
-fn limit(count: usize) -> i64 {
+pub fn limit(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn deliveries(connection: &Connection, filter: &DeliveryFilter) -> Result<Vec<StoredDelivery>> {
-    let event = match filter.event {
-        Some(id) => match append::seq(connection, id)? {
-            Some(seq) => Some(seq),
-            None => return Ok(Vec::new()),
-        },
-        None => None,
-    };
-    // Each has the key that finds it without a look at all that was ever delivered.
-    let (index, narrowed) = match (event, filter.state) {
-        (Some(_), _) => ("", "d.event = ?1"),
-        (None, Some(State::Dead)) => ("INDEXED BY deliveries_dead", "?1 IS NULL AND d.state = 4"),
-        (None, Some(State::Pending | State::Blocked)) => {
-            ("INDEXED BY deliveries_open", "?1 IS NULL AND d.due IS NOT NULL")
-        }
-        (None, _) => ("", "?1 IS NULL"),
-    };
-    let sql = format!(
-        "SELECT e.id, l.rule, l.action, d.name, d.state, d.attempts, d.due, d.message, d.updated \
-         FROM deliveries d {index} JOIN lanes l ON l.lane = d.lane JOIN events e ON e.seq = d.event \
-         WHERE {narrowed} AND (?2 IS NULL OR d.state = ?2) AND (?3 IS NULL OR l.rule = ?3) \
-         ORDER BY d.event DESC, d.lane DESC, d.name DESC LIMIT ?4"
-    );
-    let state = filter.state.map(|state| state as i64);
-    let row = params![event, state, filter.rule, limit(filter.limit)];
-    connection.prepare_cached(&sql)?.query_map(row, delivery)?.collect()
-}
-
-fn delivery(row: &Row<'_>) -> Result<StoredDelivery> {
-    let (rule, action, name): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
-    Ok(StoredDelivery {
-        id: codec::delivery_id(codec::event_id(row.get(0)?), &rule, &action, &name),
-        state: codec::state(row.get(4)?),
-        attempts: row.get(5)?,
-        due: row.get::<_, Option<i64>>(6)?.map(codec::time),
-        message: row.get(7)?,
-        updated_at: codec::time(row.get(8)?),
-    })
-}
-
-fn attempts(connection: &Connection, id: &DeliveryId) -> Result<Vec<AttemptRecord>> {
-    let Some(event) = append::seq(connection, id.event)? else { return Ok(Vec::new()) };
-    let sql = "SELECT number, started, duration_us, outcome, message FROM attempts \
-               WHERE event = ?1 AND name = ?2 AND lane = (SELECT lane FROM lanes WHERE rule = ?3 AND action = ?4) \
-               ORDER BY number";
-    let row = params![event, codec::name(id), id.rule, id.action];
-    let attempt = |row: &Row<'_>| {
-        Ok(AttemptRecord {
-            number: row.get(0)?,
-            started_at: codec::time(row.get(1)?),
-            duration: Duration::from_micros(row.get::<_, i64>(2)?.cast_unsigned()),
-            outcome: row.get(3)?,
-            message: row.get(4)?,
-        })
-    };
-    connection.prepare_cached(sql)?.query_map(row, attempt)?.collect()
 }

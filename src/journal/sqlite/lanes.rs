@@ -66,6 +66,14 @@ impl Lanes {
         self.numbers.get(rule).map(|actions| actions.values().copied().collect()).unwrap_or_default()
     }
 
+    /// Those of a rule and an action; of all, where that is not said.
+    pub fn matching(&self, rule: Option<&str>, action: Option<&str>) -> Vec<LaneId> {
+        let fits = |lane: &Lane| {
+            rule.is_none_or(|rule| lane.rule == rule) && action.is_none_or(|action| lane.action == action)
+        };
+        self.lanes.iter().filter(|(_, lane)| fits(lane)).map(|(number, _)| *number).collect()
+    }
+
     pub fn all(&self) -> Vec<LaneId> {
         self.lanes.keys().copied().collect()
     }

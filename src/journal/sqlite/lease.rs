@@ -73,6 +73,8 @@ pub struct LeasedRow {
     headers: Vec<u8>,
     effect: Option<(String, String)>,
     window: Option<Window>,
+    counted_from: Option<i64>,
+    earlier_attempts: Option<u32>,
 }
 
 /// The storm window of a delivery.
@@ -205,7 +207,7 @@ fn take_from(
 const KEYS: &str = "SELECT event, name, due FROM deliveries INDEXED BY deliveries_open \
                     WHERE lane = ?1 AND due IS NOT NULL ORDER BY due LIMIT ?2";
 const ROW: &str = "SELECT e.id, d.state, d.attempts, e.received, e.document, e.body, e.headers, d.effect_kind, \
-                   d.effect_params, d.window FROM deliveries d CROSS JOIN events e ON e.seq = d.event \
+                   d.effect_params, d.window, d.counted_from, d.earlier_attempts FROM deliveries d CROSS JOIN events e ON e.seq = d.event \
                    WHERE d.event = ?1 AND d.lane = ?2 AND d.name = ?3";
 
 impl LeasedRow {
@@ -228,6 +230,8 @@ impl LeasedRow {
                 headers: row.get(6)?,
                 effect: effect.0.zip(effect.1),
                 window: window.map_or(Ok(None), |window| Window::find(connection, window))?,
+                counted_from: row.get(10)?,
+                earlier_attempts: row.get(11)?,
             })
         };
         connection.prepare_cached(ROW)?.query_row(key, read).optional()
@@ -251,7 +255,9 @@ impl LeasedRow {
             headers: codec::read_pairs(&self.headers),
             received_at: codec::time(self.received),
             attempts: self.attempts,
-            was_blocked: self.state == State::Blocked,
+            counted_from: codec::time(self.counted_from.unwrap_or(self.received)),
+            earlier_attempts: self.earlier_attempts.unwrap_or(0).min(self.attempts),
+            was_blocked: self.state == State::Blocked || self.earlier_attempts == Some(0),
             effect,
             id: self.id,
         })

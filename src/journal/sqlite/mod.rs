@@ -1,7 +1,9 @@
 //! The journal in one SQLite file: one thread writes in groups, leases live in memory.
 
 mod append;
+mod cancel;
 mod codec;
+mod deliveries;
 mod generations;
 mod handle;
 mod heal;
@@ -14,6 +16,8 @@ mod maintain;
 mod open;
 mod order;
 mod prints;
+mod replay;
+mod retry;
 mod settle;
 mod storm;
 mod tally;
@@ -26,8 +30,9 @@ mod writer;
 use crate::delivery::{DeliveryId, Outcome};
 use crate::event::EventId;
 use crate::journal::{
-    Appended, AttemptRecord, Capacity, Counts, DeliveryFilter, Derived, Entry, EventFilter, Generation, Heal,
-    History, Journal, JournalError, Lease, Routing, Settled, Settlement, StoredDelivery, StoredEvent, Trim,
+    Appended, AttemptRecord, Cancelled, Capacity, Chosen, Counts, DeliveryFilter, Derived, Entry,
+    EventFilter, Generation, GenerationBrief, Happening, Heal, History, Journal, JournalError, LaneDepth,
+    Lease, Replay, Routing, Settled, Settlement, StoredDelivery, StoredEvent, Trim, What,
 };
 use crate::kv as state;
 use async_trait::async_trait;
@@ -36,11 +41,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
 pub use history::SqliteHistory;
 pub use maintain::{Info, vacuum};
 pub use open::{CommitHook, Options};
+
+/// What a receiver of happenings may be behind; each is a line or so.
+const HAPPENINGS: usize = 1024;
 
 /// A journal that this process alone writes.
 pub struct SqliteJournal {
@@ -48,6 +56,7 @@ pub struct SqliteJournal {
     history: SqliteHistory,
     /// A connection of its own for what scripts read: no long listing is in their way.
     state: SqliteHistory,
+    happenings: broadcast::Sender<Arc<Happening>>,
 }
 
 impl SqliteJournal {
@@ -64,7 +73,8 @@ impl SqliteJournal {
         if unchecked {
             open::check_later(path)?;
         }
-        Ok(Arc::new(Self { writer, history, state }))
+        let happenings = broadcast::Sender::new(HAPPENINGS);
+        Ok(Arc::new(Self { writer, history, state, happenings }))
     }
 
     /// How large the journal shall be; freed pages do not count. Past it, [`Self::too_large`] is
@@ -77,6 +87,18 @@ impl SqliteJournal {
     /// Is notified when an event came and the journal is to be trimmed.
     pub fn too_large(&self) -> Arc<Notify> {
         self.writer.shared.too_large.clone()
+    }
+
+    /// What will have happened, if anybody watches: making it costs copies.
+    fn watched<T>(&self, what: impl FnOnce() -> T) -> Option<T> {
+        (self.happenings.receiver_count() > 0).then(what)
+    }
+
+    fn tell(&self, at: Timestamp, what: impl IntoIterator<Item = What>) {
+        for what in what {
+            // Whoever watched may have gone.
+            let _ = self.happenings.send(Arc::new(Happening { at, what }));
+        }
     }
 
     /// A stored delivery that cannot be read back will not be better later. Not waited for: a
@@ -97,11 +119,22 @@ impl SqliteJournal {
     }
 }
 
+/// What a settlement will have brought about.
+fn settled(settlement: &Settlement) -> Vec<What> {
+    let derived = settlement.derived.iter().map(What::derived);
+    std::iter::once(What::tried(settlement)).chain(derived).collect()
+}
+
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn append(&self, entry: Entry) -> Result<Appended, JournalError> {
+        let (at, happening) = (entry.received_at, self.watched(|| What::received(&entry)));
         let row = append::Row::new(entry);
-        self.writer.write(move |txn| row.append(txn)).await?
+        let appended = self.writer.write(move |txn| row.append(txn)).await??;
+        if matches!(appended, Appended::New(_)) {
+            self.tell(at, happening);
+        }
+        Ok(appended)
     }
 
     async fn route(&self, event: EventId, routing: Routing, now: Timestamp) -> Result<(), JournalError> {
@@ -140,12 +173,20 @@ impl Journal for SqliteJournal {
     }
 
     async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError> {
+        let (at, happened) = (settlement.now, self.watched(|| settled(&settlement)));
         let prepared = settle::Prepared::new(settlement);
-        self.writer.write(move |txn| settle::settle(txn, &prepared)).await
+        let settled = self.writer.write(move |txn| settle::settle(txn, &prepared)).await?;
+        if settled == Settled::Kept {
+            self.tell(at, happened.into_iter().flatten());
+        }
+        Ok(settled)
     }
 
     async fn announce(&self, derived: Derived, now: Timestamp) -> Result<(), JournalError> {
-        self.writer.write(move |txn| append::derive(txn, &derived, now.as_millisecond())).await
+        let happening = self.watched(|| What::derived(&derived));
+        self.writer.write(move |txn| append::derive(txn, &derived, now.as_millisecond())).await?;
+        self.tell(now, happening);
+        Ok(())
     }
 
     async fn change(&self, changes: state::Changes, now: Timestamp) -> Result<(), JournalError> {
@@ -158,6 +199,41 @@ impl Journal for SqliteJournal {
             left = self.writer.write(move |txn| left.step(txn)).await?;
         }
         Ok(left.healed())
+    }
+
+    async fn retry(&self, which: Chosen, now: Timestamp) -> Result<usize, JournalError> {
+        let mut left = retry::Retrying::new(which, now.as_millisecond());
+        while !left.is_done() {
+            left = self.writer.write(move |txn| left.step(txn)).await?;
+        }
+        let count = left.retried();
+        self.tell(now, (count > 0).then_some(What::MadePending { count }));
+        Ok(count)
+    }
+
+    async fn cancel(&self, which: Chosen, now: Timestamp) -> Result<Cancelled, JournalError> {
+        let mut left = cancel::Cancelling::new(&self.writer.shared.lanes(), which, now.as_millisecond());
+        while !left.is_done() {
+            left = self.writer.write(move |txn| left.step(txn)).await?;
+        }
+        let count = left.so_far().cancelled;
+        self.tell(now, (count > 0).then_some(What::Cancelled { count }));
+        Ok(left.so_far())
+    }
+
+    async fn replay(
+        &self,
+        event: EventId,
+        routing: Routing,
+        now: Timestamp,
+    ) -> Result<Option<u32>, JournalError> {
+        let (generation, rules) = (routing.generation, self.watched(|| routing.rules.clone()));
+        let at = now.as_millisecond();
+        let number = self.writer.write(move |txn| replay::replay(txn, event, &routing, at)).await?;
+        let happening =
+            number.zip(rules).map(|(number, rules)| What::Replayed { event, number, generation, rules });
+        self.tell(now, happening);
+        Ok(number)
     }
 
     async fn keep_generation(
@@ -184,6 +260,10 @@ impl Journal for SqliteJournal {
         self.writer.shared.work.clone()
     }
 
+    fn happenings(&self) -> broadcast::Receiver<Arc<Happening>> {
+        self.happenings.subscribe()
+    }
+
     async fn close(&self) {
         // The writer last: the last one to close leaves one whole file behind, without a WAL.
         self.history.close().await;
@@ -202,8 +282,24 @@ impl History for SqliteJournal {
         self.history.event(id).await
     }
 
+    async fn replays(&self, id: EventId) -> Result<Vec<Replay>, JournalError> {
+        self.history.replays(id).await
+    }
+
     async fn deliveries(&self, filter: DeliveryFilter) -> Result<Vec<StoredDelivery>, JournalError> {
         self.history.deliveries(filter).await
+    }
+
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<StoredDelivery>, JournalError> {
+        self.history.delivery(id).await
+    }
+
+    async fn count_deliveries(&self, filter: DeliveryFilter) -> Result<u64, JournalError> {
+        self.history.count_deliveries(filter).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<LaneDepth>, JournalError> {
+        self.history.lanes().await
     }
 
     async fn attempts(&self, id: &DeliveryId) -> Result<Vec<AttemptRecord>, JournalError> {
@@ -243,6 +339,10 @@ impl History for SqliteJournal {
 
     async fn newest_generation(&self, directory: &str) -> Result<Option<Generation>, JournalError> {
         self.history.newest_generation(directory).await
+    }
+
+    async fn generations(&self) -> Result<Vec<GenerationBrief>, JournalError> {
+        self.history.generations().await
     }
 
     async fn generation(&self, number: u64) -> Result<Option<Generation>, JournalError> {

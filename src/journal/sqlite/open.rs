@@ -12,8 +12,12 @@ use std::time::Duration;
 /// `hook` in ASCII, in the header of our databases.
 const APPLICATION_ID: i32 = 0x686f_6f6b;
 /// What makes each version from the one before; the number of the last is that of today's.
-const VERSIONS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const VERSIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 /// Pages in the WAL before they are moved to the database: few, because the move is what the
 /// slowest answers wait for.
 const CHECKPOINT_PAGES: u32 = 1000;

@@ -102,6 +102,9 @@ fn keep(
             let addition = Addition { effect, window: ties.window, ..Addition::of(&child) };
             append::add(txn, place.event, &addition, now)?;
         }
+        if !receipt.effects.is_empty() {
+            inherit_time(txn, place)?;
+        }
         if let Some(changes) = &receipt.changes {
             kv::change(txn, changes, settlement.now)?;
         }
@@ -140,6 +143,13 @@ fn message(outcome: &Outcome) -> &str {
         Outcome::Skipped => "its condition is false",
         Outcome::Retry { error, .. } | Outcome::Blocked { error, .. } | Outcome::Dead { error } => error,
     }
+}
+
+/// Where a delivery's row is, if it is here.
+pub fn key(txn: &Txn<'_>, id: &DeliveryId) -> Result<Option<(i64, i64, String)>, Fault> {
+    let lane = txn.shared.lanes().number(&id.rule, &id.action);
+    let event = append::seq(txn.connection, id.event)?;
+    Ok(event.zip(lane).map(|(event, lane)| (event, lane, codec::name(id))))
 }
 
 fn find(txn: &Txn<'_>, id: &DeliveryId) -> Result<Option<Place>, Fault> {
@@ -190,9 +200,25 @@ fn update(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Optio
         .optional()?)
 }
 
+/// The effects of a delivery whose retry time was begun anew have as much of it left as it has: counted
+/// from receipt they might be dead with their first failure.
+fn inherit_time(txn: &Txn<'_>, place: &Place) -> Result<(), Fault> {
+    let key = params![place.event, place.lane, place.name];
+    let sql = "SELECT counted_from FROM deliveries WHERE event = ?1 AND lane = ?2 AND name = ?3";
+    let from: Option<i64> = txn.connection.prepare_cached(sql)?.query_row(key, |row| row.get(0))?;
+    if let Some(from) = from {
+        let sql = "UPDATE deliveries SET counted_from = ?4 WHERE event = ?1 AND lane = ?2 AND counted_from IS NULL \
+                   AND substr(name, 1, length(?3) + 1) = ?3 || '/'";
+        let row = params![place.event, place.lane, place.name, from];
+        txn.connection.prepare_cached(sql)?.execute(row)?;
+    }
+    Ok(())
+}
+
 fn insert_attempt(txn: &Txn<'_>, place: &Place, attempt: &AttemptRecord) -> Result<(), Fault> {
-    let sql = "INSERT OR REPLACE INTO attempts (event, lane, name, number, started, duration_us, outcome, message) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql = "INSERT OR REPLACE INTO attempts (event, lane, name, number, started, duration_us, outcome, message, \
+               answer_status, answer, answer_cut) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    let answer = attempt.answer.as_ref();
     let row = params![
         place.event,
         place.lane,
@@ -202,6 +228,9 @@ fn insert_attempt(txn: &Txn<'_>, place: &Place, attempt: &AttemptRecord) -> Resu
         i64::try_from(attempt.duration.as_micros()).unwrap_or(i64::MAX),
         attempt.outcome,
         attempt.message,
+        answer.map(|answer| answer.status),
+        answer.map(|answer| answer.body.as_str()),
+        answer.map(|answer| answer.cut),
     ];
     txn.connection.prepare_cached(sql)?.execute(row)?;
     Ok(())

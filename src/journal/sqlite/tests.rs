@@ -76,6 +76,21 @@ conformance!(
     a_collection_is_one_delivery_of_all_also_after_a_restart,
     what_comes_after_a_collection_has_begun_begins_another,
     deliveries_in_order_come_one_at_a_time_per_key_behind_the_effects,
+    who_waits_in_order_is_let_go_or_cancelled_too,
+    a_dead_delivery_is_tried_again_with_all_of_its_time,
+    what_died_unattempted_has_its_conditions_asked_again,
+    only_dead_deliveries_are_tried_again,
+    many_are_tried_again_in_steps,
+    what_is_cancelled_is_dead_and_what_is_under_way_goes_on,
+    cancelling_keeps_to_what_was_asked_for,
+    a_replay_has_ids_and_a_time_of_its_own,
+    what_was_never_routed_is_not_replayed,
+    deliveries_are_read_in_pages,
+    deliveries_are_filtered_and_counted,
+    events_are_found_by_what_matched_them,
+    generations_are_listed,
+    the_depth_of_lanes_is_told,
+    who_watches_is_told_what_was_committed,
 );
 
 #[tokio::test]

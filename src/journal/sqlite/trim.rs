@@ -117,6 +117,7 @@ fn remove(txn: &mut Txn<'_>, event: &Candidate, keep_print: bool) -> Result<(), 
     }
     for sql in [
         "DELETE FROM attempts WHERE event = ?1",
+        "DELETE FROM replays WHERE event = ?1",
         "DELETE FROM deliveries WHERE event = ?1",
         "DELETE FROM window_events WHERE event = ?1",
         "DELETE FROM events WHERE seq = ?1",

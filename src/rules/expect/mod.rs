@@ -4,7 +4,7 @@ mod compare;
 mod read;
 
 use super::{Planned, RuleSet, Tree};
-use crate::action::{ActionError, Answers, Attempt};
+use crate::action::{ActionError, Answers, Attempt, Heard};
 use crate::delivery::{DeliveryId, Effect};
 use crate::event::{Event, EventId};
 use crate::json::{Json, Object};
@@ -194,5 +194,6 @@ fn attempt(
         script_consent: planned.consent.clone(),
         state: Arc::new(test.state.clone()),
         answers: Some(Arc::new(test.answers.clone())),
+        heard: Heard::default(),
     }
 }

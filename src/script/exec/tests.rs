@@ -92,6 +92,7 @@ fn attempt(event: Event) -> Attempt {
         script_consent: Consent::Author,
         state: Arc::new(crate::kv::Memory::default()),
         answers: None,
+        heard: crate::action::Heard::default(),
     }
 }
 

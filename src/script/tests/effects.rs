@@ -182,6 +182,7 @@ async fn the_script_action_runs_and_its_effects_can_be_stored() {
         script_consent: crate::action::Consent::Author,
         state: std::sync::Arc::new(crate::kv::Memory::default()),
         answers: None,
+        heard: crate::action::Heard::default(),
     };
     let receipt = scripts.action("script", &params).unwrap().deliver(&attempt).await.unwrap();
     assert_eq!(receipt.line, "1 effect");
