@@ -12,6 +12,7 @@
 
 // Floor 0: values and texts, no I/O.
 pub mod json;
+pub mod duration;
 pub mod diagnostic;
 pub mod event;
 pub mod registry;

@@ -42,7 +42,7 @@ fn text(object: &Object, name: &str) -> Result<String, String> {
 }
 
 fn expiry(object: &Object) -> Result<Expiry, String> {
-    match object.get("ttl").map(|ttl| (ttl, ttl.as_str().map(humantime::parse_duration))) {
+    match object.get("ttl").map(|ttl| (ttl, ttl.as_str().map(crate::duration::parse))) {
         None => Ok(Expiry::Never),
         Some((_, Some(Ok(ttl)))) => Ok(Expiry::After(ttl)),
         Some((given, _)) => Err(format!("`ttl` is a duration such as \"10m\", not {given}")),
@@ -68,6 +68,10 @@ mod tests {
             (
                 r#"{"namespace":"n","key":"k","value":1,"ttl":5}"#,
                 "`ttl` is a duration such as \"10m\", not 5",
+            ),
+            (
+                r#"{"namespace":"n","key":"k","value":1,"ttl":"18446744073709551615s 1s"}"#,
+                "`ttl` is a duration such as \"10m\"",
             ),
             (r#"{"namespace":"n","key":"k","velue":1}"#, "there is no `velue` here"),
         ] {

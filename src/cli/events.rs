@@ -26,7 +26,7 @@ pub(super) struct EventsArgs {
     #[arg(long)]
     status: Option<String>,
     /// Only received within this time (`2h`)
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     since: Option<Duration>,
     /// Only older than this event
     #[arg(long, value_name = "ID")]

@@ -39,7 +39,7 @@ enum Command {
         /// JSON, or else text
         value: String,
         /// Remove it after this time (`10m`)
-        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
         ttl: Option<Duration>,
     },
     /// Remove a key, also while the server runs

@@ -1,6 +1,7 @@
 //! Values with units as they stand in YAML: `5s`, `1MiB`; and numbers that may come as text,
 //! because a reference always yields text.
 
+use crate::duration;
 use crate::secret::Secret;
 use serde::de::{Deserialize, Deserializer, Error};
 use std::str::FromStr;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text)
+    duration::parse(&text)
         .map_err(|error| D::Error::custom(format!("`{text}` is no duration such as 5s, 10m or 24h: {error}")))
 }
 

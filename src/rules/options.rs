@@ -102,7 +102,7 @@ pub(super) fn duration(node: &Node, what: &str, report: &mut Report<'_>) -> Opti
             return None;
         }
     };
-    match humantime::parse_duration(text) {
+    match crate::duration::parse(text) {
         Ok(duration) if duration <= LONGEST => Some(duration),
         Ok(_) => {
             report.error(node.span, format!("{what} is at most ten years, not `{text}`"));

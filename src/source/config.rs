@@ -107,7 +107,7 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
 }
 
 pub(super) fn parse_duration<E: de::Error>(text: &str) -> Result<Duration, E> {
-    humantime::parse_duration(text).map_err(|error| {
+    crate::duration::parse(text).map_err(|error| {
         E::custom(format_args!("`{text}` is no duration ({error}); write one like 5m or 24h"))
     })
 }

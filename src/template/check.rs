@@ -13,7 +13,7 @@ pub(super) fn fits(value: &Json, ty: ParamType) -> Result<(), String> {
         ParamType::Bool => value.as_bool().is_some(),
         ParamType::Integer => value.as_number().is_some_and(Number::is_integer),
         ParamType::Number => value.as_number().is_some(),
-        ParamType::Duration => value.as_str().is_some_and(|text| humantime::parse_duration(text).is_ok()),
+        ParamType::Duration => value.as_str().is_some_and(|text| crate::duration::parse(text).is_ok()),
         ParamType::Bytes => match value {
             Json::String(text) => bytesize::ByteSize::from_str(text).is_ok(),
             other => other.as_number().and_then(Number::as_u64).is_some(),

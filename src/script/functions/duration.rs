@@ -1,6 +1,7 @@
 //! `Duration`: a length of time that scripts read, compare and calculate with.
 
 use super::{Fallible, Function, excerpt, field};
+use crate::duration;
 use crate::script::{convert, fault};
 use jiff::SignedDuration;
 use rhai::{Dynamic, Engine, FLOAT, INT, ImmutableString, Variant};
@@ -102,30 +103,11 @@ pub(in crate::script) fn unfit(value: &Dynamic, what: &str) -> Box<rhai::EvalAlt
     fault(format!("{what} is a duration like `\"5m\"` or a number of seconds, not {shown}"))
 }
 
-/// Each part (`1h`, `30m`) is read alone: humantime's own sum panics at the largest of all.
 fn parse(text: &str) -> Option<SignedDuration> {
     let text = text.trim_start();
     let (negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
-    let mut sum = SignedDuration::ZERO;
-    for part in parts(text) {
-        let part = humantime::parse_duration(part).ok()?;
-        sum = sum.checked_add(SignedDuration::try_from(part).ok()?)?;
-    }
-    if negative { sum.checked_neg() } else { Some(sum) }
-}
-
-/// A part begins at a digit behind a unit.
-fn parts(text: &str) -> impl Iterator<Item = &str> {
-    let mut after_unit = false;
-    let mut begins = |c: char| {
-        let begins = c.is_ascii_digit() && after_unit;
-        after_unit = c.is_alphabetic() || after_unit && !begins;
-        begins
-    };
-    let mut starts: Vec<usize> = vec![0];
-    starts.extend(text.char_indices().filter(|(_, c)| begins(*c)).map(|(at, _)| at));
-    let ends: Vec<usize> = starts.iter().skip(1).copied().chain([text.len()]).collect();
-    starts.into_iter().zip(ends).map(|(start, end)| &text[start..end])
+    let length = SignedDuration::try_from(duration::parse(text).ok()?).ok()?;
+    if negative { length.checked_neg() } else { Some(length) }
 }
 
 #[cfg(test)]
@@ -135,10 +117,7 @@ mod tests {
 
     #[test]
     fn a_duration_reads_as_in_rules_and_no_text_panics() {
-        for text in ["1h 30m", "90m", "1h30m", " 5 min ", "1.5h", "2days 1s", "1 000ms", "0s", "3us 7ns"] {
-            let expected = SignedDuration::try_from(humantime::parse_duration(text).unwrap()).unwrap();
-            assert_eq!(parse(text), Some(expected), "{text}");
-        }
+        assert_eq!(parse(" 1h 30m"), Some(SignedDuration::from_secs(5400)));
         assert_eq!(parse("-1m 1s"), Some(SignedDuration::from_secs(-61)));
         for text in ["", "-", "5", "m", "1h -30m", "--1s", "1h x", "18446744073709551615s 1000ms", "1e9s"] {
             assert_eq!(parse(text), None, "{text}");
