@@ -27,6 +27,11 @@ pub(super) enum Takes {
     Fraction,
     /// HTTP statuses that are no success.
     Statuses,
+    /// How many, from 1 to [`MOST`].
+    Count,
+    /// So many in some time.
+    Rate,
+    Pause,
     /// Names of environment variables.
     Variables,
     Pattern,
@@ -42,6 +47,9 @@ pub(super) enum Takes {
     Status,
     Any,
 }
+
+/// Of what is counted. None of it comes near.
+pub(super) const MOST: usize = 1_000_000;
 
 /// Of a file.
 pub(super) const FILE: &[Key] = &[
@@ -71,6 +79,9 @@ pub(super) const RULE: &[Key] = &[
     key("when", Takes::Text, "A condition in Rhai, for what a pattern cannot say: `payload.cost > 5`."),
     key("retry", Takes::Retry, "When its deliveries are tried again."),
     key("timeout", Takes::Time, "How long an attempt may take."),
+    key("rate", Takes::Rate, "How fast each of its actions goes at most: `10/s`, `600/m`, `100/h`."),
+    key("concurrency", Takes::Count, "How many attempts of each of its actions are under way at once."),
+    key("pause", Takes::Pause, "When each of its actions rests because its destination does not work."),
     required("actions", Takes::Actions, "What is done, each on its own."),
     key("stop", Takes::Flag, "If it matches, later rules of this file are not tried."),
     key("fallback", Takes::Flag, "It is tried only if no other rule matched."),
@@ -82,6 +93,9 @@ pub(super) const OPTION: &[Key] = &[
     key("when", Takes::Text, "A condition in Rhai for this action alone."),
     key("retry", Takes::Retry, "When its deliveries are tried again."),
     key("timeout", Takes::Time, "How long an attempt may take."),
+    key("rate", Takes::Rate, "How fast it goes at most, its effects included: `10/s`, `600/m`, `100/h`."),
+    key("concurrency", Takes::Count, "How many attempts of it are under way at once."),
+    key("pause", Takes::Pause, "When it rests because its destination does not work; `off` for never."),
     key("after", Takes::Time, "How long after the event it is due."),
 ];
 
@@ -101,6 +115,13 @@ pub(super) const RETRY: &[Key] = &[
         Takes::Statuses,
         "HTTP statuses at which it is given up at once: `[400, 410, 413, 422]` unless given, `[]` for none.",
     ),
+];
+
+/// Of `pause`.
+pub(super) const PAUSE: &[Key] = &[
+    key("after", Takes::Count, "After so many failures in a row (no answer, or a 5xx): 5 unless given."),
+    key("first", Takes::Time, "The first pause: `10s` unless given; each further one is twice as long."),
+    key("max", Takes::Time, "The longest pause: `10m` unless given."),
 ];
 
 /// Of an item of `tests`.
