@@ -1,5 +1,6 @@
 //! The unit that is retried: its readable identity, what an attempt came to, and the schedule.
 
+mod lane;
 mod retry;
 
 use crate::event::EventId;
@@ -11,6 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub use lane::{LaneLimits, NotARate, Pause, Rate};
 pub use retry::{Retry, Statuses};
 
 /// `evt_01J…/crm-sync/crm`: event / rule / action; an effect adds `/slack-1`, a replay `~2`

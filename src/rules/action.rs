@@ -3,7 +3,8 @@
 use super::compile::Compiler;
 use super::file;
 use super::keys;
-use super::options::{self, RetryPart};
+use super::lane::LanePart;
+use super::options::{self, Outer, RetryPart};
 use super::report::{Report, suggestion};
 use super::{Planned, SCRIPT};
 use crate::action::{Action, Consent};
@@ -32,6 +33,7 @@ pub(super) struct RawAction<'a> {
     pub when: Option<&'a Node>,
     retry: RetryPart,
     timeout: Option<Duration>,
+    lane: LanePart,
     after: Duration,
 }
 
@@ -54,6 +56,7 @@ impl<'a> RawAction<'a> {
             when: None,
             retry: RetryPart::default(),
             timeout: None,
+            lane: LanePart::default(),
             after: Duration::ZERO,
         };
         for entry in entries.iter().filter(|entry| keys::has(keys::OPTION, &entry.key)) {
@@ -63,6 +66,7 @@ impl<'a> RawAction<'a> {
                 "when" => action.when = report.text(value, "`when`").map(|_| value),
                 "retry" => action.retry = RetryPart::read(value, report),
                 "timeout" => action.timeout = options::positive(value, "`timeout`", report),
+                key @ ("rate" | "concurrency" | "pause") => action.lane.read(key, value, report),
                 "after" => {
                     action.after = options::duration(value, "`after`", report).unwrap_or_default();
                 }
@@ -139,17 +143,15 @@ pub(super) fn check_names(actions: &[RawAction<'_>], rule: &str, report: &mut Re
 pub(super) struct SharedActions(HashMap<[u8; 32], Arc<Planned>>);
 
 impl SharedActions {
-    /// The action, made if it is the first of its sort. `outer` and `timeout` are what its rule
-    /// says.
+    /// The action, made if it is the first of its sort.
     pub fn get(
         &mut self,
         raw: &RawAction<'_>,
-        outer: RetryPart,
-        timeout: Option<Duration>,
+        outer: Outer,
         report: &mut Report<'_>,
         make: impl FnOnce(&mut Report<'_>) -> Option<Planned>,
     ) -> Option<Arc<Planned>> {
-        let made_from = format!("{} {outer:?} {timeout:?}", raw.node.to_json());
+        let made_from = format!("{} {outer:?}", raw.node.to_json());
         let key = Sha256::digest(made_from).into();
         if let Some(planned) = self.0.get(&key) {
             return Some(Arc::clone(planned));
@@ -164,17 +166,16 @@ impl SharedActions {
 }
 
 impl Compiler<'_> {
-    /// Compiles an action. `outer` and `timeout` are what its rule says. `None` if that cannot be
-    /// done, with the reasons reported.
+    /// Compiles an action. `None` if that cannot be done, with the reasons reported.
     pub(super) fn action(
         &self,
         raw: &RawAction<'_>,
-        outer: RetryPart,
-        timeout: Option<Duration>,
+        outer: Outer,
         report: &mut Report<'_>,
     ) -> Option<Planned> {
         let when = raw.when.map(|node| self.condition(node, report));
-        let retry = raw.retry.over(outer).finish(report);
+        let retry = raw.retry.over(outer.retry).finish(report);
+        let lane = raw.lane.over(outer.lane).finish(report);
         let (params, action) = self.build(raw, report)?;
         let mut authorities = params.authorities(&*self.settings.resolver);
         authorities.extend(self.vars_hosts.iter().cloned());
@@ -186,7 +187,8 @@ impl Compiler<'_> {
             params,
             action,
             retry,
-            timeout: raw.timeout.or(timeout).unwrap_or(TIMEOUT),
+            timeout: raw.timeout.or(outer.timeout).unwrap_or(TIMEOUT),
+            lane,
             after: raw.after,
             consent: Consent::Hosts(Arc::new(authorities)),
             when: when.unwrap_or(Some(None))?,

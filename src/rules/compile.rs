@@ -6,6 +6,7 @@ use super::file::{self, RawFile, RawRule};
 use super::index::Index;
 use super::load::Settings;
 use super::matching::Walls;
+use super::options::Outer;
 use super::report::Report;
 use super::{FileScope, Off, Planned, Rule, RuleSet, action, matching};
 use crate::action::KINDS;
@@ -124,6 +125,7 @@ impl Compiler<'_> {
     ) -> Option<Rule> {
         let uses_scripts = raw.actions.iter().any(|action| !KINDS.iter().any(|row| row.name == action.kind));
         let (retry, timeout) = (raw.retry.over(file.retry), raw.timeout.or(file.timeout));
+        let outer = Outer { retry, timeout, lane: raw.lane };
         let report = &mut file.report;
         if raw.matching.is_none() && file.matching.is_none() && !raw.has_misspelt("match") {
             let help = "write `match: any` for every event";
@@ -136,10 +138,7 @@ impl Compiler<'_> {
         let actions: Vec<_> = raw
             .actions
             .iter()
-            .map(|action| {
-                shared
-                    .get(action, retry, timeout, report, |report| self.action(action, retry, timeout, report))
-            })
+            .map(|action| shared.get(action, outer, report, |report| self.action(action, outer, report)))
             .collect();
         let windowless = |(planned, _): &(&Option<Arc<Planned>>, _)| {
             raw.storms.is_empty() && planned.as_ref().is_some_and(|planned| planned.reads_window)

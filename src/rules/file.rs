@@ -4,6 +4,7 @@ use super::action::RawAction;
 use super::compile::Compiler;
 use super::expect::RuleTest;
 use super::keys;
+use super::lane::LanePart;
 use super::options::{self, RetryPart};
 use super::report::Report;
 use crate::delivery::is_name;
@@ -36,6 +37,7 @@ pub(super) struct RawRule<'a> {
     pub when: Option<&'a Node>,
     pub retry: RetryPart,
     pub timeout: Option<Duration>,
+    pub lane: LanePart,
     pub actions: Vec<RawAction<'a>>,
     pub stop: bool,
     pub fallback: bool,
@@ -92,6 +94,7 @@ pub(super) fn rule<'a>(
         when: None,
         retry: RetryPart::default(),
         timeout: None,
+        lane: LanePart::default(),
         actions: Vec::new(),
         stop: false,
         fallback: false,
@@ -109,6 +112,7 @@ pub(super) fn rule<'a>(
             "when" => rule.when = report.text(value, "`when`").map(|_| value),
             "retry" => rule.retry = RetryPart::read(value, report),
             "timeout" => rule.timeout = options::positive(value, "`timeout`", report),
+            key @ ("rate" | "concurrency" | "pause") => rule.lane.read(key, value, report),
             "actions" => rule.actions = actions(value, compiler, report),
             "stop" => rule.stop = report.flag(value, "`stop`").unwrap_or_default(),
             "throttle" | "debounce" | "threshold" | "collect" => rule.storms.push(entry),

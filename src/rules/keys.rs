@@ -27,6 +27,11 @@ pub(super) enum Takes {
     Fraction,
     /// HTTP statuses that are no success.
     Statuses,
+    /// How many, from 1 to [`MOST`].
+    Count,
+    /// So many in some time.
+    Rate,
+    Pause,
     /// Names of environment variables.
     Variables,
     Pattern,
@@ -44,13 +49,16 @@ pub(super) enum Takes {
     Threshold,
     Collect,
     Order,
-    /// Of events.
-    Count,
+    /// Of events, from 1 to 1000.
+    Events,
     /// `08:00`.
     ClockTime,
     Status,
     Any,
 }
+
+/// Of what is counted. None of it comes near.
+pub(super) const MOST: usize = 1_000_000;
 
 /// Of a file.
 pub(super) const FILE: &[Key] = &[
@@ -80,6 +88,9 @@ pub(super) const RULE: &[Key] = &[
     key("when", Takes::Text, "A condition in Rhai, for what a pattern cannot say: `payload.cost > 5`."),
     key("retry", Takes::Retry, "When its deliveries are tried again."),
     key("timeout", Takes::Time, "How long an attempt may take."),
+    key("rate", Takes::Rate, "How fast each of its actions goes at most: `10/s`, `600/m`, `100/h`."),
+    key("concurrency", Takes::Count, "How many attempts of each of its actions are under way at once."),
+    key("pause", Takes::Pause, "When each of its actions rests because its destination does not work."),
     required("actions", Takes::Actions, "What is done, each on its own."),
     key("stop", Takes::Flag, "If it matches, later rules of this file are not tried."),
     key("fallback", Takes::Flag, "It is tried only if no other rule matched."),
@@ -112,7 +123,7 @@ pub(super) const DEBOUNCE: &[Key] = &[
 /// Of `threshold`.
 pub(super) const THRESHOLD: &[Key] = &[
     PER,
-    required("count", Takes::Count, "The how manieth event acts."),
+    required("count", Takes::Events, "The how manieth event acts."),
     required("within", Takes::Time, "The time in which they come, and for how long it is silent then."),
 ];
 
@@ -122,7 +133,7 @@ pub(super) const COLLECT: &[Key] = &[
     key("within", Takes::Time, "How long after the first event it ends."),
     key("until", Takes::ClockTime, "At what time of day it ends instead: `\"08:00\"`."),
     key("zone", Takes::Text, "The time zone of `until`: `UTC` unless given."),
-    key("max", Takes::Count, "How many events it takes at most: 500 unless given."),
+    key("max", Takes::Events, "How many events it takes at most: 500 unless given."),
 ];
 
 /// Of `order`.
@@ -135,6 +146,9 @@ pub(super) const OPTION: &[Key] = &[
     key("when", Takes::Text, "A condition in Rhai for this action alone."),
     key("retry", Takes::Retry, "When its deliveries are tried again."),
     key("timeout", Takes::Time, "How long an attempt may take."),
+    key("rate", Takes::Rate, "How fast it goes at most, its effects included: `10/s`, `600/m`, `100/h`."),
+    key("concurrency", Takes::Count, "How many attempts of it are under way at once."),
+    key("pause", Takes::Pause, "When it rests because its destination does not work; `off` for never."),
     key("after", Takes::Time, "How long after the event it is due."),
 ];
 
@@ -154,6 +168,13 @@ pub(super) const RETRY: &[Key] = &[
         Takes::Statuses,
         "HTTP statuses at which it is given up at once: `[400, 410, 413, 422]` unless given, `[]` for none.",
     ),
+];
+
+/// Of `pause`.
+pub(super) const PAUSE: &[Key] = &[
+    key("after", Takes::Count, "After so many failures in a row (no answer, or a 5xx): 5 unless given."),
+    key("first", Takes::Time, "The first pause: `10s` unless given; each further one is twice as long."),
+    key("max", Takes::Time, "The longest pause: `10m` unless given."),
 ];
 
 /// Of an item of `tests`.

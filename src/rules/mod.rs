@@ -11,6 +11,7 @@ pub mod expect;
 mod file;
 mod index;
 mod keys;
+mod lane;
 mod load;
 mod matching;
 mod options;
@@ -29,7 +30,7 @@ pub use schema::{SchemaKind, built_in_kinds, schema};
 pub use tree::{MAX_TREE_BYTES, Tree, TreeError, read_tree};
 
 use crate::action::{Action, Consent};
-use crate::delivery::Retry;
+use crate::delivery::{LaneLimits, Retry};
 use crate::pattern::Pattern;
 use crate::registry::ConfigError;
 use crate::script::{self, Condition, Scripts};
@@ -98,6 +99,7 @@ pub struct Planned {
     pub action: Arc<dyn Action>,
     pub retry: Retry,
     pub timeout: Duration,
+    pub lane: LaneLimits,
     pub after: Duration,
     /// For the requests of its effects.
     pub consent: Consent,

@@ -1,6 +1,7 @@
 //! The options that file, rule and action share: time limits and the retry schedule.
 
 use super::keys;
+use super::lane::LanePart;
 use super::report::Report;
 use crate::delivery::{Retry, Statuses};
 use crate::diagnostic::Span;
@@ -9,6 +10,14 @@ use std::time::Duration;
 
 /// No wait makes sense past this; it also keeps sums of times in range.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// What a rule says of all of its actions, its file included.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outer {
+    pub retry: RetryPart,
+    pub timeout: Option<Duration>,
+    pub lane: LanePart,
+}
 
 /// What one level says of the retry schedule; the levels are merged field by field.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

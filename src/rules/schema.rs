@@ -13,6 +13,9 @@ pub use action::{SchemaKind, built_in_kinds};
 /// What humantime reads: numbers, each with a unit.
 const TIME: &str = r"^\s*([0-9]+\s*[A-Za-zµ]+\s*)+$";
 
+/// So many in a second, a minute, an hour or a day.
+const RATE: &str = r"^\s*0*[1-9][0-9]*\s*/\s*[smhd]\s*$";
+
 /// The schema of a rules file in which these kinds of actions can be used.
 pub fn schema(kinds: &[SchemaKind<'_>]) -> Value {
     let mut definitions = pattern::definitions();
@@ -20,6 +23,7 @@ pub fn schema(kinds: &[SchemaKind<'_>]) -> Value {
         ("rule", object(keys::RULE)),
         ("action", action::schema(kinds)),
         ("retry", nullable(object(keys::RETRY))),
+        ("pause", pause()),
         ("test", object(keys::TEST)),
         ("expected", object(keys::EXPECT)),
         ("answer", object(keys::ANSWER)),
@@ -78,6 +82,9 @@ fn value(takes: Takes) -> Value {
         Takes::Factor => json!({"type": "number", "minimum": 1, "maximum": 1000}),
         Takes::Fraction => json!({"type": "number", "minimum": 0, "maximum": 1}),
         Takes::Statuses => list(status(Statuses::RANGE)),
+        Takes::Count => json!({"type": "integer", "minimum": 1, "maximum": keys::MOST}),
+        Takes::Rate => json!({"type": "string", "pattern": RATE}),
+        Takes::Pause => definition("pause"),
         Takes::Variables => list(json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})),
         Takes::Pattern => definition("pattern"),
         Takes::Map => json!({"type": ["object", "null"]}),
@@ -91,13 +98,17 @@ fn value(takes: Takes) -> Value {
         Takes::Threshold => object(keys::THRESHOLD),
         Takes::Collect => object(keys::COLLECT),
         Takes::Order => object(keys::ORDER),
-        Takes::Count => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
+        Takes::Events => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
         Takes::ClockTime => json!({"type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9]$"}),
         Takes::Answers => list(definition("answer")),
         Takes::Status => status((100, 999)),
         Takes::Any => json!({}),
         Takes::Expected => json!({"type": "array", "items": definition("expected")}),
     }
+}
+
+fn pause() -> Value {
+    json!({"anyOf": [{"const": "off"}, nullable(object(keys::PAUSE))]})
 }
 
 fn status((least, greatest): (u16, u16)) -> Value {

@@ -206,6 +206,12 @@ fn times_have_a_unit_and_waits_make_sense() {
         ("retry: {never: [404, 200]}", "an item of `never` is a status from 300 to 599, not 200"),
         ("retry: {never: [4xx]}", "an item of `never` is an HTTP status such as 404, not a "),
         ("retry: {forever: 1h}", "`forever` is no key of `retry`"),
+        ("rate: 10", "`rate` needs a unit"),
+        ("rate: 0.5/s", "`rate` is a whole number from 1 to 1000000 and a unit of time, such as `10/s`"),
+        ("concurrency: 0", "`concurrency` is a whole number from 1 to 1000000, not 0"),
+        ("pause: never", "`pause` is `off`, or a map such as `{after: 5,"),
+        ("pause: {afer: 3}", "`afer` is no key of `pause`"),
+        ("pause: {first: 1m, max: 1s}", "the first `pause` (1m) is longer than its `max` (1s)"),
         ("after: -5s", "`after` is no time"),
     ] {
         assert_told(&[("a.yaml", &rule(options))], &[&["a.yaml:1:", part]]);
@@ -240,4 +246,33 @@ rules:
     assert_eq!((plain.retry.jitter, never), (0.0, [false, true]), "a list replaces the default");
     assert_eq!((plain.retry.max, plain.timeout, plain.after), (seconds(3600), seconds(20), seconds(0)));
     assert!(rules.find("a", "log").is_none() && rules.find("b", "own").is_none());
+}
+
+#[test]
+fn what_limits_a_lane_is_merged_field_by_field_from_rule_to_action() {
+    let rules = rules(
+        "\
+rules:
+  - name: a
+    match: any
+    rate: 10/s
+    pause: {after: 3, first: 1s}
+    actions:
+      - {log: {}, name: own, rate: 5/m, concurrency: 4, pause: {first: 20m}}
+      - {log: {}, name: plain}
+      - {log: {}, name: restless, pause: off}
+  - {name: b, match: any, pause: off, actions: [{log: {}, name: on, pause: {after: 1}}, {log: {}, name: off}]}
+",
+    );
+    let limits = |rule, action| {
+        let lane = rules.find(rule, action).expect("it is there").1.lane;
+        let pause = lane.pause.map(|it| (it.after, it.first.as_secs(), it.max.as_secs()));
+        (lane.rate.map(|rate| rate.to_string()), lane.concurrency, pause)
+    };
+    let rate = |text: &str| Some(text.to_owned());
+    assert_eq!(limits("a", "own"), (rate("5/m"), Some(4), Some((3, 1200, 1200))));
+    assert_eq!(limits("a", "plain"), (rate("10/s"), None, Some((3, 1, 600))));
+    assert_eq!(limits("a", "restless"), (rate("10/s"), None, None));
+    assert_eq!(limits("b", "on"), (None, None, Some((1, 10, 600))));
+    assert_eq!(limits("b", "off"), (None, None, None));
 }

@@ -64,7 +64,10 @@ rules:
     when: 'true'
     retry: {for: 1h 30m}
     timeout: 5s
-    actions: [{log: {}, name: n, when: 'true', retry: {}, timeout: 5s, after: 0s}]
+    rate: 10/s
+    concurrency: 4
+    pause: {after: 3, first: 1s, max: 1m}
+    actions: [{log: {}, name: n, when: 'true', retry: {}, timeout: 5s, rate: 600/m, concurrency: 1, pause: off, after: 0s}]
     stop: true
     fallback: false
     throttle: {per: a, within: 5s}
@@ -94,6 +97,7 @@ const TABLES: &[(&[Key], &str)] = &[
     (keys::ORDER, "/rules/0/order"),
     (keys::OPTION, "/rules/0/actions/0"),
     (keys::RETRY, "/retry"),
+    (keys::PAUSE, "/rules/0/pause"),
     (keys::TEST, "/tests/0"),
     (keys::EXPECT, "/tests/0/expect/0"),
     (keys::ANSWER, "/tests/0/fetch/0"),
@@ -138,9 +142,12 @@ fn each_key_is_read_and_described() {
             let place = format!("{pointer}/{}", key.name);
             assert!(value(&whole()).pointer(&place).is_some(), "{place}: put it into the whole file");
             assert!(key.summary.ends_with(['.', '`']), "{place}");
-            let wrong = if key.takes == Takes::Factor { Value::from("x") } else { Value::from(7) };
-            let wrong =
-                changed(pointer, key.name, Some(if key.takes == Takes::Count { "x".into() } else { wrong }));
+            let wrong = if matches!(key.takes, Takes::Factor | Takes::Count | Takes::Events) {
+                Value::from("x")
+            } else {
+                Value::from(7)
+            };
+            let wrong = changed(pointer, key.name, Some(wrong));
             let any = key.takes == Takes::Any;
             assert_eq!(verdicts(&check, &wrong), (any, any), "{place} with a value of another type");
             let without = changed(pointer, key.name, None);
@@ -184,6 +191,13 @@ fn what_a_schema_can_tell_of_a_file_is_refused() {
         "retry: {never: [600]}".to_owned(),
         "retry: {never: [404.5]}".to_owned(),
         "retry: {never: ['404']}".to_owned(),
+        rule("match: any, rate: 10, actions: [{log: {}}]"),
+        rule("match: any, rate: 10/sec, actions: [{log: {}}]"),
+        rule("match: any, rate: 0/s, actions: [{log: {}}]"),
+        rule("match: any, concurrency: 0, actions: [{log: {}}]"),
+        rule("match: any, concurrency: 1.5, actions: [{log: {}}]"),
+        rule("match: any, actions: [{log: {}, pause: never}]"),
+        rule("match: any, actions: [{log: {}, pause: {after: 0}}]"),
         "tests: [{name: a, event: {task_id: x}, expect: []}]".to_owned(),
         "[]".to_owned(),
     ] {
@@ -198,6 +212,7 @@ fn what_may_be_left_empty_or_filled_in_is_fine() {
         "",
         "vars:\nretry:\nrules:\ntests:\n",
         "retry: {never: }\nrules: [{name: a, match: any, retry: {never: []}, actions: [{log: {}}]}]",
+        "rules: [{name: a, match: any, pause: , rate: ' 10 / h', actions: [{log: {}, pause: {}}]}]",
         "match: {status: a}\nrules: [{name: a, requires: , actions: [{log: }, {script: a.rhai}]}]",
         "rules: [{name: a, match: any, actions: [{file: {path: x, keep: '${KEEP:-3}', rotate: '{{ vars.size }}'}}]}]",
     ] {
