@@ -35,6 +35,7 @@ pub mod config;
 pub mod server;
 pub mod ingest;
 pub mod dispatch;
+pub mod operate;
 pub mod reload;
 pub mod admin;
 // Floor 6: all of it wired.
