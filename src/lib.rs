@@ -37,6 +37,7 @@ pub mod server;
 pub mod refused;
 pub mod ingest;
 pub mod dispatch;
+pub mod operate;
 pub mod reload;
 pub mod admin;
 // Floor 6: all of it wired.

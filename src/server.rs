@@ -4,9 +4,11 @@
 //! connections. Only HTTP/1: detecting the version has no time limit of its own, so a silent
 //! client could hold its place for ever.
 
+mod answer;
 mod connections;
 mod timed;
 
+use answer::Answered;
 use bytes::Bytes;
 use connections::Connections;
 use http::{Request, Response};
@@ -74,7 +76,7 @@ pub async fn serve<S, B>(
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut connections = Connections::default();
@@ -133,7 +135,7 @@ async fn serve_connection<S, B>(
     S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     if let Err(error) = stream.set_nodelay(true) {
@@ -147,9 +149,8 @@ async fn serve_connection<S, B>(
         let answer = service.call(request);
         let phase = phase.clone();
         async move {
-            let answer = answer.await;
-            phase.answered();
-            answer
+            // A handler that fails has its connection closed.
+            answer.await.map(|answer| answer.map(|body| Answered::new(body, phase)))
         }
     });
     let connection = http1::Builder::new()

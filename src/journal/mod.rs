@@ -397,6 +397,8 @@ pub enum State {
 }
 
 impl State {
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Blocked, Self::Delivered, Self::Skipped, Self::Dead];
+
     /// The word people read.
     pub fn name(self) -> &'static str {
         match self {

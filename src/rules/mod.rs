@@ -17,6 +17,7 @@ mod matching;
 mod options;
 pub mod own;
 mod references;
+pub mod rehearse;
 mod report;
 mod route;
 mod schema;

@@ -228,3 +228,40 @@ async fn a_header_without_end_is_refused() {
     let answer = String::from_utf8_lossy(&out);
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
 }
+
+/// Never ends, but says something now and then.
+struct Endless(tokio::time::Interval);
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        self.0.poll_tick(cx).map(|_| Some(Ok(hyper::body::Frame::data(Bytes::from_static(b"x")))))
+    }
+}
+
+#[tokio::test]
+async fn an_answer_may_go_on_longer_than_a_client_may_idle() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = service_fn(|_: Request<Incoming>| async {
+        let body = Endless(tokio::time::interval(SHORT / 4));
+        Ok::<_, hyper::Error>(Response::new(body))
+    });
+    let (_limits, limits) = watch::channel(ServerLimits { idle_timeout: SHORT, ..limits() });
+    let shutdown = CancellationToken::new();
+    let task = tokio::spawn(serve(listener, service, limits, shutdown.clone()));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(GET).await.unwrap();
+    let mut seen = Vec::new();
+    // Five times as long as the limit.
+    while seen.iter().filter(|byte| **byte == b'x').count() < 20 {
+        let byte = tokio::time::timeout(LONG, stream.read_u8()).await.expect("it goes on");
+        seen.push(byte.expect("it goes on"));
+    }
+    task.abort();
+}

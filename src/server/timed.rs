@@ -14,9 +14,10 @@ use tokio::time::{Instant, Sleep};
 const WAITING: u8 = 0;
 /// From the first byte to the end of the header.
 const HEADER: u8 = 1;
-/// From there until the answer is made. Its limits are the handler's.
+/// From there until the answer is over. Its limits are the handler's, and that of a client that does
+/// not take it.
 const HANDLING: u8 = 2;
-/// The answer is made; the next read begins to wait for the next request.
+/// The answer is over; the next read begins to wait for the next request.
 const ANSWERED: u8 = 3;
 
 /// The phase of a connection, shared between its stream and its service. Both run in one task, so
@@ -30,7 +31,7 @@ impl Phase {
         self.set(HANDLING);
     }
 
-    /// Its answer is made.
+    /// Its answer is all taken.
     pub(super) fn answered(&self) {
         self.set(ANSWERED);
     }

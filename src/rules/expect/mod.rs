@@ -3,23 +3,19 @@
 mod compare;
 mod read;
 
-use super::{Planned, RuleSet, Tree};
-use crate::action::{ActionError, Answers, Attempt, Heard};
-use crate::delivery::{DeliveryId, Effect};
+use super::rehearse::Stage;
+use super::{RuleSet, Tree};
+use crate::action::Answers;
+use crate::delivery::DeliveryId;
 use crate::event::{Event, EventId};
 use crate::json::{Json, Object};
 use crate::kv;
-use crate::template::{Rendered, Scope};
-use bytes::Bytes;
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
 
 /// When test events are received, unless they say: always the same, so that a test is.
 const RECEIVED_AT: &str = "2026-01-01T00:00:00.000Z";
-
-/// A trace to continue, as every attempt has one (W3C Trace Context's own example).
-const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// One item of `tests:`.
 #[derive(Clone, Debug)]
@@ -99,11 +95,12 @@ pub async fn run_tests(tree: &Tree, rules: &RuleSet) -> Vec<TestResult> {
 async fn run(rules: &RuleSet, test: &RuleTest) -> Result<(), String> {
     let event = test.event();
     let routing = rules.route(&event, 0, Timestamp::UNIX_EPOCH);
+    let stage = Stage { state: Arc::new(test.state.clone()), answers: test.answers.clone() };
     let mut outcome = Observed::default();
     for delivery in routing.deliveries {
         match delivery.blocked {
             Some(reason) => outcome.notes.push(format!("{} is blocked: {reason}", lane(&delivery.id))),
-            None => outcome.deliver(rules, test, &event, delivery.id).await,
+            None => outcome.deliver(rules, &stage, &event, delivery.id).await,
         }
     }
     outcome.compare(rules, &test.expect)
@@ -124,76 +121,15 @@ struct Observed {
 }
 
 impl Observed {
-    async fn deliver(&mut self, rules: &RuleSet, test: &RuleTest, event: &Arc<Event>, id: DeliveryId) {
-        let (_, planned) = rules.find(&id.rule, &id.action).expect("routing names actions of this rule set");
-        let event = &alone(event, rules, &id);
-        let scope = Scope { event, vars: &rules.vars, resolver: &*rules.resolver };
-        let params = match planned.params.render(scope) {
-            Ok(rendered) => rendered,
-            Err(error) => return self.notes.push(format!("{} is blocked: {error}", lane(&id))),
-        };
+    async fn deliver(&mut self, rules: &RuleSet, stage: &Stage, event: &Arc<Event>, id: DeliveryId) {
         let going = Going { rule: id.rule.clone(), action: id.action.clone(), effect: None };
-        let shown = params.shown.clone();
-        if !rules.scripts.is_run(&planned.kind) {
-            return self.sent.push(Sent { going, params: shown, optional: false });
+        let rehearsed = rules.rehearse(event, id, stage).await;
+        for sent in rehearsed.sent {
+            let going = Going { effect: sent.effect, ..going.clone() };
+            self.sent.push(Sent { going, params: sent.params, optional: false });
         }
-        let attempt = attempt(planned, test, event, id, params);
-        match planned.action.deliver(&attempt).await {
-            Ok(receipt) => {
-                receipt.effects.into_iter().for_each(|effect| self.effect(effect, &going, scope));
-                self.sent.push(Sent { going, params: shown, optional: true });
-            }
-            Err(ActionError::Blocked(error)) => {
-                self.notes.push(format!("{} is blocked: {error}", lane(&attempt.id)));
-            }
-            Err(error) => self.endings.push(format!("{} ended with: {error}", lane(&attempt.id))),
-        }
-    }
-
-    fn effect(&mut self, effect: Effect, by: &Going, scope: Scope<'_>) {
-        let going = Going { effect: Some(effect.name), ..by.clone() };
-        match effect.params.render(scope) {
-            Ok(rendered) => self.sent.push(Sent { going, params: rendered.shown, optional: false }),
-            Err(error) => self.notes.push(format!("{going} cannot be filled in: {error}")),
-        }
-    }
-}
-
-/// The event as an attempt sees it: of a rule that controls storms it is a window of its own.
-fn alone(event: &Arc<Event>, rules: &RuleSet, id: &DeliveryId) -> Arc<Event> {
-    match rules.find(&id.rule, &id.action) {
-        Some((rule, _)) if rule.control.is_some() => {
-            let document = Json::clone(&event.shared());
-            let window = Json::object([
-                ("count", Json::from(1u32)),
-                ("first", document.clone()),
-                ("events", vec![document].into()),
-            ]);
-            Arc::new(event.with_window(window))
-        }
-        _ => Arc::clone(event),
-    }
-}
-
-fn attempt(
-    planned: &Planned,
-    test: &RuleTest,
-    event: &Arc<Event>,
-    id: DeliveryId,
-    params: Rendered,
-) -> Attempt {
-    Attempt {
-        id,
-        number: 1,
-        event: Arc::clone(event),
-        body: Bytes::from(event.get("payload").unwrap_or(&Json::Null).to_string()),
-        headers: Vec::new(),
-        params,
-        traceparent: TRACEPARENT.to_owned(),
-        consent: planned.consent.clone(),
-        script_consent: planned.consent.clone(),
-        state: Arc::new(test.state.clone()),
-        answers: Some(Arc::new(test.answers.clone())),
-        heard: Heard::default(),
+        self.sent.extend(rehearsed.ran.map(|params| Sent { going, params, optional: true }));
+        self.notes.extend(rehearsed.broken);
+        self.endings.extend(rehearsed.ended);
     }
 }

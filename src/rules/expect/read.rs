@@ -36,7 +36,7 @@ impl RuleTest {
                 "state" => state = read_state(value, report),
                 "fetch" => {
                     let items = report.list(value, "`fetch`").iter();
-                    answers.0 = items.filter_map(|item| read_answer(item, report)).collect();
+                    answers.canned = items.filter_map(|item| read_answer(item, report)).collect();
                 }
                 "expect" => {
                     let items = report.list(value, "`expect`").iter();

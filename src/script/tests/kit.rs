@@ -138,7 +138,7 @@ pub fn world(store: Memory) -> World {
     World {
         runtime: RUNTIME.handle().clone(),
         store: Arc::new(store),
-        answers: Some(Arc::new(Answers(vec![answer]))),
+        answers: Some(Arc::new(Answers::of(vec![answer]))),
         consent: Consent::Hosts(Arc::default()),
         traceparent: String::new(),
         over: CancellationToken::new(),

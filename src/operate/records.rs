@@ -1,0 +1,72 @@
+//! Records of the journal as JSON: what the admin side answers and `--json` prints.
+
+use crate::delivery::Answered;
+use crate::journal::{AttemptRecord, GenerationBrief, StoredDelivery, StoredEvent};
+use crate::json::Json;
+use crate::source::Verified;
+
+/// An event in a list: without its payload.
+pub fn event_json(stored: &StoredEvent) -> Json {
+    let field = |name: &str| stored.event.get(name).cloned().unwrap_or(Json::Null);
+    Json::object([
+        ("id", field("id")),
+        ("received_at", stored.received_at.to_string().into()),
+        ("source", field("source")),
+        ("type", field("type")),
+        ("status", field("status")),
+        ("generation", stored.generation.into()),
+        ("rules", names(&stored.rules)),
+    ])
+}
+
+/// How a signature was found good; `null` for what nobody signed.
+pub fn verified_json(verified: Option<Verified>) -> Json {
+    let Some(verified) = verified else { return Json::Null };
+    let secret = verified.secret as u64;
+    Json::object([("form", Json::from(verified.form.name())), ("secret", secret.into())])
+}
+
+pub fn delivery_json(delivery: &StoredDelivery) -> Json {
+    Json::object([
+        ("id", delivery.id.to_string().into()),
+        ("state", delivery.state.name().into()),
+        ("attempts", delivery.attempts.into()),
+        ("due", delivery.due.map(|due| due.to_string()).into()),
+        ("message", delivery.message.as_str().into()),
+        ("updated_at", delivery.updated_at.to_string().into()),
+    ])
+}
+
+pub fn attempt_json(attempt: &AttemptRecord) -> Json {
+    Json::object([
+        ("number", attempt.number.into()),
+        ("started_at", attempt.started_at.to_string().into()),
+        ("duration_ms", (attempt.duration.as_millis() as u64).into()),
+        ("outcome", attempt.outcome.as_str().into()),
+        ("message", attempt.message.as_str().into()),
+        ("answer", answer_json(attempt.answer.as_ref())),
+    ])
+}
+
+/// `cut`: there was more. `null` without an answer.
+pub fn answer_json(answer: Option<&Answered>) -> Json {
+    let Some(Answered { status, body, cut }) = answer else { return Json::Null };
+    Json::object([
+        ("status", u64::from(*status).into()),
+        ("body", body.as_str().into()),
+        ("cut", Json::from(*cut)),
+    ])
+}
+
+pub fn generation_json(brief: &GenerationBrief) -> Json {
+    Json::object([
+        ("number", brief.number.into()),
+        ("loaded_at", brief.loaded_at.to_string().into()),
+        ("directory", brief.directory.as_str().into()),
+        ("files", (brief.files as u64).into()),
+    ])
+}
+
+pub(super) fn names(names: &[String]) -> Json {
+    Json::Array(names.iter().map(|name| name.as_str().into()).collect())
+}
