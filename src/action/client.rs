@@ -63,7 +63,7 @@ impl From<SendError> for ActionError {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Blocked(error) => Self::Blocked(error),
-            SendError::Failed(error) => Self::Retry { error, after: None },
+            SendError::Failed(error) => Self::Down(error),
         }
     }
 }

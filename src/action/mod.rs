@@ -95,6 +95,10 @@ pub enum ActionError {
     /// later attempt is made.
     #[error("{error}")]
     Answered { status: u16, error: String, after: Option<Duration> },
+    /// The destination does not work: no connection, a broken one, no sense in what it says. A later
+    /// attempt may succeed; too many of these in a row and the lane is paused.
+    #[error("{0}")]
+    Down(String),
     /// No attempt will: the delivery is dead.
     #[error("{0}")]
     Refused(String),

@@ -301,7 +301,7 @@ async fn an_error_shows_the_answer_on_one_line_and_never_the_url() {
     assert_eq!(error, "500 Internal Server Error from 127.0.0.1: first [31msecond");
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let error = deliver("http", &format!("http://{gone}/secret-path"), "{}").await.unwrap_err();
-    assert!(matches!(error, ActionError::Retry { after: None, .. }), "{error:?}");
+    assert!(matches!(error, ActionError::Down(_)), "{error:?}");
     let error = error.to_string();
     assert!(error.starts_with("cannot connect to 127.0.0.1") && !error.contains("secret-path"), "{error}");
 }

@@ -1,7 +1,8 @@
 //! One delivery's task: make the attempt, decide, and keep the outcome until it is committed.
 
-use super::decide::{End, Terms, decide};
-use super::{Plan, Shared, Step, derive, trace};
+use super::decide::{self, End, Terms, decide};
+use super::lanes::{Ended, Sign};
+use super::{Plan, Shared, Step, derive, tell, trace};
 use crate::action::{Action, ActionError, Attempt, Consent, Heard};
 use crate::delivery::{Answered, Outcome, Retry};
 use crate::journal::{
@@ -76,7 +77,23 @@ impl Tried {
             retry,
             random: fastrand::f64(),
         };
-        Self { made, outcome: decide(end, &terms), terms }
+        let sign = decide::sign(&end);
+        let tried = Self { made, outcome: decide(end, &terms), terms };
+        tried.tell_lane(shared, rules, leased, sign).await;
+        tried
+    }
+
+    /// Before the lease ends: what is leased next of the lane depends on it. What other rules led to
+    /// says nothing of where the lane leads now.
+    async fn tell_lane<P: Plan>(&self, shared: &Shared<P>, rules: &P, leased: &Leased, sign: Sign) {
+        let Some(made) = self.made.as_ref().filter(|_| is_served(shared, rules)) else { return };
+        let (rule, action) = (leased.id.rule.as_str(), leased.id.action.as_str());
+        let part = leased.effect.as_ref().map_or("", |effect| effect.kind.as_str());
+        let ended = Ended { part, sign, why: message(&self.outcome), started_at: made.started_at };
+        let limits = rules.limits(rule, action);
+        if let Some(change) = shared.lanes.ended(rule, action, limits, ended, self.terms.now) {
+            tell::changed(shared, rules, leased, change, self.terms.now).await;
+        }
     }
 
     /// The namespace whose state its commit depends on.
@@ -214,6 +231,7 @@ fn redacted(error: ActionError, redact: impl Fn(String) -> String) -> ActionErro
         ActionError::Answered { status, error, after } => {
             ActionError::Answered { status, error: redact(error), after }
         }
+        ActionError::Down(error) => ActionError::Down(redact(error)),
         ActionError::Refused(error) => ActionError::Refused(redact(error)),
         ActionError::Blocked(error) => ActionError::Blocked(redact(error)),
     }
@@ -280,6 +298,11 @@ fn count(leased: &Leased, outcome: &Outcome, made: Option<&Made>) {
     }
 }
 
+/// Whether these are the rules that are served still.
+fn is_served<P>(shared: &Shared<P>, rules: &P) -> bool {
+    shared.rules.borrow().as_ref().is_some_and(|current| std::ptr::eq(&raw const **current, rules))
+}
+
 /// Commits an outcome, however long that takes: meanwhile nothing is leased.
 async fn settle<P>(shared: &Shared<P>, settlement: Settlement) -> Settled {
     let error = match shared.journal.settle(settlement.clone()).await {
@@ -325,8 +348,7 @@ impl Drop for Counted<'_> {
 /// A generation that came during the attempt may have healed this rule before there was anything
 /// to heal. Asked after the commit, so whichever comes later, the reload or this, sees the other.
 async fn heal_if_mended<P>(shared: &Shared<P>, rules: &Arc<P>, leased: &Leased) {
-    let same = shared.rules.borrow().as_ref().is_some_and(|current| Arc::ptr_eq(current, rules));
-    if same {
+    if is_served(shared, rules) {
         return;
     }
     let which = Heal::Rules(BTreeSet::from([leased.id.rule.clone()]));

@@ -1,5 +1,6 @@
 //! The one decision: what an attempt's end means for its delivery. Pure.
 
+use super::lanes::Sign;
 use crate::action::ActionError;
 use crate::delivery::{Outcome, Receipt, Retry};
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +31,20 @@ pub struct Terms {
     pub random: f64,
 }
 
+/// What an attempt's end says of its destination.
+pub fn sign(end: &End) -> Sign {
+    match end {
+        End::Failed(ActionError::Answered { status: 500.., .. } | ActionError::Down(_)) => Sign::Fails,
+        End::TimedOut(_) => Sign::Fails,
+        End::Delivered(_) | End::Failed(ActionError::Answered { .. } | ActionError::Refused(_)) => {
+            Sign::Works
+        }
+        End::Failed(ActionError::Retry { .. } | ActionError::Blocked(_)) | End::Broken(_) | End::Unwanted => {
+            Sign::Nothing
+        }
+    }
+}
+
 /// Says what becomes of the delivery.
 pub fn decide(end: End, terms: &Terms) -> Outcome {
     match end {
@@ -43,6 +58,7 @@ pub fn decide(end: End, terms: &Terms) -> Outcome {
         End::Failed(ActionError::Retry { error, after } | ActionError::Answered { error, after, .. }) => {
             again(error, after, terms)
         }
+        End::Failed(ActionError::Down(error)) => again(error, None, terms),
         End::TimedOut(limit) => {
             again(format!("no answer within {}", humantime::format_duration(limit)), None, terms)
         }
@@ -135,6 +151,30 @@ mod tests {
         assert_eq!(decided_by(by(&[404]), answered(404, Some(7)), 1, 0), "dead: 404");
         assert_eq!(decided_by(by(&[404]), answered(400, None), 1, 0), "retry at 5: 400", "a list replaces");
         assert_eq!(decided_by(by(&[]), answered(422, None), 1, 0), "retry at 5: 422");
+    }
+
+    #[test]
+    fn only_a_destination_that_does_not_work_counts_against_its_lane() {
+        let answered =
+            |status| End::Failed(ActionError::Answered { status, error: String::new(), after: None });
+        for (end, expected) in [
+            (answered(500), Sign::Fails),
+            (answered(503), Sign::Fails),
+            (End::Failed(ActionError::Down("refused".into())), Sign::Fails),
+            (End::TimedOut(Duration::from_secs(1)), Sign::Fails),
+            (answered(404), Sign::Works),
+            (answered(429), Sign::Works),
+            (End::Failed(ActionError::Refused("410".into())), Sign::Works),
+            (End::Delivered(Receipt::of("204")), Sign::Works),
+            (retry(None), Sign::Nothing),
+            (End::Failed(ActionError::Blocked("no rule".into())), Sign::Nothing),
+            (End::Broken("no rule".into()), Sign::Nothing),
+            (End::Unwanted, Sign::Nothing),
+        ] {
+            assert_eq!(sign(&end), expected, "{end:?}");
+        }
+        let down = End::Failed(ActionError::Down("refused".into()));
+        assert_eq!(decided(down, 1, 100), "retry at 105: refused");
     }
 
     #[test]

@@ -3,15 +3,17 @@
 mod attempt;
 mod decide;
 mod derive;
+mod lanes;
 mod plan;
 mod state;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod trace;
 mod unrouted;
 
 use crate::delivery::DeliveryId;
-use crate::journal::{Capacity, Journal, JournalError, Lease, Leased};
+use crate::journal::{Capacity, Journal, JournalError, Lease, Leased, Room, Rooms};
 use crate::rules::Serving;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -22,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+pub use lanes::{LaneState, LaneStatus, Lanes};
 pub use plan::{Plan, Step};
 
 /// How long attempts under way may go on when hookyard stops; the rest is put back.
@@ -58,6 +61,12 @@ pub struct Dispatcher<P = Serving> {
     attempts: JoinSet<()>,
     /// What each running attempt has leased.
     leased: HashMap<Id, DeliveryId>,
+    /// The rules that lanes were looked at with last.
+    seen: Option<Arc<P>>,
+    /// When they were.
+    looked_at: Timestamp,
+    /// Whether to look at all of them again, those without room too.
+    afresh: bool,
     /// [`DRAIN`], but for tests.
     drain: Duration,
 }
@@ -67,6 +76,7 @@ struct Shared<P> {
     journal: Arc<dyn Journal>,
     rules: watch::Receiver<Option<Arc<P>>>,
     clock: Clock,
+    lanes: Arc<Lanes>,
     /// Outcomes that could not be committed yet: while there is one, nothing is leased.
     held: AtomicUsize,
     state: Arc<state::Committed>,
@@ -93,8 +103,16 @@ impl<P: Plan> Dispatcher<P> {
     ) -> Self {
         let state = Arc::new(state::Committed { journal: journal.clone(), clock: clock.clone() });
         let (held, namespaces) = (AtomicUsize::new(0), state::Namespaces::default());
-        let shared = Arc::new(Shared { journal, rules, clock, held, state, namespaces });
-        Self { shared, limits, attempts: JoinSet::new(), leased: HashMap::new(), drain: DRAIN }
+        let lanes = Arc::default();
+        let shared = Arc::new(Shared { journal, rules, clock, lanes, held, state, namespaces });
+        let (attempts, leased) = (JoinSet::new(), HashMap::new());
+        let (seen, looked_at, afresh) = (None, Timestamp::MIN, false);
+        Self { shared, limits, attempts, leased, seen, looked_at, afresh, drain: DRAIN }
+    }
+
+    /// The lanes, for who wants to show them.
+    pub fn lanes(&self) -> Arc<Lanes> {
+        Arc::clone(&self.shared.lanes)
     }
 
     /// Delivers until `shutdown`, then waits a few seconds for what is under way and puts the
@@ -132,13 +150,18 @@ impl<P: Plan> Dispatcher<P> {
         let limits = *self.limits.borrow();
         let room = limits.concurrency.saturating_sub(self.attempts.len());
         let rules = self.shared.rules.borrow().clone()?;
+        self.meet(&rules);
         if room == 0 || self.shared.held.load(Ordering::SeqCst) > 0 {
             return None;
         }
         let now = (self.shared.clock)();
-        match self.lease(room, limits.lane_concurrency, now).await {
+        // What has no room until some time would wait for as long as the clock was set back.
+        self.afresh |= now < self.looked_at;
+        self.looked_at = now;
+        match self.lease(&rules, room, limits.lane_concurrency, now).await {
             Ok(lease) => {
-                lease.deliveries.into_iter().for_each(|leased| self.start(rules.clone(), leased));
+                self.afresh = false;
+                lease.deliveries.into_iter().for_each(|leased| self.start(rules.clone(), leased, now));
                 lease.next_due.map(|due| until(due, now))
             }
             Err(error) => {
@@ -148,12 +171,32 @@ impl<P: Plan> Dispatcher<P> {
         }
     }
 
-    async fn lease(&self, overall: usize, per_lane: usize, now: Timestamp) -> Result<Lease, JournalError> {
-        self.shared.journal.lease(now, Capacity::each(overall, per_lane)).await
+    /// Other rules than at the last look: no lane is paused any more, and some may be faster.
+    fn meet(&mut self, rules: &Arc<P>) {
+        if self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, rules)) {
+            return;
+        }
+        self.seen = Some(Arc::clone(rules));
+        self.afresh = true;
+        let resumed = self.shared.lanes.renew(|rule, action| rules.limits(rule, action).rate);
+        resumed.iter().for_each(|(rule, action)| tell::measure(rule, action, false));
     }
 
-    fn start(&mut self, rules: Arc<P>, leased: Leased) {
+    async fn lease(
+        &self,
+        rules: &Arc<P>,
+        overall: usize,
+        in_all: usize,
+        now: Timestamp,
+    ) -> Result<Lease, JournalError> {
+        let (lanes, rules) = (Arc::clone(&self.shared.lanes), Arc::clone(rules));
+        let lanes = Arc::new(Doors { lanes, rules, in_all, now });
+        self.shared.journal.lease(now, Capacity { overall, lanes, afresh: self.afresh }).await
+    }
+
+    fn start(&mut self, rules: Arc<P>, leased: Leased, now: Timestamp) {
         let id = leased.id.clone();
+        self.shared.lanes.leased(&id.rule, &id.action, rules.limits(&id.rule, &id.action), now);
         let task = self.attempts.spawn(attempt::run(self.shared.clone(), rules, leased));
         self.leased.insert(task.id(), id);
     }
@@ -185,6 +228,22 @@ impl<P: Plan> Dispatcher<P> {
                 self.shared.journal.release(&id).await;
             }
         }
+    }
+}
+
+/// What lanes have room for by these rules.
+struct Doors<P> {
+    lanes: Arc<Lanes>,
+    rules: Arc<P>,
+    /// For lanes whose rule does not say.
+    in_all: usize,
+    now: Timestamp,
+}
+
+impl<P: Plan> Rooms for Doors<P> {
+    fn room(&self, rule: &str, action: &str) -> Room {
+        let limits = self.rules.limits(rule, action);
+        self.lanes.room((rule, action), limits, self.in_all, self.now)
     }
 }
 

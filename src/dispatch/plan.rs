@@ -1,7 +1,7 @@
 //! What the dispatcher asks of the rules.
 
 use crate::action::{Action, Consent};
-use crate::delivery::Retry;
+use crate::delivery::{LaneLimits, Retry};
 use crate::event::Event;
 use crate::journal::Routing;
 use crate::registry::ConfigError;
@@ -17,6 +17,7 @@ pub struct Step<'a> {
     pub action: Arc<dyn Action>,
     pub retry: Retry,
     pub timeout: Duration,
+    pub lane: LaneLimits,
     /// For the requests of its effects.
     pub consent: &'a Consent,
 }
@@ -25,6 +26,11 @@ pub struct Step<'a> {
 pub trait Plan: Send + Sync + 'static {
     /// The action that a delivery's id names, if it is loaded and on.
     fn find(&self, rule: &str, action: &str) -> Option<Step<'_>>;
+
+    /// What limits a lane; the defaults, if its action is not loaded or off.
+    fn limits(&self, rule: &str, action: &str) -> LaneLimits {
+        self.find(rule, action).map(|step| step.lane).unwrap_or_default()
+    }
 
     /// Evaluates the conditions of a delivery that was blocked.
     ///
@@ -56,6 +62,7 @@ impl Plan for Serving {
             action: planned.action.clone(),
             retry: planned.retry,
             timeout: planned.timeout,
+            lane: planned.lane,
             consent: &planned.consent,
         })
     }

@@ -1,8 +1,10 @@
 //! The dispatcher on a real journal, with made-up rules and actions.
 
+mod lanes;
+
 use super::*;
 use crate::action::{Action, ActionError, Attempt, Consent};
-use crate::delivery::{Effect, Emitted, Outcome, Receipt, Retry};
+use crate::delivery::{Effect, Emitted, LaneLimits, Outcome, Receipt, Retry};
 use crate::event::Event;
 use crate::journal::conformance::{NOW, at, entry, id_of};
 use crate::journal::sqlite::{CommitHook, Options, SqliteJournal};
@@ -45,13 +47,15 @@ struct Rules {
     params: Params,
     holds: Result<bool, String>,
     timeout: Duration,
+    lane: LaneLimits,
     consent: Consent,
 }
 
 impl Rules {
     fn new(actions: Vec<(&'static str, Arc<dyn Action>)>) -> Self {
         let consent = Consent::Hosts(Arc::default());
-        Self { actions, params: Params::Data(Json::from("p")), holds: Ok(true), timeout: DRAIN, consent }
+        let (params, lane) = (Params::Data(Json::from("p")), LaneLimits::default());
+        Self { actions, params, holds: Ok(true), timeout: DRAIN, lane, consent }
     }
 }
 
@@ -59,7 +63,8 @@ impl Plan for Rules {
     fn find(&self, rule: &str, _: &str) -> Option<Step<'_>> {
         let (_, action) = self.actions.iter().find(|(name, _)| *name == rule)?;
         let (params, action, consent) = (&self.params, action.clone(), &self.consent);
-        Some(Step { params, action, retry: Retry::default(), timeout: self.timeout, consent })
+        let (retry, timeout, lane) = (Retry::default(), self.timeout, self.lane);
+        Some(Step { params, action, retry, timeout, lane, consent })
     }
 
     fn holds(&self, _: &str, _: &str, _: &Event) -> Result<bool, String> {
@@ -97,6 +102,7 @@ struct Bench {
     report: mpsc::Sender<String>,
     running: Option<JoinHandle<()>>,
     drain: Duration,
+    lanes: Arc<Lanes>,
     _dir: tempfile::TempDir,
 }
 
@@ -111,7 +117,8 @@ impl Bench {
         let (report, seen) = mpsc::channel(100);
         let clock = Arc::new(AtomicI64::new(NOW));
         let (rules, shutdown) = (watch::channel(None).0, CancellationToken::new());
-        Self { journal, rules, clock, shutdown, seen, report, running: None, drain: DRAIN, _dir: dir }
+        let (running, lanes) = (None, Arc::default());
+        Self { journal, rules, clock, shutdown, seen, report, running, drain: DRAIN, lanes, _dir: dir }
     }
 
     fn start(&mut self, limits: Limits) {
@@ -121,6 +128,7 @@ impl Bench {
         let mut dispatcher =
             Dispatcher::with_clock(self.journal.clone(), self.rules.subscribe(), limits, clock);
         dispatcher.drain = self.drain;
+        self.lanes = dispatcher.lanes();
         self.running = Some(tokio::spawn(dispatcher.run(self.shutdown.clone())));
     }
 

@@ -12,6 +12,10 @@ pub const RELOAD_FAILED: &str = "hookyard.reload.failed";
 pub const SOURCE_REFUSING: &str = "hookyard.source.refusing";
 /// A delivery was given up.
 pub const DELIVERY_DEAD: &str = "hookyard.delivery.dead";
+/// The destination of a lane does not work, and nothing is tried for a while.
+pub const LANE_PAUSED: &str = "hookyard.lane.paused";
+/// It works again.
+pub const LANE_RESUMED: &str = "hookyard.lane.resumed";
 
 impl Serving {
     /// An event that hookyard made, with what these rules make of it.

@@ -144,9 +144,7 @@ fn settle(run: Run, result: Result<(), Box<EvalAltResult>>) -> Result<Receipt, A
         }
         None => match (place(result), state::spent()) {
             (None, None) => Ok(receipt(run, None)),
-            (Some(explained), None) if failed.is_some() => {
-                Err(ActionError::Retry { error: explained.to_string(), after: None })
-            }
+            (Some(explained), None) if failed.is_some() => Err(ActionError::Down(explained.to_string())),
             (Some(explained), _) => Err(ActionError::Blocked(explained.to_string())),
             // The script caught the error and ended before its next step.
             (None, Some(limit)) => {

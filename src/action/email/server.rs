@@ -72,20 +72,19 @@ impl Server {
         consent: &Consent,
     ) -> Result<Vec<SocketAddr>, ActionError> {
         let name = self.name();
-        let nowhere = |why: String| ActionError::Retry { error: why, after: None };
         let at = |address: IpAddr| vec![SocketAddr::new(address, self.port)];
         let found = match &self.host {
             Host::Ipv4(address) => at((*address).into()),
             Host::Ipv6(address) => at((*address).into()),
             Host::Domain(domain) => {
                 let found = tokio::net::lookup_host((domain.as_str(), self.port)).await;
-                found.map_err(|error| nowhere(format!("cannot find {name}: {error}")))?.collect()
+                found.map_err(|error| ActionError::Down(format!("cannot find {name}: {error}")))?.collect()
             }
         };
         let permitted = egress.permitted(found, egress.reach(&self.url, consent));
         let permitted = permitted.map_err(|why| ActionError::Blocked(format!("{name}: {why}")))?;
         if permitted.is_empty() {
-            return Err(nowhere(format!("{name} has no address")));
+            return Err(ActionError::Down(format!("{name} has no address")));
         }
         Ok(permitted)
     }

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// How long a goodbye may take: the verdict is there already.
 const GOODBYE_PATIENCE: Duration = Duration::from_secs(1);
+/// What a server says that is about to close (RFC 5321 section 3.8).
+const NOT_AVAILABLE: u16 = 421;
 /// What a server answers to a mail for want of authentication or encryption (RFC 4954 section 6).
 const UNAUTHENTICATED: [u16; 4] = [530, 534, 535, 538];
 
@@ -114,7 +116,8 @@ enum Step {
 }
 
 /// A mail that is refused for good is dead; credentials that are refused, or that are wanted, are
-/// the author's to mend; all else may have another end the next time.
+/// the author's to mend; all else may have another end the next time. A server that does not greet,
+/// breaks off or says goodbye does not work.
 fn failed(step: Step, name: &str, error: &Error) -> ActionError {
     let code = error.status().map(u16::from);
     let sentence = explain(step, name, code, error);
@@ -125,7 +128,10 @@ fn failed(step: Step, name: &str, error: &Error) -> ActionError {
             ActionError::Blocked(format!("{sentence} (`auth` and the scheme of `server` decide)"))
         }
         Step::Offer if permanent => ActionError::Refused(sentence),
-        _ => ActionError::Retry { error: sentence, after: None },
+        Step::Authenticate | Step::Offer if code.is_some_and(|code| code != NOT_AVAILABLE) => {
+            ActionError::Retry { error: sentence, after: None }
+        }
+        _ => ActionError::Down(sentence),
     }
 }
 

@@ -96,21 +96,23 @@ async fn what_an_event_says_makes_no_header_and_no_markup() {
 #[tokio::test]
 async fn answers_decide_what_becomes_of_a_delivery() {
     for (command, answer, expected) in [
-        ("hello", "421 later", "retry: 421 from 127.0.0.1: later"),
-        ("hello", "554 no service", "retry: 554 from 127.0.0.1: no service"),
-        ("EHLO", "550 who", "retry: 550 from 127.0.0.1: who"),
+        ("hello", "421 later", "down: 421 from 127.0.0.1: later"),
+        ("hello", "554 no service", "down: 554 from 127.0.0.1: no service"),
+        ("EHLO", "550 who", "down: 550 from 127.0.0.1: who"),
         ("MAIL", "550 no such sender", "dead: 550 from 127.0.0.1: no such sender"),
+        ("MAIL", "421 closing", "down: 421 from 127.0.0.1: closing"),
         ("MAIL", "451 later", "retry: 451 from 127.0.0.1: later"),
         ("RCPT", "450 mailbox busy", "retry: 450 from 127.0.0.1: mailbox busy"),
         ("RCPT", "550-5.1.1 no\r\n550 such user", "dead: 550 from 127.0.0.1: 5.1.1 no such user"),
         ("DATA", "554 no", "dead: 554 from 127.0.0.1: no"),
         (".", "552 too large", "dead: 552 from 127.0.0.1: too large"),
         (".", "452 full", "retry: 452 from 127.0.0.1: full"),
-        (".", "gibberish", "retry: the connection broke to 127.0.0.1"),
+        (".", "gibberish", "down: the connection broke to 127.0.0.1"),
     ] {
         let server = MailServer::start(Nature::default().answering(command, answer)).await;
         let shown = match deliver(&server, r#"{"to":["a@x.example","b@x.example"]}"#).await.unwrap_err() {
             ActionError::Retry { error, after: None } => format!("retry: {error}"),
+            ActionError::Down(error) => format!("down: {error}"),
             ActionError::Refused(error) => format!("dead: {error}"),
             other => panic!("{command}: {other:?}"),
         };
@@ -131,7 +133,7 @@ async fn nobody_there_is_no_end() {
     let (_, action) = build("email", &params(&url, "{}"), &context()).unwrap();
     let error = deliver_as(&*action, &params(&url, "{}"), Consent::Author).await.unwrap_err();
     assert!(
-        matches!(&error, ActionError::Retry { error, .. } if error.starts_with("cannot connect to 127.0.0.1: ")),
+        matches!(&error, ActionError::Down(error) if error.starts_with("cannot connect to 127.0.0.1: ")),
         "{error:?}"
     );
 }
@@ -192,7 +194,7 @@ async fn a_certificate_that_nobody_trusts_or_of_another_name_is_refused() {
         let other_name = deliver_as(&trusting, &url("127.0.0.1"), Consent::Author).await;
         for refused in [unknown, other_name] {
             assert!(
-                matches!(&refused, Err(ActionError::Retry { error, .. }) if error.contains("certificate")),
+                matches!(&refused, Err(ActionError::Down(error)) if error.contains("certificate")),
                 "{scheme}: {refused:?}"
             );
         }
