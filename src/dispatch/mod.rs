@@ -1,6 +1,7 @@
 //! Lanes at work: lease what is due, attempt it within its time, keep what came of it.
 
 mod attempt;
+mod count;
 mod decide;
 mod derive;
 mod plan;
@@ -71,6 +72,7 @@ struct Shared<P> {
     held: AtomicUsize,
     state: Arc<state::Committed>,
     namespaces: state::Namespaces,
+    labels: count::Labels,
 }
 
 impl<P: Plan> Dispatcher<P> {
@@ -93,7 +95,8 @@ impl<P: Plan> Dispatcher<P> {
     ) -> Self {
         let state = Arc::new(state::Committed { journal: journal.clone(), clock: clock.clone() });
         let (held, namespaces) = (AtomicUsize::new(0), state::Namespaces::default());
-        let shared = Arc::new(Shared { journal, rules, clock, held, state, namespaces });
+        let labels = count::Labels::default();
+        let shared = Arc::new(Shared { journal, rules, clock, held, state, namespaces, labels });
         Self { shared, limits, attempts: JoinSet::new(), leased: HashMap::new(), drain: DRAIN }
     }
 
