@@ -14,7 +14,7 @@ use crate::reload::{Current, Reloader, Request};
 use crate::server::{self, ServerLimits};
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -88,10 +88,9 @@ impl App {
     /// error: the last good ones are served, or events wait.
     pub async fn start(location: Location, config: Config) -> Result<Self, AppError> {
         admin::check(&config)?;
-        let metrics = PrometheusBuilder::new()
-            .install_recorder()
-            .map_err(|error| AppError::Metrics(error.to_string()))?;
+        let metrics = metrics().map_err(|error| AppError::Metrics(error.to_string()))?;
         ingest::describe_metrics();
+        admin::describe_metrics();
         let journal = open_journal(config.journal.clone()).await?;
         journal.limit_size(config.keep.size_bytes);
         // One file store over all generations: appends to one file are synced together.
@@ -152,6 +151,7 @@ impl App {
             reloads: self.reload,
             metrics: self.metrics.clone(),
             started_at: Timestamp::now(),
+            shutdown: shutdown.clone(),
         });
         let dispatcher = Dispatcher::new(journal, current.serving.clone(), follow(&current, dispatch_limits));
         let hooks = TowerToHyperService::new(warp::service(ingest::filter(hooks)));
@@ -165,6 +165,15 @@ impl App {
         parts.spawn("metrics", upkeep::metrics(self.metrics, shutdown.clone()));
         parts
     }
+}
+
+/// The recorder: times are histograms, as are the sizes of groups.
+fn metrics() -> Result<PrometheusHandle, BuildError> {
+    let sizes = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &admin::BUCKETS)?
+        .set_buckets_for_metric(Matcher::Suffix("_group_size".into()), &sizes)?
+        .install_recorder()
 }
 
 async fn open_journal(path: PathBuf) -> Result<Arc<SqliteJournal>, JournalError> {

@@ -1,6 +1,7 @@
 //! `POST /api/kv`: an operator's hand in the state of scripts.
 
-use super::{Admin, error, json};
+use super::Admin;
+use super::answer::{error, json, unavailable};
 use crate::json::{self as parser, Json, Object};
 use crate::kv::{Changes, Expiry, Write};
 use http::{Response, StatusCode};
@@ -15,7 +16,7 @@ impl Admin {
         };
         match self.journal.change(changes, Timestamp::now()).await {
             Ok(()) => json(StatusCode::OK, &Json::object([("status", "success".into())])),
-            Err(problem) => error(StatusCode::SERVICE_UNAVAILABLE, &problem.to_string()),
+            Err(problem) => unavailable(&problem),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One delivery's task: make the attempt, decide, and keep the outcome until it is committed.
 
+use super::count::count;
 use super::decide::{self, End, Terms, decide};
 use super::lanes::{Ended, Sign};
 use super::{Plan, Shared, Step, derive, tell, trace};
@@ -23,9 +24,9 @@ const HOLD_FIRST: Duration = Duration::from_millis(50);
 const HOLD_MOST: Duration = Duration::from_secs(5);
 
 /// An attempt that was made.
-struct Made {
+pub(super) struct Made {
     started_at: Timestamp,
-    duration: Duration,
+    pub duration: Duration,
     /// Secrets as names.
     answer: Option<Answered>,
 }
@@ -144,7 +145,7 @@ impl Tried {
                 settle(shared, settlement(&self, Vec::new())).await;
             }
         }
-        count(leased, &self.outcome, self.made.as_ref());
+        count(&shared.labels, leased, &self.outcome, self.made.as_ref(), now);
         Ok(match self.outcome {
             Outcome::Blocked { .. } => State::Blocked,
             Outcome::Retry { .. } => State::Pending,
@@ -258,7 +259,7 @@ fn record(made: &Made, outcome: &Outcome, number: u32) -> AttemptRecord {
     }
 }
 
-fn word(outcome: &Outcome) -> &'static str {
+pub(super) fn word(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Delivered(_) => "delivered",
         Outcome::Retry { .. } => "retry",
@@ -268,33 +269,11 @@ fn word(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn message(outcome: &Outcome) -> &str {
+pub(super) fn message(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Delivered(receipt) => &receipt.line,
         Outcome::Skipped => "",
         Outcome::Retry { error, .. } | Outcome::Blocked { error, .. } | Outcome::Dead { error } => error,
-    }
-}
-
-/// For `/metrics` and the log.
-fn count(leased: &Leased, outcome: &Outcome, made: Option<&Made>) {
-    let (id, outcome_word) = (&leased.id, word(outcome));
-    if let Some(made) = made {
-        let labels =
-            [("rule", id.rule.clone()), ("action", id.action.clone()), ("outcome", outcome_word.to_owned())];
-        metrics::counter!("hookyard_attempts_total", &labels).increment(1);
-        metrics::histogram!("hookyard_attempt_seconds").record(made.duration.as_secs_f64());
-    }
-    match outcome {
-        Outcome::Delivered(_) => metrics::counter!("hookyard_delivered_total").increment(1),
-        Outcome::Retry { .. } => metrics::counter!("hookyard_retried_total").increment(1),
-        Outcome::Blocked { .. } => metrics::counter!("hookyard_blocked_total").increment(1),
-        Outcome::Dead { .. } => metrics::counter!("hookyard_dead_total").increment(1),
-        Outcome::Skipped => {}
-    }
-    match outcome {
-        Outcome::Delivered(_) | Outcome::Skipped => tracing::debug!(delivery = %id, "{outcome_word}"),
-        _ => tracing::warn!(delivery = %id, error = message(outcome), "{outcome_word}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lanes at work: lease what is due, attempt it within its time, keep what came of it.
 
 mod attempt;
+mod count;
 mod decide;
 mod derive;
 mod lanes;
@@ -81,6 +82,7 @@ struct Shared<P> {
     held: AtomicUsize,
     state: Arc<state::Committed>,
     namespaces: state::Namespaces,
+    labels: count::Labels,
 }
 
 impl<P: Plan> Dispatcher<P> {
@@ -103,8 +105,8 @@ impl<P: Plan> Dispatcher<P> {
     ) -> Self {
         let state = Arc::new(state::Committed { journal: journal.clone(), clock: clock.clone() });
         let (held, namespaces) = (AtomicUsize::new(0), state::Namespaces::default());
-        let lanes = Arc::default();
-        let shared = Arc::new(Shared { journal, rules, clock, lanes, held, state, namespaces });
+        let (lanes, labels) = (Arc::default(), count::Labels::default());
+        let shared = Arc::new(Shared { journal, rules, clock, lanes, held, state, namespaces, labels });
         let (attempts, leased) = (JoinSet::new(), HashMap::new());
         let (seen, looked_at, afresh) = (None, Timestamp::MIN, false);
         Self { shared, limits, attempts, leased, seen, looked_at, afresh, drain: DRAIN }

@@ -12,7 +12,9 @@ mod timeline;
 
 pub use fields::{Fields, Wrong};
 pub use find::{DEFAULT_LIMIT, deliveries, events};
-pub use hands::{Hands, cancel, retry};
-pub use records::{answer_json, attempt_json, delivery_json, event_json, generation_json, verified_json};
+pub use hands::{Hands, OPEN, cancel, retry};
+pub use records::{
+    answer_json, attempt_json, delivery_json, event_json, generation_json, happening_json, verified_json,
+};
 pub use replay::{Events, Replayed, Replaying, replay};
 pub use timeline::timeline;

@@ -1,8 +1,8 @@
 //! Records of the journal as JSON: what the admin side answers and `--json` prints.
 
 use crate::delivery::Answered;
-use crate::journal::{AttemptRecord, GenerationBrief, StoredDelivery, StoredEvent};
-use crate::json::Json;
+use crate::journal::{AttemptRecord, GenerationBrief, Happening, StoredDelivery, StoredEvent, What};
+use crate::json::{Json, Object};
 use crate::source::Verified;
 
 /// An event in a list: without its payload.
@@ -69,4 +69,46 @@ pub fn generation_json(brief: &GenerationBrief) -> Json {
 
 pub(super) fn names(names: &[String]) -> Json {
     Json::Array(names.iter().map(|name| name.as_str().into()).collect())
+}
+
+/// Something that happened, as a line of the stream.
+pub fn happening_json(happening: &Happening) -> Json {
+    let mut line = Object::new();
+    line.insert("at", happening.at.to_string());
+    line.insert("what", word(&happening.what));
+    match &happening.what {
+        What::Received { event, source, kind, status, generation, rules } => {
+            line.insert("event", event.to_string());
+            line.insert("source", source.as_str());
+            line.insert("type", Json::from(kind.clone()));
+            line.insert("status", Json::from(status.clone()));
+            line.insert("generation", Json::from(*generation));
+            line.insert("rules", names(rules));
+        }
+        What::Tried { delivery, attempt, message, .. } => {
+            line.insert("delivery", delivery.to_string());
+            line.insert("attempt", *attempt);
+            line.insert("message", message.as_str());
+        }
+        What::Replayed { event, number, generation, rules } => {
+            line.insert("event", event.to_string());
+            line.insert("number", *number);
+            line.insert("generation", *generation);
+            line.insert("rules", names(rules));
+        }
+        What::MadePending { count } | What::Cancelled { count } => {
+            line.insert("count", *count as u64);
+        }
+    }
+    Json::Object(line)
+}
+
+fn word(what: &What) -> &'static str {
+    match what {
+        What::Received { .. } => "received",
+        What::Tried { word, .. } => word,
+        What::Replayed { .. } => "replayed",
+        What::MadePending { .. } => "made pending",
+        What::Cancelled { .. } => "cancelled",
+    }
 }

@@ -111,6 +111,8 @@ impl Call {
             &scripts.limits,
         );
         let result = handle(&scripts, &file, document, &params);
+        let used = state::time_used(scripts.limits.time);
+        metrics::histogram!("hookyard_script_seconds").record(used.as_secs_f64());
         settle(active.finish(), result)
     }
 }

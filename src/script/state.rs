@@ -139,6 +139,13 @@ pub(super) fn pause(time: Duration) {
     });
 }
 
+/// What the evaluation on this thread has used of so much time, pauses left out.
+pub(super) fn time_used(limit: Duration) -> Duration {
+    let deadline = METER.with(|meter| meter.deadline.get());
+    let left = deadline.map_or(limit, |deadline| deadline.saturating_duration_since(Instant::now()));
+    limit.saturating_sub(left)
+}
+
 /// Which limit of the meter was hit.
 pub(super) fn spent() -> Option<Spent> {
     LIMIT.get()

@@ -1,0 +1,101 @@
+//! What there is on the admin side, by its path.
+
+use crate::diagnostic::did_you_mean;
+
+/// One thing that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Page<'a> {
+    Healthy,
+    Ready,
+    Metrics,
+    Status,
+    Rules,
+    Generations,
+    Generation(&'a str),
+    Events,
+    Event(&'a str),
+    Deliveries,
+    Stream,
+    Reload,
+    State,
+    Retry,
+    Cancel,
+    Replay,
+}
+
+/// Those whose path is always the same.
+const FIXED: &[(&str, Page<'static>)] = &[
+    ("/healthz", Page::Healthy),
+    ("/readyz", Page::Ready),
+    ("/metrics", Page::Metrics),
+    ("/api/status", Page::Status),
+    ("/api/rules", Page::Rules),
+    ("/api/generations", Page::Generations),
+    ("/api/events", Page::Events),
+    ("/api/deliveries", Page::Deliveries),
+    ("/api/stream", Page::Stream),
+    ("/api/reload", Page::Reload),
+    ("/api/kv", Page::State),
+    ("/api/retry", Page::Retry),
+    ("/api/cancel", Page::Cancel),
+    ("/api/replay", Page::Replay),
+];
+
+impl<'a> Page<'a> {
+    /// What stands at a path.
+    pub(super) fn at(path: &'a str) -> Option<Self> {
+        let below = |parent: &str| {
+            let name = path.strip_prefix(parent)?.strip_prefix('/')?;
+            (!name.is_empty() && !name.contains('/')).then_some(name)
+        };
+        let fixed = FIXED.iter().find(|(known, _)| *known == path).map(|(_, page)| *page);
+        fixed
+            .or_else(|| below("/api/events").map(Page::Event))
+            .or_else(|| below("/api/generations").map(Page::Generation))
+    }
+
+    /// Whether it changes something, and wants POST.
+    pub(super) fn acts(self) -> bool {
+        matches!(self, Self::Reload | Self::State | Self::Retry | Self::Cancel | Self::Replay)
+    }
+}
+
+/// The sentence for a path where nothing stands.
+pub(super) fn nothing_at(path: &str) -> String {
+    let known = FIXED.iter().map(|(known, _)| *known);
+    match did_you_mean(path.trim_end_matches('/'), known.clone()) {
+        Some(meant) => format!("there is nothing at {path}: did you mean {meant}?"),
+        None => format!("there is nothing at {path}: there is {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_page_or_none() {
+        for (path, page) in [
+            ("/api/events", Some(Page::Events)),
+            ("/api/events/evt_1", Some(Page::Event("evt_1"))),
+            ("/api/generations/41", Some(Page::Generation("41"))),
+            ("/api/retry", Some(Page::Retry)),
+            ("/api/events/", None),
+            ("/api/events/evt_1/x", None),
+            ("/api/eventsx", None),
+            ("/api/rules/x", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(Page::at(path), page, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_with_what_is() {
+        assert_eq!(nothing_at("/api/evnts"), "there is nothing at /api/evnts: did you mean /api/events?");
+        assert_eq!(nothing_at("/api/rules/"), "there is nothing at /api/rules/: did you mean /api/rules?");
+        let told = nothing_at("/somewhere/else/entirely");
+        assert!(FIXED.iter().all(|(known, _)| told.contains(known)), "{told}");
+    }
+}
