@@ -144,6 +144,8 @@ impl App {
                 hooks
             }
         });
+        let limits_of_delivery = follow(&current, dispatch_limits);
+        let dispatcher = Dispatcher::new(Arc::clone(&journal), current.serving.clone(), limits_of_delivery);
         let admin = admin::routes(Admin {
             current: current.clone(),
             hooks: Arc::clone(&hooks),
@@ -151,9 +153,9 @@ impl App {
             reloads: self.reload,
             metrics: self.metrics.clone(),
             started_at: Timestamp::now(),
+            lanes: dispatcher.lanes(),
             shutdown: shutdown.clone(),
         });
-        let dispatcher = Dispatcher::new(journal, current.serving.clone(), follow(&current, dispatch_limits));
         let hooks = TowerToHyperService::new(warp::service(ingest::filter(hooks)));
         let admin = TowerToHyperService::new(warp::service(admin));
         let mut parts = Parts::default();

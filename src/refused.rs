@@ -154,6 +154,16 @@ pub struct Replayed {
     pub still_refused: usize,
 }
 
+impl Replayed {
+    pub fn to_json(self) -> Json {
+        Json::object([
+            ("accepted", Json::from(self.accepted)),
+            ("duplicates", self.duplicates.into()),
+            ("still_refused", self.still_refused.into()),
+        ])
+    }
+}
+
 /// Verifies what is kept again, the oldest first, and keeps and routes what passes.
 ///
 /// # Errors

@@ -6,11 +6,13 @@ mod hands;
 mod metrics;
 mod page;
 mod record;
+mod refused;
 mod state;
 mod status;
 mod stream;
 
 use crate::config::{Config, is_loopback};
+use crate::dispatch::Lanes;
 use crate::ingest::Hooks;
 use crate::journal::Journal;
 use crate::reload::{Current, Request};
@@ -44,6 +46,8 @@ pub struct Admin {
     pub reloads: mpsc::Sender<Request>,
     pub metrics: PrometheusHandle,
     pub started_at: Timestamp,
+    /// Which lanes are paused, and which keep to a rate.
+    pub lanes: Arc<Lanes>,
     /// Ends what would go on for ever.
     pub shutdown: CancellationToken,
 }
@@ -138,9 +142,14 @@ impl Admin {
             Page::Events => self.events(query).await,
             Page::Event(id) => self.event(id).await,
             Page::Deliveries => self.deliveries(query).await,
-            Page::Stream | Page::Reload | Page::State | Page::Retry | Page::Cancel | Page::Replay => {
-                not_allowed("POST")
-            }
+            Page::Refused => self.refused().await,
+            Page::ReplayRefused
+            | Page::Stream
+            | Page::Reload
+            | Page::State
+            | Page::Retry
+            | Page::Cancel
+            | Page::Replay => not_allowed("POST"),
         }
     }
 
@@ -151,6 +160,7 @@ impl Admin {
             Page::Retry => self.retry(body).await,
             Page::Cancel => self.cancel(body).await,
             Page::Replay => self.replay(body).await,
+            Page::ReplayRefused => self.replay_refused().await,
             _ => not_allowed("GET"),
         }
     }

@@ -21,6 +21,8 @@ pub(super) enum Page<'a> {
     Retry,
     Cancel,
     Replay,
+    Refused,
+    ReplayRefused,
 }
 
 /// Those whose path is always the same.
@@ -39,6 +41,8 @@ const FIXED: &[(&str, Page<'static>)] = &[
     ("/api/retry", Page::Retry),
     ("/api/cancel", Page::Cancel),
     ("/api/replay", Page::Replay),
+    ("/api/refused", Page::Refused),
+    ("/api/refused/replay", Page::ReplayRefused),
 ];
 
 impl<'a> Page<'a> {
@@ -56,7 +60,10 @@ impl<'a> Page<'a> {
 
     /// Whether it changes something, and wants POST.
     pub(super) fn acts(self) -> bool {
-        matches!(self, Self::Reload | Self::State | Self::Retry | Self::Cancel | Self::Replay)
+        matches!(
+            self,
+            Self::Reload | Self::State | Self::Retry | Self::Cancel | Self::Replay | Self::ReplayRefused
+        )
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Admin;
 use super::answer::{error, json, unavailable};
+use crate::dispatch::LaneStatus;
 use crate::journal::LaneDepth;
 use crate::json::Json;
 use crate::rules::{Off, Rule};
@@ -31,6 +32,7 @@ impl Admin {
             ("blocked", counts.blocked.into()),
             ("delivered", counts.delivered.into()),
             ("dead", counts.dead.into()),
+            ("suppressed", counts.suppressed.into()),
             ("bytes", counts.bytes.into()),
         ]);
         let ready = self.hooks.ready();
@@ -46,6 +48,10 @@ impl Admin {
             ("reload", self.current.verdict.borrow().to_json()),
             ("journal", journal),
             ("lanes", deepest(lanes, Timestamp::now())),
+            (
+                "lanes_held",
+                Json::Array(self.lanes.snapshot(Timestamp::now()).iter().map(held_json).collect()),
+            ),
         ]);
         json(StatusCode::OK, &body)
     }
@@ -95,6 +101,18 @@ fn rule_json(rule: &Rule) -> Json {
         ("on", true.into()),
         ("description", rule.description.as_deref().map(str::to_owned).into()),
         ("actions", Json::Array(actions.collect())),
+    ])
+}
+
+/// A lane that is paused or keeps to a rate.
+fn held_json(lane: &LaneStatus) -> Json {
+    Json::object([
+        ("rule", Json::from(lane.rule.as_str())),
+        ("action", lane.action.as_str().into()),
+        ("state", lane.state.name().into()),
+        ("paused_until", lane.paused_until.map(|until| until.to_string()).into()),
+        ("why", lane.why.clone().into()),
+        ("rate", lane.rate.map(|rate| rate.to_string()).into()),
     ])
 }
 

@@ -12,6 +12,7 @@ mod flow;
 mod floors;
 mod journal;
 mod mail;
+mod refused;
 mod reload;
 mod scripts;
 mod server;

@@ -1,0 +1,47 @@
+//! `/api/refused`: requests that were refused, and `POST /api/refused/replay`: verified again.
+
+use super::Admin;
+use super::answer::{error, json, unavailable};
+use crate::json::Json;
+use crate::refused::{self, Record};
+use http::{Response, StatusCode};
+use jiff::Timestamp;
+
+/// So many are shown at most; the ring holds no more than some megabytes.
+const SHOWN: usize = 1_000;
+
+impl Admin {
+    /// The newest first.
+    pub(super) async fn refused(&self) -> Response<String> {
+        match self.read_refused().await {
+            Ok(records) => {
+                let shown: Vec<Json> = records.iter().take(SHOWN).map(Record::shown).collect();
+                json(StatusCode::OK, &Json::object([("refused", Json::Array(shown))]))
+            }
+            Err(problem) => problem,
+        }
+    }
+
+    /// With the sources and rules of now, as of the times of receipt.
+    pub(super) async fn replay_refused(&self) -> Response<String> {
+        let records = match self.read_refused().await {
+            Ok(records) => records,
+            Err(problem) => return problem,
+        };
+        let sources = self.current.sources.borrow().clone();
+        let serving = self.current.serving.borrow().clone();
+        match refused::replay(records, &sources, serving.as_deref(), &*self.journal, Timestamp::now()).await {
+            Ok(replayed) => json(StatusCode::OK, &replayed.to_json()),
+            Err(problem) => unavailable(&problem),
+        }
+    }
+
+    async fn read_refused(&self) -> Result<Vec<Record>, Response<String>> {
+        let journal = self.current.config.borrow().journal.clone();
+        let read = tokio::task::spawn_blocking(move || refused::read(&journal)).await;
+        let failed = |why: String| {
+            error(StatusCode::SERVICE_UNAVAILABLE, &format!("the refused requests cannot be read: {why}"))
+        };
+        read.map_err(|problem| failed(problem.to_string()))?.map_err(|problem| failed(problem.to_string()))
+    }
+}
