@@ -13,5 +13,6 @@ mod floors;
 mod journal;
 mod mail;
 mod reload;
+mod scripting;
 mod scripts;
 mod server;
