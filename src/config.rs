@@ -443,3 +443,27 @@ fn fingerprint(value: &Json, environment: &Environment) -> [u8; 32] {
     }
     digest.finalize().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_that_the_pages_show_are_the_defaults() {
+        #[derive(Deserialize)]
+        struct Shown {
+            limits: Limits,
+        }
+        let guide = include_str!("../docs/scripting.md");
+        let readme = include_str!("../README.md");
+        for (page, begin) in [(guide, "# hookyard.yaml\nlimits:\n"), (readme, "listen: ")] {
+            let mut blocks = page.split("```yaml\n").filter_map(|rest| rest.split("```").next());
+            let block = blocks.find(|block| block.starts_with(begin)).expect(begin);
+            let shown: Shown = serde_yaml::from_str(block).expect(block);
+            assert_eq!(shown.limits, Limits::default(), "{block}");
+            for key in ["steps", "time", "depth", "size", "effects", "key", "value", "namespace"] {
+                assert!(block.contains(&format!("{key}: ")), "{key} is not in {block}");
+            }
+        }
+    }
+}

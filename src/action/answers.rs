@@ -1,7 +1,7 @@
 //! What `fetch` gets in a dry run, where nothing goes out: the answers that a test gives, or none.
 
 use super::client::Answer;
-use super::http::FetchError;
+use super::http::{FetchError, default_method};
 use crate::json::Json;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -57,10 +57,11 @@ impl Answers {
     /// There is none for this request.
     pub(crate) fn find(&self, request: &Json) -> Result<Answer, FetchError> {
         let text = |name| request.get(name).and_then(Json::as_str);
-        let (url, method) = (text("url").unwrap_or_default(), text("method"));
+        let url = text("url").unwrap_or_default();
+        let method = text("method").unwrap_or_else(|| default_method(request));
         let fits = |canned: &&Canned| {
-            let method = |wanted: &String| method.is_some_and(|given| given.eq_ignore_ascii_case(wanted));
-            canned.url == url && canned.method.as_ref().is_none_or(method)
+            canned.url == url
+                && canned.method.as_ref().is_none_or(|wanted| method.eq_ignore_ascii_case(wanted))
         };
         let canned = self.canned.iter().find(fits).ok_or_else(|| FetchError::Mistake(self.missing(url)))?;
         Ok(Answer {
@@ -81,5 +82,32 @@ impl Answers {
                 format!("nothing goes out in a test, and it gives no answer for {url}: add it under `fetch:`")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    #[test]
+    fn an_answer_is_that_of_the_url_and_of_the_method_that_would_be_sent() {
+        let canned = |method: Option<&str>, status| Canned {
+            url: "https://api.example/x".into(),
+            method: method.map(str::to_owned),
+            status: StatusCode::from_u16(status).unwrap(),
+            ..Canned::ok()
+        };
+        let answers = Answers(vec![canned(Some("get"), 200), canned(Some("POST"), 201), canned(None, 202)]);
+        let status = |more: &str| {
+            let request = format!(r#"{{"url":"https://api.example/x"{more}}}"#);
+            answers.find(&json::parse(request.as_bytes()).unwrap()).unwrap().status.as_u16()
+        };
+        assert_eq!(status(""), 200);
+        assert_eq!(status(r#","json":{}"#), 201);
+        assert_eq!(status(r#","method":"post""#), 201);
+        assert_eq!(status(r#","method":"DELETE""#), 202);
+        let other = json::parse(br#"{"url":"https://api.example/y"}"#).unwrap();
+        assert!(matches!(answers.find(&other), Err(FetchError::Mistake(_))));
     }
 }

@@ -9,7 +9,7 @@ use crate::json::Json;
 use crate::registry::{Kind, Param};
 use crate::script::UserKind;
 use crate::{action, pattern, rules, script, source};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::borrow::Cow;
 use std::path::PathBuf;
 
@@ -17,12 +17,21 @@ use std::path::PathBuf;
 pub(super) struct KindsArgs {
     /// Show all of this kind: parameters and an example
     name: Option<String>,
-    /// Print the reference of the operators in Markdown, as in docs/patterns.md
-    #[arg(long, conflicts_with = "name")]
-    markdown: bool,
+    /// Print a reference in Markdown, as in docs/patterns.md and docs/scripting.md [default:
+    /// operators]
+    #[arg(long, value_name = "OF", num_args = 0..=1, default_missing_value = "operators", conflicts_with = "name")]
+    markdown: Option<Markdown>,
     /// Write definition files for the Rhai language server, such as into .rhai/
     #[arg(long, value_name = "DIR", conflicts_with_all = ["name", "markdown"])]
     rhai_definitions: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Markdown {
+    /// Of patterns
+    Operators,
+    /// Of scripts
+    Functions,
 }
 
 /// A row of any family, without what it builds.
@@ -38,8 +47,12 @@ struct Row<'a> {
 }
 
 pub(super) fn run(common: &Common, args: &KindsArgs) -> anyhow::Result<Verdict> {
-    if args.markdown {
-        output::line(pattern::reference().trim_end())?;
+    if let Some(of) = args.markdown {
+        let reference = match of {
+            Markdown::Operators => pattern::reference(),
+            Markdown::Functions => script::reference(),
+        };
+        output::line(reference.trim_end())?;
         return Ok(Verdict::Fine);
     }
     let user = user_kinds(common)?;

@@ -8,7 +8,7 @@
 //! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `compare` | the host functions |
 //! | `kv`, `fetch` | state between events, and requests whose answers a run reads |
 //! | `functions` | the standard library, by topic, with its table; `kinds`: action kinds in Rhai |
-//! | `definitions` | all that a script can call, for the language server |
+//! | `definitions`, `reference` | all that a script can call, for editors and for docs/scripting.md |
 //! | `convert` | JSON ⇄ Rhai values; `explain`, `absent`, `source`: errors as sentences with a place |
 
 mod absent;
@@ -30,6 +30,7 @@ mod number;
 mod outcome;
 mod pool;
 mod read;
+mod reference;
 mod run;
 mod schema;
 mod secret;
@@ -53,6 +54,7 @@ use std::time::Duration;
 
 pub use condition::{Condition, ConditionError};
 pub use kinds::{UserKind, may_define};
+pub use reference::reference;
 pub use run::Call;
 pub use state::World;
 

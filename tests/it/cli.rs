@@ -425,3 +425,14 @@ fn definition_files_for_editors_are_written_and_nobody_elses_is_lost() {
     let renewed = std::fs::read_to_string(home.path(".rhai/actions.d.rhai")).expect("it was written");
     assert!(!renewed.contains("fn chat("), "{renewed}");
 }
+
+#[test]
+fn the_references_of_the_pages_are_printed() {
+    let home = Home::with_rules(RULES);
+    let operators = home.ok(&["kinds", "--markdown"]);
+    assert!(
+        operators.contains("### `prefix`") && operators == home.ok(&["kinds", "--markdown", "operators"])
+    );
+    let functions = home.ok(&["kinds", "--markdown", "functions"]);
+    assert!(functions.contains("| `time::now() -> Time` |") && functions.contains("| `emit(#{…})` |"));
+}

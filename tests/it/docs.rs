@@ -12,14 +12,28 @@ fn blocks(language: &str) -> Vec<String> {
     text.split(&fence).skip(1).filter_map(|rest| Some(rest.split_once("```")?.0.to_owned())).collect()
 }
 
+/// What its one test does not show: the rule with the condition, and the script.
+const MORE_TESTS: &str = r#"
+tests:
+  - name: a task over its budget
+    event: {type: agent.task.status_update, payload: {task_id: t-2, status: failed, cost: 12, metadata: {team: marketing, campaign: q4-x, budget: "10"}}}
+    state: {costs: {marketing: 0.5}}
+    expect:
+      - {rule: task-failed, action: slack, params: {url: "${SLACK_MARKETING}", text: "t-2: failed"}}
+      - {rule: task-failed, action: crm, params: {json: {cost: 12}}}
+      - {rule: task-failed, action: script, effect: slack-1, params: {url: "${SLACK_OPS}", text: marketing has spent 12.50}}
+      - {rule: task-failed, action: script, effect: file-1, params: {json: {task: t-2, team: marketing, spent: 12.5}}}
+"#;
+
 #[test]
 fn the_readmes_rules_and_script_load_and_pass_their_tests() {
     let home = Home::with_rules(&blocks("yaml")[0]);
     home.write("rules/react.rhai", &blocks("rust")[0]);
+    home.write("rules/more.yaml", MORE_TESTS);
     let checked = home.ok(&["check"]);
-    assert!(checked.contains("2 rules in 1 file, 1 script: no problems"), "{checked}");
+    assert!(checked.contains("2 rules in 2 files, 1 script: no problems"), "{checked}");
     let tested = home.ok(&["test"]);
-    assert!(tested.contains("1 passed, 0 failed"), "{tested}");
+    assert!(tested.contains("2 passed, 0 failed"), "{tested}");
 }
 
 #[test]

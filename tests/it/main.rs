@@ -14,6 +14,7 @@ mod journal;
 mod mail;
 mod refused;
 mod reload;
+mod scripting;
 mod scripts;
 mod server;
 mod storms;

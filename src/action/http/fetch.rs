@@ -77,9 +77,14 @@ pub(crate) async fn fetch(
     }
 }
 
-fn request(plain: &Json, caller: &Caller<'_>) -> Result<Request, FetchError> {
+/// The method of a request that names none.
+pub(crate) fn default_method(plain: &Json) -> &'static str {
     let has_body = BODIES.iter().any(|name| plain.get(name).is_some());
-    let mut request = compose(plain, if has_body { "POST" } else { "GET" }, None)?;
+    if has_body { "POST" } else { "GET" }
+}
+
+fn request(plain: &Json, caller: &Caller<'_>) -> Result<Request, FetchError> {
+    let mut request = compose(plain, default_method(plain), None)?;
     if let Some(query) = plain.get("query").and_then(Json::as_object) {
         request.url = with_query(&request.url, query)?;
     }

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use request::{compose, method, scalar};
 use std::sync::Arc;
 
-pub(crate) use fetch::{Caller, FETCH, FetchError, check_fetch, fetch};
+pub(crate) use fetch::{Caller, FETCH, FetchError, check_fetch, default_method, fetch};
 
 pub(super) const KIND: ActionKind = ActionKind {
     name: "http",

@@ -80,26 +80,24 @@ impl Function {
     }
 }
 
+/// The tables by topic, in the order of the reference.
+pub(super) const TOPICS: &[(&str, &[&[Function]])] = &[
+    ("Values", &[read::TABLE, number::TABLE]),
+    ("How a run ends", &[outcome::TABLE]),
+    ("State", &[kv::TABLE]),
+    ("Requests", &[fetch::TABLE]),
+    ("The log", &[log::TABLE]),
+    ("Texts", &[text::TABLE]),
+    ("Regular expressions", &[regex::TABLE]),
+    ("Lists", &[lists::TABLE]),
+    ("Maps", &[maps::TABLE]),
+    ("Times and durations", &[time::TABLE, duration::TABLE]),
+    ("Digests, encodings, ids", &[digest::TABLE, encode::TABLE, ids::TABLE]),
+];
+
 /// Every function of hookyard's own, but the action kinds, which have tables of their own.
 pub fn table() -> impl Iterator<Item = &'static Function> {
-    let topics = [
-        read::TABLE,
-        number::TABLE,
-        text::TABLE,
-        lists::TABLE,
-        maps::TABLE,
-        time::TABLE,
-        duration::TABLE,
-        regex::TABLE,
-        digest::TABLE,
-        encode::TABLE,
-        ids::TABLE,
-        log::TABLE,
-        outcome::TABLE,
-        kv::TABLE,
-        fetch::TABLE,
-    ];
-    topics.into_iter().flatten()
+    TOPICS.iter().flat_map(|(_, tables)| tables.iter().copied().flatten())
 }
 
 /// The pure functions.

@@ -21,9 +21,15 @@ pub struct Home {
 impl Home {
     /// A home with a minimal configuration and these rules.
     pub fn with_rules(rules: &str) -> Self {
+        let home = Self::without_rules();
+        home.write("rules/rules.yaml", rules);
+        home
+    }
+
+    /// A home with a minimal configuration alone.
+    pub fn without_rules() -> Self {
         let home = Self { dir: TempDir::new().expect("a temporary directory can be made") };
         home.write("hookyard.yaml", CONFIG);
-        home.write("rules/rules.yaml", rules);
         home
     }
 
@@ -42,10 +48,17 @@ impl Home {
         fs::write(path, text).expect("a file can be written");
     }
 
-    /// A program in sh; its absolute path. Another process writes it: had this one it open while
-    /// another test starts a program, that one's copy would make it "busy".
+    /// A program in sh; its absolute path.
     pub fn program(&self, path: &str, script: &str) -> String {
+        self.executable(path, &format!("#!/bin/sh\n{script}\n"))
+    }
+
+    /// A program; its absolute path. Another process writes it: had this one it open while another
+    /// test starts a program, that one's copy would make it "busy".
+    pub fn executable(&self, path: &str, text: &str) -> String {
         let program = self.path(path);
+        fs::create_dir_all(program.parent().expect("a file has a directory"))
+            .expect("a directory can be made");
         let install = ["-c", "cat >\"$0\" && chmod 755 \"$0\""];
         let mut shell = Command::new("sh")
             .args(install)
@@ -54,7 +67,7 @@ impl Home {
             .spawn()
             .expect("a shell can be run");
         let mut input = shell.stdin.take().expect("standard input is piped");
-        input.write_all(format!("#!/bin/sh\n{script}\n").as_bytes()).expect("the shell reads");
+        input.write_all(text.as_bytes()).expect("the shell reads");
         drop(input);
         assert!(shell.wait().expect("a shell ends").success());
         program.display().to_string()
