@@ -5,6 +5,10 @@ use crate::event::EventId;
 use crate::json::{Json, Object, parse};
 use crate::secret::{Environment, Placeholders};
 use crate::template::{Scope, Vars};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 use std::sync::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -193,6 +197,47 @@ async fn a_body_is_json_text_or_a_form() {
             "{request}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_signed_request_is_signed_as_it_goes_out() {
+    let receiver = Receiver::answering(NO_CONTENT).await;
+    let params = r#"{"sign":["${KEY}","{{ vars.key }}"],"json":{"n":"{{ payload.n }}"}}"#;
+    deliver("http", &receiver.url("/"), params).await.unwrap();
+    let request = receiver.request();
+    let header = |name: &str| {
+        let line = request.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        line.unwrap_or_else(|| panic!("{name} in {request}"))
+    };
+    let (id, seconds) = (header("webhook-id"), header("webhook-timestamp"));
+    assert_eq!(id, "evt_01JDFV3M4X0000000000000000/rule/action");
+    let age = jiff::Timestamp::now().as_second() - seconds.parse::<i64>().unwrap();
+    assert!((0..60).contains(&age), "{seconds}");
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"s3cr3t").unwrap();
+    mac.update(format!(r#"{id}.{seconds}.{{"n":1.50}}"#).as_bytes());
+    let signature = format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()));
+    assert_eq!(header("webhook-signature"), format!("{signature} {signature}"));
+    deliver("http", &receiver.url("/"), "{}").await.unwrap();
+    assert!(!receiver.request().contains("webhook-"), "only if it is asked for");
+}
+
+#[test]
+fn what_cannot_be_signed_is_told_at_load_where_it_is_known() {
+    let with = |more: &str| errors("http", &format!(r#"{{"url":"https://crm.example/",{more}}}"#));
+    assert_eq!(with(r#""sign":"${KEY}""#), [""; 0]);
+    for (more, error) in [
+        (r#""sign":"whsec_s3cr3t!""#, "/sign `sign` has a secret that begins with `whsec_`"),
+        (r#""sign":[]"#, "/sign `sign` is a secret or a list of secrets"),
+        (
+            r#""sign":"k","headers":{"Webhook-Id":"x"}"#,
+            "/headers/Webhook-Id the header `Webhook-Id` is set by",
+        ),
+        (r#""sign":"k","forward_headers":["webhook-signature"]"#, "/forward_headers/0 the header `webhook-"),
+    ] {
+        let found = with(more);
+        assert!(found.len() == 1 && found[0].starts_with(error), "{more}: {found:?}");
+    }
+    assert_eq!(with(r#""forward_headers":["webhook-signature"]"#), [""; 0]);
 }
 
 #[tokio::test]

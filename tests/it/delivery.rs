@@ -1,7 +1,12 @@
 //! Retries, blocked and healed, dead; deduplication over a restart.
 
+use crate::support::receiver::Request;
 use crate::support::{Home, Receiver, event, eventually};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 /// One rule that posts to the receiver, retrying fast.
 fn posting(receiver: &Receiver, more: &str) -> Home {
@@ -165,4 +170,60 @@ rules:
     let shown = home.ok(&["events", &id, "--json"]) + &server.log() + &server.get("/api/status").body;
     assert!(shown.contains("${API_TOKEN}"), "the receiver's answer is shown: {shown}");
     assert!(!shown.contains("tok-5ecret"), "the secret is shown: {shown}");
+}
+
+/// What a receiver computes that knows the secret.
+fn standard_webhooks(secret: &[u8], request: &Request) -> String {
+    let header = |name| request.header(name).unwrap_or_else(|| panic!("{name} in {}", request.head));
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any length is a key");
+    mac.update(format!("{}.{}.", header("webhook-id"), header("webhook-timestamp")).as_bytes());
+    mac.update(&request.body);
+    format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+#[test]
+fn requests_of_rules_and_of_effects_are_signed() {
+    let receiver = Receiver::start();
+    let url = receiver.url("/in");
+    let home = Home::with_rules(&format!(
+        "
+vars: {{out: '${{OUT_SECRET}}', url: '{url}'}}
+rules:
+  - {{name: plain, match: any, actions: [{{http: {{url: '{url}', sign: '${{OUT_SECRET}}'}}}}]}}
+  - {{name: scripted, match: any, actions: [{{script: sign.rhai}}]}}
+"
+    ));
+    let script =
+        "fn on_event(event) { http(#{ url: vars.url, sign: [vars.out, \"old\"], json: #{ a: 1 } }); }";
+    home.write("rules/sign.rhai", script);
+    home.write(".env", "OUT_SECRET=whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cw==\n");
+    let server = home.start();
+    let id = server.accept(&event("t-1", "finished", json!({})));
+    let seen = receiver.wait_for(2);
+    let of = |name: &str| {
+        let wanted = format!("{id}/{name}");
+        seen.iter().find(|request| request.header("webhook-id") == Some(&wanted)).expect(name)
+    };
+    let (plain, effect) = (of("plain/http"), of("scripted/script/http-1"));
+    let secret = b"secret of the tests";
+    assert_eq!(plain.header("webhook-signature"), Some(&*standard_webhooks(secret, plain)));
+    let both = format!("{} {}", standard_webhooks(secret, effect), standard_webhooks(b"old", effect));
+    assert_eq!(effect.header("webhook-signature"), Some(&*both));
+    let shown = home.ok(&["events", &id, "--json"]) + &server.log();
+    assert!(!shown.contains("c2VjcmV0"), "the secret is shown: {shown}");
+
+    // A secret that cannot be used is told, and mended like anything else.
+    home.save(".env", "OUT_SECRET=whsec_n0t-base64\n");
+    assert_eq!(server.reload().status, 200);
+    server.accept(&event("t-2", "finished", json!({})));
+    let blocked = in_state(&home, "blocked");
+    let why = blocked["message"].as_str().expect("text");
+    assert!(why.contains("`sign`") && why.contains("base64") && !why.contains("n0t"), "{why}");
+    home.save(".env", "OUT_SECRET=mended\n");
+    assert_eq!(server.reload().status, 200);
+    let seen = receiver.wait_for(4);
+    let mended: Vec<_> =
+        seen[2..].iter().map(|request| request.header("webhook-signature").map(str::to_owned)).collect();
+    let wanted = standard_webhooks(b"mended", &seen[2]);
+    assert!(mended[0].as_deref().is_some_and(|signature| signature.starts_with(&wanted)), "{mended:?}");
 }

@@ -2,6 +2,7 @@
 
 mod fetch;
 mod request;
+mod sign;
 
 use super::client::{Answer, Client, destination, excerpt, header_name, identify, retry_after};
 use super::params::{check_choice, check_keys, check_url, keys};
@@ -34,6 +35,13 @@ pub(super) const KIND: ActionKind = ActionKind {
             false,
             "Names of the event's original headers to send along.",
         ),
+        param(
+            "sign",
+            ParamType::Any,
+            false,
+            "A secret, or a list of them, for signatures by Standard Webhooks: `${SECRET}`, which is `whsec_` \
+             and base64, or taken as it is.",
+        ),
     ],
     build,
 };
@@ -62,6 +70,7 @@ pub(super) const EXCERPT_BYTES: usize = ANSWER_BYTES;
 fn build(params: &Params, context: &Context) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
     let mut errors = check_request(params);
     check_forwarded(params, &mut errors);
+    sign::check(params, &mut errors);
     if errors.is_empty() { Ok(Arc::new(Http { client: context.client().clone() })) } else { Err(errors) }
 }
 
@@ -139,6 +148,9 @@ impl Action for Http {
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, ActionError> {
         let mut request = compose(&attempt.params.plain, "POST", Some(attempt))?;
         identify(&mut request.headers, attempt)?;
+        if let Some(secrets) = attempt.params.plain.get("sign") {
+            sign::sign(&mut request, secrets, &attempt.id.to_string(), jiff::Timestamp::now())?;
+        }
         let host = host(&request.url)?;
         let answer = self.client.deliver(request, &attempt.consent, EXCERPT_BYTES).await?;
         attempt.heard.keep(&answer);
