@@ -98,7 +98,8 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             ..Canned::ok()
         };
-        let answers = Answers(vec![canned(Some("get"), 200), canned(Some("POST"), 201), canned(None, 202)]);
+        let answers =
+            Answers::of(vec![canned(Some("get"), 200), canned(Some("POST"), 201), canned(None, 202)]);
         let status = |more: &str| {
             let request = format!(r#"{{"url":"https://api.example/x"{more}}}"#);
             answers.find(&json::parse(request.as_bytes()).unwrap()).unwrap().status.as_u16()
