@@ -110,7 +110,7 @@ pub fn check_name(name: &str, known: &[&str]) -> Result<(), Wrong> {
 }
 
 fn time(name: &str, text: &str, now: Timestamp) -> Result<Timestamp, Wrong> {
-    if let Ok(age) = humantime::parse_duration(text) {
+    if let Ok(age) = crate::duration::parse(text) {
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         return Ok(now.checked_sub(age).unwrap_or(Timestamp::MIN));
     }
