@@ -162,7 +162,7 @@ impl Scripts {
         let built_in = built_in(kinds);
         let compiled = pool::wait(|| library::compile(files, built_in, &mut engine, &modules, &limits));
         let library::Compiled { scripts: library, kinds: user, problems } = compiled;
-        let condition_engine = Arc::new(engine::condition(&condition::LIMITS, shown));
+        let condition_engine = Arc::new(engine::condition(&condition::limits(&limits), shown));
         let scripts = Self {
             engine,
             drivers,

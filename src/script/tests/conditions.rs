@@ -93,3 +93,25 @@ fn conditions_fit_the_stack_of_a_worker() {
     let endless = worker.join().expect("its stack holds").unwrap_err();
     assert!(endless.contains("too much work"), "{endless}");
 }
+
+/// As large as a body may be by default. How often a condition is evaluated changes nothing either.
+#[test]
+fn a_condition_is_evaluated_for_large_events_too() {
+    let (text, numbers) = ("é".repeat(200_000), vec!["1"; 20_000].join(","));
+    let document = format!(
+        r#"{{"source":"s","metadata":{{"t":"{text}"}},"payload":{{"cost":12,"text":"{text}","list":[{numbers}],"metadata":{{"t":"{text}"}}}}}}"#
+    );
+    let (event, scripts) = (event_of(&document), loaded(&[], Limits::default()));
+    for (expression, answer) in [
+        ("payload.cost > 10 && payload.cost < 20", true),
+        ("payload.get(\"cost\", 0) > 10", true),
+        ("event.get(\"payload.cost\", 0) > 20", false),
+        ("payload.text.len() + payload.list.len() == 220000", true),
+        ("payload.text.contains(\"x\") || payload.list[19999] == 2", false),
+    ] {
+        let condition = scripts.condition(expression).expect(expression);
+        for _ in 0..100 {
+            assert_eq!(condition.holds(&event), Ok(answer), "{expression}");
+        }
+    }
+}
