@@ -7,6 +7,7 @@
 //! | `run` | a run as a transaction, on a thread of `pool`; `condition`: `when`; `exec`: a program |
 //! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `compare` | the host functions |
 //! | `kv`, `fetch` | state between events, and requests whose answers a run reads |
+//! | `safer` | functions of Rhai's own that would run away, replaced |
 //! | `functions` | the standard library, by topic, with its table; `kinds`: action kinds in Rhai |
 //! | `convert` | JSON ⇄ Rhai values; `explain`, `absent`, `source`: errors as sentences with a place |
 
@@ -29,6 +30,7 @@ mod outcome;
 mod pool;
 mod read;
 mod run;
+mod safer;
 mod schema;
 mod secret;
 mod sizes;

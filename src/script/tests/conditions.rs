@@ -115,3 +115,25 @@ fn a_condition_is_evaluated_for_large_events_too() {
         }
     }
 }
+
+/// It runs before the answer, and what it works on is a sender's.
+#[test]
+fn no_condition_makes_much_of_an_event() {
+    let text = "a".repeat(60_000);
+    let event = event_of(&format!(r#"{{"source":"s","payload":{{"text":"{text}","empty":""}}}}"#));
+    let scripts = loaded(&[], Limits::default());
+    for expression in [
+        "payload.text.replace(\"a\", payload.text) == ()",
+        "payload.text.pad(9223372036854775807, \"-\") == ()",
+        "payload.text.split(\"\").map(|c| repeat(c, 60000)).len() > 0",
+        "repeat(payload.text, 100) == \"\"",
+    ] {
+        let before = crate::memory::taken();
+        let ended = scripts.condition(expression).expect(expression).holds(&event).unwrap_err();
+        assert!(ended.contains("too much work"), "{expression}: {ended}");
+        let taken = crate::memory::taken() - before;
+        assert!(taken < 256 << 20, "{expression}: {taken} bytes");
+    }
+    let endless = scripts.condition("payload.text.pad(70000, payload.empty) == ()").expect("it compiles");
+    assert!(endless.holds(&event).unwrap_err().contains("not an empty one"));
+}
