@@ -11,6 +11,7 @@
 //! and fails on one that does not point down.
 
 // Floor 0: values and texts, no I/O.
+pub mod memory;
 pub mod json;
 pub mod duration;
 pub mod diagnostic;
@@ -44,3 +45,7 @@ pub mod admin;
 pub mod app;
 // Floor 7: the command line.
 pub mod cli;
+
+/// For all of a program that uses this crate: scripts run within what it counts.
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;

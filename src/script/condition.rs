@@ -4,6 +4,7 @@ use super::absent::Site;
 use super::check::{self, Mistake, Natives};
 use super::explain;
 use super::functions::{self, Function};
+use super::state::Room;
 use super::{Limits, Scripts, convert, state};
 use crate::diagnostic::did_you_mean;
 use crate::event::{self, Event};
@@ -13,15 +14,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a condition may use: it runs before the answer to the sender.
-pub(super) const LIMITS: Limits = Limits {
-    steps: 10_000,
-    time: Duration::from_millis(100),
-    depth: 16,
-    size: 1 << 16,
-    effects: 0,
-    kv: kv::Limits { key_bytes: 0, value_bytes: 0, namespace_bytes: 0 },
-};
+/// What a condition may use: it runs before the answer to the sender. Sizes are measured of all that
+/// is called, and an event has some parts twice: none may be too large for its own rules.
+pub(super) fn limits(script: &Limits) -> Limits {
+    Limits {
+        steps: 10_000,
+        time: Duration::from_millis(100),
+        depth: 16,
+        size: script.size.saturating_mul(4),
+        effects: 0,
+        kv: kv::Limits { key_bytes: 0, value_bytes: 0, namespace_bytes: 0 },
+    }
+}
+
+/// What it may make of the event, many times over: requests are many.
+const HELD_BYTES: usize = 64 << 20;
 
 /// A `when` is evaluated wherever its caller is, also on a runtime's worker, whose stack is 2 MiB.
 const STACK_BYTES: usize = 1 << 20;
@@ -30,6 +37,7 @@ const STACK_BYTES: usize = 1 << 20;
 #[derive(Clone)]
 pub struct Condition {
     engine: Arc<Engine>,
+    limits: Limits,
     ast: Arc<AST>,
     text: Arc<str>,
     /// The names of the document that the expression uses: only these are converted.
@@ -69,7 +77,8 @@ impl Scripts {
         functions(&ast, &self.condition_natives)?;
         let whole_event = names.contains("event");
         let names = event::FIELDS.iter().copied().filter(|field| names.contains(*field)).collect();
-        Ok(Condition { engine, ast: Arc::new(ast), text: expression.into(), names, whole_event })
+        let limits = limits(&self.limits);
+        Ok(Condition { engine, limits, ast: Arc::new(ast), text: expression.into(), names, whole_event })
     }
 }
 
@@ -147,8 +156,9 @@ impl Condition {
     /// # Errors
     /// The sentence that says why it could not be said (a mixed comparison, an absent key, …).
     pub fn holds(&self, event: &Event) -> Result<bool, String> {
-        state::meter(LIMITS.steps, LIMITS.time, STACK_BYTES);
-        let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope(event), &self.ast);
+        let (mut scope, given_bytes) = state::give(|| self.scope(event));
+        state::meter(&self.limits, Room { stack_bytes: STACK_BYTES, held_bytes: HELD_BYTES, given_bytes });
+        let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast);
         let value = result.map_err(|error| self.explain(*error, event))?;
         if state::spent().is_some() {
             return Err("the condition reached a limit".to_owned());
@@ -168,11 +178,12 @@ impl Condition {
     }
 
     fn explain(&self, error: rhai::EvalAltResult, event: &Event) -> String {
-        if state::spent().is_some() {
+        let too_large = matches!(error.unwrap_inner(), rhai::EvalAltResult::ErrorDataTooLarge(..));
+        if too_large || state::spent().is_some() {
             return "the condition is too much work to evaluate before the answer: move it into a script"
                 .to_owned();
         }
         let site = Site { event, text: &|_| Some(&*self.text) };
-        explain::explain(error, "when", &LIMITS, Some(&site)).message
+        explain::explain(error, "when", &self.limits, Some(&site)).message
     }
 }

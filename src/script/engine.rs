@@ -2,7 +2,7 @@
 
 use super::library::Resolver;
 use super::state::{self, Spent};
-use super::{Limits, compare, fault, fetch, functions, kv, number, outcome, read, secret, sizes};
+use super::{Limits, compare, fault, fetch, functions, kv, number, outcome, read, safer, secret, sizes};
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, Position, Token};
 use std::sync::PoisonError;
@@ -57,6 +57,7 @@ fn base(limits: &Limits, vars: Dynamic) -> Engine {
     secret::register(&mut engine);
     read::register(&mut engine);
     functions::register(&mut engine);
+    safer::register(&mut engine);
     engine
 }
 
@@ -87,7 +88,7 @@ fn set_language(engine: &mut Engine, vars: Dynamic, limits: Limits) {
             state::spend(Spent::Depth);
             return Err(EvalAltResult::ErrorStackOverflow(Position::NONE).into());
         }
-        if state::read() && sizes::exceed(context.scope(), limits.size) {
+        if state::read() && sizes::exceed(context.scope(), limits.size.saturating_add(state::given_bytes())) {
             return Err(sizes::too_large());
         }
         if name == "vars" {

@@ -6,7 +6,7 @@ use super::fetch::Failed;
 use super::functions;
 use super::secret::WHOLE;
 use super::source::Source;
-use super::state::{self, Spent};
+use super::state::{self, MEMORY_PER_SIZE, Spent};
 use crate::diagnostic::Diagnostic;
 use rhai::{EvalAltResult, ParseError, ParseErrorType, Position};
 use std::fmt;
@@ -124,6 +124,11 @@ pub(super) fn spent(limit: Spent, limits: &Limits) -> String {
         Spent::Time => format!("the script ran longer than limits.script.time ({:?})", limits.time),
         Spent::Size => format!("a value grew past limits.script.size ({})", limits.size),
         Spent::Depth => format!("calls are nested deeper than limits.script.depth ({})", limits.depth),
+        Spent::Memory => format!(
+            "all values together take more memory than {MEMORY_PER_SIZE} times limits.script.size ({})",
+            limits.size
+        ),
+        Spent::Abandoned => "the attempt's time was over".to_owned(),
     }
 }
 

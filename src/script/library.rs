@@ -3,6 +3,7 @@
 use super::check::{self, Natives};
 use super::kinds::{self, Kinds};
 use super::source::Source;
+use super::state::Room;
 use super::{Limits, explain::Explained};
 use super::{effects, explain, state};
 use crate::diagnostic::{Diagnostic, Severity, did_you_mean};
@@ -242,7 +243,7 @@ impl Loader<'_> {
         let ast = self.engine.compile_with_scope(&constants, &*script.source.text);
         let mut ast = ast.map_err(|error| explain::syntax(&script.source, &error))?;
         ast.set_source(&*script.source.path);
-        state::meter(self.limits.steps, self.limits.time, state::STACK_BYTES);
+        state::meter(self.limits, Room::of_script(self.limits, 0));
         Module::eval_ast_as_new(Scope::new(), &ast, self.engine).map_err(|error| {
             let explained = explain::explain(*error, &script.source.path, self.limits, None);
             top_level(script, &explained)

@@ -7,6 +7,7 @@
 //! | `run` | a run as a transaction, on a thread of `pool`; `condition`: `when`; `exec`: a program |
 //! | `effects`, `schema`, `outcome`, `read`, `number`, `secret`, `compare` | the host functions |
 //! | `kv`, `fetch` | state between events, and requests whose answers a run reads |
+//! | `safer` | functions of Rhai's own that would run away, replaced |
 //! | `functions` | the standard library, by topic, with its table; `kinds`: action kinds in Rhai |
 //! | `definitions`, `reference` | all that a script can call, for editors and for docs/scripting.md |
 //! | `convert` | JSON ⇄ Rhai values; `explain`, `absent`, `source`: errors as sentences with a place |
@@ -32,6 +33,7 @@ mod pool;
 mod read;
 mod reference;
 mod run;
+mod safer;
 mod schema;
 mod secret;
 mod sizes;
@@ -166,7 +168,7 @@ impl Scripts {
         let built_in = built_in(kinds);
         let compiled = pool::wait(|| library::compile(files, built_in, &mut engine, &modules, &limits));
         let library::Compiled { scripts: library, kinds: user, problems } = compiled;
-        let condition_engine = Arc::new(engine::condition(&condition::LIMITS, shown));
+        let condition_engine = Arc::new(engine::condition(&condition::limits(&limits), shown));
         let scripts = Self {
             engine,
             drivers,

@@ -95,7 +95,8 @@ impl Call {
     /// Every way to end but returning and `drop`.
     pub fn run(self) -> Result<Receipt, ActionError> {
         let Self { scripts, file, event, id, params, world } = self;
-        let document = convert::object_to_map(event.document());
+        let ((document, given), given_bytes) =
+            state::give(|| (convert::object_to_map(event.document()), convert::params_to_dynamic(&params)));
         let script = scripts.library.get(&file);
         let namespace = script.map_or(file.as_str(), |script| script.namespace.as_str());
         let active = Active::start(
@@ -109,19 +110,20 @@ impl Call {
                 end: None,
             },
             &scripts.limits,
+            given_bytes,
         );
-        let result = handle(&scripts, &file, document, &params);
+        let result = handle(&scripts, &file, document, given);
         let used = state::time_used(scripts.limits.time);
         metrics::histogram!("hookyard_script_seconds").record(used.as_secs_f64());
         settle(active.finish(), result)
     }
 }
 
-fn handle(scripts: &Scripts, file: &str, event: Map, params: &Params) -> Result<(), Box<EvalAltResult>> {
+fn handle(scripts: &Scripts, file: &str, event: Map, params: Dynamic) -> Result<(), Box<EvalAltResult>> {
     let mut scope = Scope::new();
     scope.push("file", file.to_owned());
     scope.push("event", event);
-    scope.push("params", convert::params_to_dynamic(params));
+    scope.push_dynamic("params", params);
     let driver = match scripts.library.get(file).and_then(|script| script.handler) {
         Some(1) => &scripts.drivers[0],
         _ => &scripts.drivers[1],
@@ -176,6 +178,10 @@ fn explain_run(error: EvalAltResult, run: &Run) -> Explained {
     // the run comes without calls, and with the place of that one.
     let driver = explained.calls.last_mut().map_or(&mut explained.position, |last| &mut last.2);
     *driver = rhai::Position::NONE;
+    if let (true, Some((file, at))) = (explained.calls.is_empty(), state::noted_place()) {
+        explained.file = file.map_or(explained.file, Into::into);
+        explained.position = at;
+    }
     explained
 }
 

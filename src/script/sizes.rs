@@ -17,6 +17,25 @@ pub(super) fn too_large() -> Box<EvalAltResult> {
     EvalAltResult::ErrorDataTooLarge(String::new(), Position::NONE).into()
 }
 
+/// What a value comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Size {
+    /// In lists and maps.
+    pub elements: usize,
+    /// Of text.
+    pub bytes: usize,
+}
+
+impl Size {
+    pub(super) fn of(value: &Dynamic) -> Self {
+        let mut left = Budget { elements: usize::MAX, bytes: usize::MAX };
+        match left.spend(value) {
+            Some(()) => Self { elements: usize::MAX - left.elements, bytes: usize::MAX - left.bytes },
+            None => Self { elements: usize::MAX, bytes: usize::MAX },
+        }
+    }
+}
+
 struct Budget {
     elements: usize,
     bytes: usize,

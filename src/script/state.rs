@@ -10,6 +10,7 @@ use super::kv::State;
 use crate::action::{Answers, Consent};
 use crate::event::Event;
 use crate::kv::Store;
+use crate::memory;
 use rhai::{Dynamic, EvalAltResult, Position};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -22,10 +23,18 @@ const READS_PER_LOOK: u64 = 256;
 
 /// How much of a pool thread's stack calls may take; the rest is for values, which Rhai measures
 /// and drops recursively.
-pub(super) const STACK_BYTES: usize = 64 << 20;
+const STACK_BYTES: usize = 64 << 20;
 
-/// How many steps pass between two looks at the clock.
+/// How many steps pass between two looks at the clock, if they do little.
 const STEPS_PER_LOOK: u64 = 128;
+
+/// After so much that was allocated, the clock is looked at however few the steps were.
+const BYTES_PER_LOOK: usize = 1 << 20;
+
+/// All values of an evaluation together may take so many times `limits.script.size`, beside what
+/// the engine needs for itself.
+pub(super) const MEMORY_PER_SIZE: usize = 64;
+const ENGINE_BYTES: usize = 16 << 20;
 
 /// How many bytes a host function goes through for one step: about as long takes one of the script.
 pub(super) const BYTES_PER_STEP: usize = 1024;
@@ -33,12 +42,15 @@ pub(super) const BYTES_PER_STEP: usize = 1024;
 thread_local! {
     static METER: Meter = const { Meter {
         steps: Cell::new(0), max_steps: Cell::new(0), deadline: Cell::new(None),
-        stack_base: Cell::new(0), max_stack_bytes: Cell::new(0), ended: Cell::new(false),
-        lines: Cell::new(0),
+        stack_base: Cell::new(0), max_stack_bytes: Cell::new(0), given_bytes: Cell::new(0),
+        held_base: Cell::new(0), max_held_bytes: Cell::new(0), taken_at_look: Cell::new(0),
+        ended: Cell::new(false), lines: Cell::new(0),
     } };
+    static OVER: RefCell<Option<CancellationToken>> = const { RefCell::new(None) };
     static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
     static READS: Cell<u64> = const { Cell::new(0) };
     static LIMIT: Cell<Option<Spent>> = const { Cell::new(None) };
+    static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
 }
 
 struct Meter {
@@ -48,6 +60,13 @@ struct Meter {
     /// Where the stack was when the evaluation began, and how far it may go from there.
     stack_base: Cell<usize>,
     max_stack_bytes: Cell<usize>,
+    /// What the values that it began with take.
+    given_bytes: Cell<usize>,
+    /// What this thread held then, and how much more it may.
+    held_base: Cell<isize>,
+    max_held_bytes: Cell<usize>,
+    /// What this thread had allocated when the clock was last looked at.
+    taken_at_look: Cell<usize>,
     ended: Cell<bool>,
     /// What the script has written into the log.
     lines: Cell<usize>,
@@ -60,7 +79,14 @@ pub(super) enum Spent {
     Time,
     Depth,
     Size,
+    /// All values together.
+    Memory,
+    /// Nobody waits for the run any more.
+    Abandoned,
 }
+
+/// A file, if that is known, and where in it.
+type Place = (Option<String>, Position);
 
 /// How a script ended its run.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,18 +129,53 @@ pub struct World {
     pub over: CancellationToken,
 }
 
-/// Starts the meter for something evaluated on this thread, which may take so much of its stack.
-pub(super) fn meter(steps: u64, time: Duration, stack_bytes: usize) {
+/// What an evaluation may take of its thread's stack, and hold in values of its own; and what the
+/// values take that it begins with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub stack_bytes: usize,
+    pub held_bytes: usize,
+    pub given_bytes: usize,
+}
+
+impl Room {
+    /// On a thread of the pool.
+    pub(super) fn of_script(limits: &Limits, given_bytes: usize) -> Self {
+        let held_bytes = limits.size.saturating_mul(MEMORY_PER_SIZE).saturating_add(ENGINE_BYTES);
+        Self { stack_bytes: STACK_BYTES, held_bytes, given_bytes }
+    }
+}
+
+/// Starts the meter for something evaluated on this thread.
+pub(super) fn meter(limits: &Limits, room: Room) {
     LIMIT.set(None);
+    PLACE.set(None);
+    READS.set(0);
     METER.with(|meter| {
         meter.steps.set(0);
-        meter.max_steps.set(steps);
-        meter.deadline.set(Instant::now().checked_add(time));
+        meter.max_steps.set(limits.steps);
+        meter.deadline.set(Instant::now().checked_add(limits.time));
         meter.stack_base.set(stack_place());
-        meter.max_stack_bytes.set(stack_bytes);
+        meter.max_stack_bytes.set(room.stack_bytes);
+        meter.given_bytes.set(room.given_bytes);
+        meter.held_base.set(memory::held());
+        meter.max_held_bytes.set(room.held_bytes);
+        meter.taken_at_look.set(memory::taken());
         meter.ended.set(false);
         meter.lines.set(0);
     });
+}
+
+/// What the values take that the evaluation began with: they are not its own doing.
+pub(super) fn given_bytes() -> usize {
+    METER.with(|meter| meter.given_bytes.get())
+}
+
+/// Makes something that an evaluation is to begin with, and says how many bytes it takes.
+pub(super) fn give<T>(make: impl FnOnce() -> T) -> (T, usize) {
+    let before = memory::held();
+    let made = make();
+    (made, usize::try_from(memory::held() - before).unwrap_or_default())
 }
 
 /// About where the top of this thread's stack is.
@@ -159,11 +220,25 @@ pub(super) fn spend(limit: Spent) {
     METER.with(|meter| meter.ended.set(true));
 }
 
+/// Notes a place on the way out of an evaluation that ends: Rhai puts another into the error. The
+/// first counts, which is the innermost.
+pub(super) fn note_place(file: Option<&str>, at: Position) {
+    PLACE.with_borrow_mut(|place| {
+        place.get_or_insert_with(|| (file.map(str::to_owned), at));
+    });
+}
+
+pub(super) fn noted_place() -> Option<Place> {
+    PLACE.with_borrow(Clone::clone)
+}
+
 /// Rhai's progress callback: a value ends the evaluation.
 pub(super) fn progress() -> Option<Dynamic> {
     METER.with(|meter| {
         let steps = meter.steps.get() + 1;
-        if meter.ended.get() || !meter.has_room(steps, steps.is_multiple_of(STEPS_PER_LOOK)) {
+        let taken = memory::taken().wrapping_sub(meter.taken_at_look.get());
+        let look = steps.is_multiple_of(STEPS_PER_LOOK) || taken > BYTES_PER_LOOK;
+        if meter.ended.get() || !meter.has_room(steps, look) {
             return Some(Dynamic::UNIT);
         }
         None
@@ -191,8 +266,27 @@ impl Meter {
             spend(Spent::Steps);
         } else if stack_place().abs_diff(self.stack_base.get()) > self.max_stack_bytes.get() {
             spend(Spent::Depth);
-        } else if look && self.deadline.get().is_some_and(|deadline| Instant::now() > deadline) {
+        } else if self.holds_too_much() {
+            spend(Spent::Memory);
+        } else if look {
+            return self.has_time();
+        } else {
+            return true;
+        }
+        false
+    }
+
+    fn holds_too_much(&self) -> bool {
+        let more = memory::held().wrapping_sub(self.held_base.get());
+        usize::try_from(more).is_ok_and(|more| more > self.max_held_bytes.get())
+    }
+
+    fn has_time(&self) -> bool {
+        self.taken_at_look.set(memory::taken());
+        if self.deadline.get().is_some_and(|deadline| Instant::now() > deadline) {
             spend(Spent::Time);
+        } else if OVER.with_borrow(|over| over.as_ref().is_some_and(CancellationToken::is_cancelled)) {
+            spend(Spent::Abandoned);
         } else {
             return true;
         }
@@ -209,8 +303,10 @@ pub(super) fn line() -> usize {
 pub(super) struct Active(());
 
 impl Active {
-    pub(super) fn start(run: Run, limits: &Limits) -> Self {
-        meter(limits.steps, limits.time, STACK_BYTES);
+    /// `given_bytes`: what the values take that the run begins with.
+    pub(super) fn start(run: Run, limits: &Limits, given_bytes: usize) -> Self {
+        meter(limits, Room::of_script(limits, given_bytes));
+        OVER.set(Some(run.world.over.clone()));
         RUN.set(Some(run));
         Self(())
     }
@@ -223,6 +319,7 @@ impl Active {
 
 impl Drop for Active {
     fn drop(&mut self) {
+        OVER.set(None);
         RUN.set(None);
     }
 }

@@ -7,6 +7,8 @@ mod functions;
 pub(super) mod kit;
 mod limits;
 mod loading;
+mod panics;
 mod printing;
+mod safer;
 mod standard;
 mod values;

@@ -17,14 +17,14 @@ mod time;
 
 use super::{convert, fault, fetch, kv, number, outcome, read};
 use crate::template::Params;
-use output::Output;
 use rhai::{Dynamic, Engine, EvalAltResult, Module, NativeCallContext, RhaiNativeFunc, Variant};
 
 pub(super) use duration::{Span, read as read_duration, unfit as unfit_duration};
 pub(super) use log::print;
+pub(super) use output::Output;
 pub(super) use time::Time;
 
-type Fallible<T> = Result<T, Box<EvalAltResult>>;
+pub(in crate::script) type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
 /// A row of the standard library's table: one function with so many parameters.
 #[derive(Clone, Copy, Debug)]
@@ -157,7 +157,7 @@ fn plain(value: &Dynamic) -> Fallible<String> {
 }
 
 /// The beginning of a text for an error: it may be anything that a sender wrote.
-fn excerpt(text: &str) -> String {
+pub(in crate::script) fn excerpt(text: &str) -> String {
     const SHOWN: usize = 60;
     let begin: String = text.chars().take(SHOWN).collect();
     let dots = if begin.len() < text.len() { "…" } else { "" };

@@ -5,7 +5,7 @@ use crate::script::{sizes, state};
 use rhai::NativeCallContext;
 
 /// Rhai measures what a function returns; this is never larger to begin with.
-pub(super) struct Output {
+pub(in crate::script) struct Output {
     text: String,
     most_bytes: usize,
 }

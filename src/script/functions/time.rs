@@ -224,6 +224,7 @@ fn in_zone(time: Time, name: ImmutableString) -> Fallible<Map> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::Limits;
     use proptest::prelude::*;
     use std::time::Duration;
 
@@ -238,7 +239,8 @@ mod tests {
 
         #[test]
         fn any_text_format_and_zone_is_taken_or_refused(text in "[-0-9T:Z+ .]{0,30}|\\PC*", seconds in any::<f64>()) {
-            state::meter(u64::MAX, Duration::from_secs(60), usize::MAX);
+            let limits = Limits { steps: u64::MAX, time: Duration::from_secs(60), ..Limits::default() };
+            state::meter(&limits, state::Room::of_script(&limits, 0));
             drop((parse(&text), unix_float(seconds), zone(&text)));
             for format in [text.clone(), format!("%{text}"), text.replace(' ', "%_20")] {
                 drop(write(Time(Timestamp::MIN), &format, TimeZone::UTC));

@@ -93,3 +93,47 @@ fn conditions_fit_the_stack_of_a_worker() {
     let endless = worker.join().expect("its stack holds").unwrap_err();
     assert!(endless.contains("too much work"), "{endless}");
 }
+
+/// As large as a body may be by default. How often a condition is evaluated changes nothing either.
+#[test]
+fn a_condition_is_evaluated_for_large_events_too() {
+    let (text, numbers) = ("é".repeat(200_000), vec!["1"; 20_000].join(","));
+    let document = format!(
+        r#"{{"source":"s","metadata":{{"t":"{text}"}},"payload":{{"cost":12,"text":"{text}","list":[{numbers}],"metadata":{{"t":"{text}"}}}}}}"#
+    );
+    let (event, scripts) = (event_of(&document), loaded(&[], Limits::default()));
+    for (expression, answer) in [
+        ("payload.cost > 10 && payload.cost < 20", true),
+        ("payload.get(\"cost\", 0) > 10", true),
+        ("event.get(\"payload.cost\", 0) > 20", false),
+        ("payload.text.len() + payload.list.len() == 220000", true),
+        ("payload.text.contains(\"x\") || payload.list[19999] == 2", false),
+    ] {
+        let condition = scripts.condition(expression).expect(expression);
+        for _ in 0..100 {
+            assert_eq!(condition.holds(&event), Ok(answer), "{expression}");
+        }
+    }
+}
+
+/// It runs before the answer, and what it works on is a sender's.
+#[test]
+fn no_condition_makes_much_of_an_event() {
+    let text = "a".repeat(60_000);
+    let event = event_of(&format!(r#"{{"source":"s","payload":{{"text":"{text}","empty":""}}}}"#));
+    let scripts = loaded(&[], Limits::default());
+    for expression in [
+        "payload.text.replace(\"a\", payload.text) == ()",
+        "payload.text.pad(9223372036854775807, \"-\") == ()",
+        "payload.text.split(\"\").map(|c| repeat(c, 60000)).len() > 0",
+        "repeat(payload.text, 100) == \"\"",
+    ] {
+        let before = crate::memory::taken();
+        let ended = scripts.condition(expression).expect(expression).holds(&event).unwrap_err();
+        assert!(ended.contains("too much work"), "{expression}: {ended}");
+        let taken = crate::memory::taken() - before;
+        assert!(taken < 256 << 20, "{expression}: {taken} bytes");
+    }
+    let endless = scripts.condition("payload.text.pad(70000, payload.empty) == ()").expect("it compiles");
+    assert!(endless.holds(&event).unwrap_err().contains("not an empty one"));
+}

@@ -3,10 +3,11 @@
 use super::kit::*;
 use crate::action::ActionError;
 use crate::json::Json;
-use crate::script::Limits;
 use crate::script::functions::{Function, table};
-use rhai::Engine;
+use crate::script::{Limits, safer};
 use rhai::packages::{Package, StandardPackage};
+use rhai::{Array, Engine, FnPtr, ImmutableString};
+use std::any::TypeId;
 use std::collections::BTreeSet;
 
 type Called = (String, String, usize);
@@ -32,13 +33,50 @@ fn registered(engine: &Engine, standard: bool) -> BTreeSet<Called> {
     all.into_iter().filter(|called| is_word(&called.1) && !is_other(called)).collect()
 }
 
+/// Those of Rhai's own that are replaced.
+fn replaced() -> BTreeSet<Called> {
+    let mut engine = Engine::new_raw();
+    safer::register(&mut engine);
+    registered(&engine, false)
+}
+
 #[test]
 fn every_function_has_a_row_and_every_row_is_registered() {
     let scripts = loaded(&[], Limits::default());
+    let own = |engine| registered(engine, false).difference(&replaced()).cloned().collect::<BTreeSet<_>>();
     let rows: BTreeSet<Called> = table().map(called).collect();
-    assert_eq!(rows, registered(&scripts.engine, false));
+    assert_eq!(rows, own(&scripts.engine));
     let pure: BTreeSet<Called> = table().filter(|row| row.is_pure()).map(called).collect();
-    assert_eq!(pure, registered(&scripts.condition_engine, false));
+    assert_eq!(pure, own(&scripts.condition_engine));
+}
+
+/// With all types of arguments, so that none of them reaches Rhai's.
+#[test]
+fn what_is_replaced_is_there_with_the_same_arguments() {
+    let types = |engine: &Engine, standard| -> BTreeSet<(String, Vec<TypeId>)> {
+        let all = engine.collect_fn_metadata(
+            None,
+            |function| Some((function.metadata.name.to_string(), function.metadata.param_types.to_vec())),
+            standard,
+        );
+        all.into_iter().collect()
+    };
+    let mut rhai = Engine::new_raw();
+    StandardPackage::new().register_into_engine(&mut rhai);
+    let mut safe = Engine::new_raw();
+    safer::register(&mut safe);
+    let (theirs, ours) = (types(&rhai, true), types(&safe, false));
+    // Rhai prints lists and maps by one function for all types.
+    let prints = |name: &str| ["print", "debug", "to_string", "to_debug"].contains(&name);
+    let unknown: Vec<_> = ours.difference(&theirs).filter(|(name, _)| !prints(name)).collect();
+    assert_eq!(unknown, Vec::<&(String, Vec<TypeId>)>::new());
+    // A function, or on a list the name of one, is what runs within a function of Rhai's.
+    let name = [TypeId::of::<Array>(), TypeId::of::<ImmutableString>()];
+    let calls = |types: &[TypeId]| {
+        types.len() > 1 && types.contains(&TypeId::of::<FnPtr>()) || types.starts_with(&name)
+    };
+    let left: Vec<_> = theirs.difference(&ours).filter(|(_, types)| calls(types)).collect();
+    assert_eq!(left, Vec::<&(String, Vec<TypeId>)>::new());
 }
 
 #[test]
