@@ -1,10 +1,13 @@
 //! Micro-benchmarks of the two halves: accept, route and append; lease and settle.
 //!
 //! `cargo bench --bench micro`; with `-- --backlog 1000000`, what so many undelivered deliveries
-//! cost instead: memory, the start, a lease, a healing.
+//! cost instead: memory, the start, a lease, a healing; with `-- --fairness 100000`, how much so many
+//! for a dead destination slow another one.
 
 #[path = "micro/backlog.rs"]
 mod backlog;
+#[path = "micro/fairness.rs"]
+mod fairness;
 #[path = "micro/kit.rs"]
 mod kit;
 
@@ -18,11 +21,14 @@ use kit::{Home, Numbers};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    match arguments.iter().position(|argument| argument == "--backlog") {
-        Some(at) => {
-            backlog::run(arguments.get(at + 1).and_then(|count| count.parse().ok()).unwrap_or(1_000_000))
-        }
-        None => divan::main(),
+    let count = |name: &str, usual| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        Some(arguments.get(at + 1).and_then(|count| count.parse().ok()).unwrap_or(usual))
+    };
+    match (count("--backlog", 1_000_000), count("--fairness", 100_000)) {
+        (Some(pending), _) => backlog::run(pending),
+        (None, Some(pending)) => fairness::run(pending),
+        (None, None) => divan::main(),
     }
 }
 

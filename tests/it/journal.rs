@@ -1,8 +1,10 @@
 //! The journal as an operator meets it: one process, a corrupted file, a full disk.
 
+use crate::support::faulty::{Fault, Faulty};
+use crate::support::home::Server;
 use crate::support::http::Answer;
 use crate::support::{Home, SECRET, event, eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 
@@ -41,28 +43,58 @@ fn a_corrupted_journal_is_refused_and_says_what_to_do() {
     assert_eq!(fs::read(&path).expect("it is still there"), bytes, "nothing was touched");
 }
 
-#[test]
-fn a_disk_that_takes_no_more_answers_503_and_goes_on_when_it_does() {
-    let home = Home::with_rules(RULES);
-    // The kernel plays the disk: no file may grow past the limit. The signal that would end the
-    // program is ignored, so that the write itself fails, as on a full disk.
+/// The kernel plays the disk: no file may grow past a limit. The signal that would end the program
+/// is ignored, so that the write itself fails.
+fn start_on_a_disk_that_may_fail(home: &Home) -> Server {
     let program = env!("CARGO_BIN_EXE_hookyard");
     let mut command = Command::new("sh");
     command.args(["-c", &format!("trap '' XFSZ; exec {program} serve")]);
     command.current_dir(home.path("")).env("BROWSER_USE_SECRET", SECRET);
-    let server = home.start_as(command);
-    let limit = |bytes: &str| {
-        let pid = server.pid().to_string();
-        let status = Command::new("prlimit").args([&format!("--fsize={bytes}:"), "--pid", &pid]).status();
-        assert!(status.expect("prlimit can be run").success());
-    };
+    home.start_as(command)
+}
+
+fn fail_disk(server: &Server, fails: bool) {
+    let limit = if fails { "--fsize=1:" } else { "--fsize=unlimited:" };
+    let status = Command::new("prlimit").args([limit, "--pid", &server.pid().to_string()]).status();
+    assert!(status.expect("prlimit can be run").success());
+}
+
+#[test]
+fn an_outcome_that_the_disk_does_not_take_is_kept_until_it_does() {
+    let receiver = Faulty::start(Fault::Waits);
+    let home = Home::with_rules(&format!(
+        "rules: [{{name: post, match: any, actions: [{{http: {{url: '{}'}}}}]}}]",
+        receiver.url()
+    ));
+    let server = start_on_a_disk_that_may_fail(&home);
+    let id = server.accept(&event("t-1", "finished", json!({})));
+    eventually("the receiver has it", || (receiver.asked() == 1).then_some(()));
+    fail_disk(&server, true);
+    receiver.mend();
+    eventually("it is said", || server.log().contains("an outcome cannot be committed").then_some(()));
+    assert_eq!(server.send(&event("t-2", "finished", json!({}))).status, 503);
+    fail_disk(&server, false);
+    let delivered = || server.status()["journal"]["delivered"] == json!(1);
+    eventually("the outcome is kept", || delivered().then_some(()));
+    let shown: Value = serde_json::from_str(&home.ok(&["events", &id, "--json"])).expect("JSON");
+    assert_eq!(shown["deliveries"][0]["attempts"].as_array().map(Vec::len), Some(1), "{shown}");
+    assert_eq!(receiver.asked(), 1, "it was not sent again");
+    server.accept(&event("t-2", "finished", json!({})));
+    eventually("the next one is sent", || (receiver.asked() == 2).then_some(()));
+    assert!(server.stop().success());
+}
+
+#[test]
+fn a_disk_that_takes_no_more_answers_503_and_goes_on_when_it_does() {
+    let home = Home::with_rules(RULES);
+    let server = start_on_a_disk_that_may_fail(&home);
     let accepted = server.accept(&event("t-1", "finished", json!({})));
     eventually("the first line", || home.lines("a.txt").first().cloned());
-    limit("1");
+    fail_disk(&server, true);
     let refused = server.send(&event("t-2", "finished", json!({})));
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.header("retry-after").is_some());
-    limit("unlimited");
+    fail_disk(&server, false);
     eventually("there is room again", || {
         (server.send(&event("t-2", "finished", json!({}))).status == 200).then_some(())
     });

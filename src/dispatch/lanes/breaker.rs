@@ -38,9 +38,6 @@ pub struct Paused {
     length: Duration,
     /// Whose success ends it.
     part: Box<str>,
-    /// Successes of others since: as many as it took failures end it too, for nothing may be left
-    /// of that part.
-    others: u32,
 }
 
 /// What an attempt has changed.
@@ -82,25 +79,24 @@ impl Breaker {
             return None;
         }
         match ended.sign {
-            Sign::Works => self.works(ended.part, pause),
+            Sign::Works => self.works(ended.part, pause, now),
             Sign::Fails => self.fails(ended, pause, now),
             Sign::Nothing => None,
         }
     }
 
-    fn works(&mut self, part: &str, pause: Pause) -> Option<Change> {
+    /// Another part than the one that failed ends the pause too if that has not come for long: there
+    /// may be nothing left of it.
+    fn works(&mut self, part: &str, pause: Pause, now: Timestamp) -> Option<Change> {
         self.rows.remove(part);
-        let is_over = |paused: &mut Paused| {
-            paused.others += u32::from(&*paused.part != part);
-            &*paused.part == part || paused.others >= pause.after
-        };
+        let is_over = |paused: &mut Paused| &*paused.part == part || now >= later(paused.until, pause.max);
         self.paused.take_if(is_over).map(|_| Change::Resumed)
     }
 
     fn fails(&mut self, Ended { part, why, .. }: Ended<'_>, pause: Pause, now: Timestamp) -> Option<Change> {
         let rest = |number: u32, part: Box<str>| {
             let length = pause.length(number);
-            Paused { until: later(now, length), number, why: why.to_owned(), length, part, others: 0 }
+            Paused { until: later(now, length), number, why: why.to_owned(), length, part }
         };
         if let Some(paused) = &mut self.paused {
             *paused = rest(paused.number.saturating_add(1), std::mem::take(&mut paused.part));
@@ -205,8 +201,8 @@ mod tests {
     fn a_part_that_does_not_come_again_holds_nothing_up() {
         let mut lane = Breaker::default();
         (0..3).for_each(|_| _ = of_part(&mut lane, "http", Sign::Fails, (0, 0)));
-        let changes = [10, 11, 12].map(|now| attempt(&mut lane, Sign::Works, (now, now)));
-        assert_eq!(changes, ["", "", "resumed"]);
+        let changes = [10, 34, 35].map(|now| attempt(&mut lane, Sign::Works, (now, now)));
+        assert_eq!(changes, ["", "", "resumed"], "after the longest pause");
     }
 
     #[test]

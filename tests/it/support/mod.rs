@@ -1,5 +1,6 @@
 //! What the tests drive: the program in a directory of its own, a sender that signs, a receiver.
 
+pub mod faulty;
 pub mod home;
 pub mod http;
 pub mod mail;

@@ -1,0 +1,157 @@
+//! How much a dead destination slows another one: the same deliveries alone, and beside a backlog of
+//! deliveries to a destination that refuses, or never answers. What counts is the ratio.
+
+use crate::kit::{self, Home};
+use hookyard::action::{Context, Egress};
+use hookyard::dispatch::{Dispatcher, Limits};
+use hookyard::journal::{Entry, History};
+use hookyard::rules::{Serving, Settings, load};
+use hookyard::secret::Placeholders;
+use std::net::TcpListener as StdListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Deliveries to the destination that works, in each round.
+const LIVE: u64 = 5_000;
+const ROUNDS: usize = 7;
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// Measures with a backlog of so many.
+pub fn run(backlog: u64) {
+    let live = receiver();
+    // Bound and dropped: nobody listens there. Bound and never accepted: connections are made, and
+    // that is all.
+    let refuses = StdListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("port 0 is free");
+    let hangs = StdListener::bind("127.0.0.1:0").expect("port 0 is free");
+    let hanging = hangs.local_addr().expect("it is bound");
+    for (what, dead) in [("refuses", refuses), ("never answers", hanging)] {
+        let serving = serving(&live, &format!("http://{dead}/"));
+        let (alone, beside) = (Bench::new(), Bench::new());
+        beside.append(backlog, "dead");
+        let mut ratios = Vec::new();
+        for round in 0..ROUNDS {
+            // Which one is first changes: what the machine does else is shared out.
+            let (first, second) = if round % 2 == 0 { (&alone, &beside) } else { (&beside, &alone) };
+            let (first, second) = (first.round(&serving), second.round(&serving));
+            let (alone, beside) = if round % 2 == 0 { (first, second) } else { (second, first) };
+            println!(
+                "alone {alone:.0}/s, beside {backlog} for one that {what} {beside:.0}/s: {:.3}",
+                beside / alone
+            );
+            ratios.push(beside / alone);
+        }
+        ratios.sort_by(f64::total_cmp);
+        println!("median beside one that {what}: {:.3} (wanted: at least 0.9)", ratios[ROUNDS / 2]);
+    }
+}
+
+/// A journal, and the numbers that its events have had.
+struct Bench {
+    home: Home,
+    numbers: kit::Numbers,
+    runtime: Runtime,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        Self { home: Home::new(), numbers: kit::Numbers::default(), runtime }
+    }
+
+    /// Appends so many events with a delivery to this rule's action.
+    fn append(&self, count: u64, rule: &str) {
+        let count = usize::try_from(count).expect("it fits into memory");
+        let of_rule = |number| {
+            let mut entry: Entry = kit::entry(number);
+            let routing = entry.routing.as_mut().expect("it is routed");
+            routing.rules = vec![rule.to_owned()];
+            for delivery in &mut routing.deliveries {
+                (delivery.id.rule, delivery.id.action) = (rule.to_owned(), "http".to_owned());
+            }
+            entry
+        };
+        self.home.append(self.numbers.take(count).map(of_rule));
+    }
+
+    /// Deliveries a second of the destination that works, by a dispatcher that knows of nothing yet.
+    fn round(&self, serving: &Arc<Serving>) -> f64 {
+        self.append(LIVE, "live");
+        let delivered =
+            || self.runtime.block_on(self.home.journal.counts()).expect("it can be read").delivered;
+        let goal = delivered() + LIVE;
+        let (rules, limits) =
+            (watch::channel(Some(Arc::clone(serving))).1, watch::channel(Limits::default()).1);
+        let (dispatcher, stop) =
+            (Dispatcher::new(self.home.journal.clone(), rules, limits), CancellationToken::new());
+        let started = Instant::now();
+        let running = self.runtime.spawn(dispatcher.run(stop.clone()));
+        while delivered() < goal {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let rate = LIVE as f64 / started.elapsed().as_secs_f64();
+        stop.cancel();
+        self.runtime.block_on(running).expect("it ends");
+        rate
+    }
+}
+
+fn serving(live: &str, dead: &str) -> Arc<Serving> {
+    let text = format!(
+        "rules:\n  - {{name: live, match: any, actions: [{{http: {{url: '{live}'}}}}]}}\n  - {{name: dead, match: any, actions: [{{http: {{url: '{dead}'}}}}]}}\n"
+    );
+    let settings = Settings {
+        sources: ["browser-use".to_owned()].into(),
+        resolver: Arc::new(Placeholders),
+        limits: hookyard::script::Limits::default(),
+        context: Context::new(Egress::default(), "nowhere"),
+        assume_required: true,
+    };
+    let tree = [("rules.yaml".to_owned(), text.into_bytes())].into_iter().collect();
+    Arc::new(Serving { number: 1, rules: load(&tree, &settings).rules.expect("the rules are right") })
+}
+
+/// A destination that works, on a thread of its own; its URL.
+fn receiver() -> String {
+    let listener = StdListener::bind("127.0.0.1:0").expect("port 0 is free");
+    let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
+    listener.set_nonblocking(true).expect("a socket can be that");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = TcpListener::from_std(listener).expect("it is one");
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer(stream));
+            }
+        });
+    });
+    url
+}
+
+/// Answers each request, until the other side hangs up.
+async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut bytes = Vec::new();
+    loop {
+        let head = loop {
+            if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+                break String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+            }
+            if stream.read_buf(&mut bytes).await? == 0 {
+                return Ok(());
+            }
+        };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        let whole = head.len() + 4 + length.unwrap_or(0);
+        while bytes.len() < whole {
+            if stream.read_buf(&mut bytes).await? == 0 {
+                return Ok(());
+            }
+        }
+        bytes.drain(..whole);
+        stream.write_all(OK).await?;
+    }
+}
