@@ -2,6 +2,7 @@
 
 mod support;
 
+mod api;
 mod bad_input;
 mod cli;
 mod crash;
@@ -12,6 +13,7 @@ mod flow;
 mod floors;
 mod journal;
 mod mail;
+mod operator;
 mod reload;
 mod scripts;
 mod server;
