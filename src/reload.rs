@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
+pub use inputs::name_of;
 pub use reloader::Reloader;
 
 /// What the rest of the program sees of the current configuration. Each is replaced in one step.

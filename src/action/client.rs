@@ -48,6 +48,26 @@ pub struct Answer {
     pub truncated: bool,
 }
 
+/// An answer that is read as it comes.
+pub struct Following {
+    response: reqwest::Response,
+    host: String,
+}
+
+impl Following {
+    pub fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    /// The next bytes of the body; `None` at its end.
+    ///
+    /// # Errors
+    /// [`SendError`] if the connection breaks.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, SendError> {
+        self.response.chunk().await.map_err(|error| explain(&error, &self.host))
+    }
+}
+
 /// Why there is no answer. Never shows the URL, which may hold secrets: only its host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
@@ -114,6 +134,15 @@ impl Client {
         let read = tokio::time::timeout(BODY_PATIENCE, answer.go_on()).await;
         answer.truncated |= !matches!(read, Ok(Ok(())));
         Ok(answer.done())
+    }
+
+    /// Sends one request whose answer goes on and on. Nothing bounds the time.
+    ///
+    /// # Errors
+    /// [`SendError`], until the status is there.
+    pub async fn follow(&self, request: Request, consent: &Consent) -> Result<Following, SendError> {
+        let (response, host) = self.open(request, consent).await?;
+        Ok(Following { response, host })
     }
 
     async fn open(

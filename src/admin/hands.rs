@@ -2,11 +2,9 @@
 
 use super::Admin;
 use super::answer::{bad, error, json, unavailable};
-use crate::diagnostic::did_you_mean;
 use crate::journal::{JournalError, State};
 use crate::json::Json;
-use crate::operate::{self, Hands, Replaying, Wrong};
-use crate::rules::Serving;
+use crate::operate::{self, Hands, Replaying};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
 use metrics::counter;
@@ -41,26 +39,16 @@ impl Admin {
         let Some(rules) = self.current.serving.borrow().clone() else {
             return error(StatusCode::SERVICE_UNAVAILABLE, "no rules are served yet: /api/status says why");
         };
-        if let Some(wrong) = wish.rule.as_deref().and_then(|rule| unknown(rule, &rules)) {
+        if let Some(wrong) = wish.rule.as_deref().and_then(|rule| operate::unknown_rule(rule, &rules.rules)) {
             return bad(&wrong);
         }
         let journal = self.journal.clone();
         through("replayed", async move {
             let replayed = operate::replay(&*journal, &rules, &wish, now).await?;
-            Ok(replayed.to_json(wish.dry, rules.number))
+            Ok(replayed.to_json(wish.dry, Some(rules.number)))
         })
         .await
     }
-}
-
-/// What is wrong with the name of a rule, if no rule that is on has it.
-fn unknown(rule: &str, serving: &Serving) -> Option<Wrong> {
-    let names = || serving.rules.rules.iter().map(|rule| rule.name.as_str());
-    if names().any(|name| name == rule) {
-        return None;
-    }
-    let hint = did_you_mean(rule, names()).map(|meant| format!(": did you mean `{meant}`?"));
-    Some(Wrong(format!("there is no rule `{rule}` that is on{}", hint.unwrap_or_default())))
 }
 
 /// Does it to its end, also if who asked hangs up meanwhile; counts what was done.

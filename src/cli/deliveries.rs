@@ -1,11 +1,14 @@
 //! `hookyard deliveries`: where each delivery stands.
 
 use super::{Common, Verdict, events, output, setup};
+use crate::delivery::DeliveryId;
 use crate::event::EventId;
 use crate::journal::sqlite::SqliteHistory;
 use crate::journal::{DeliveryFilter, History, State, StoredDelivery};
-use crate::json::Json;
+use crate::operate;
 use clap::Args;
+use jiff::Timestamp;
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(super) struct DeliveriesArgs {
@@ -21,9 +24,18 @@ pub(super) struct DeliveriesArgs {
     /// Only of this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
+    /// Only of actions of this name
+    #[arg(long, value_name = "NAME")]
+    action: Option<String>,
     /// Only of this event
     #[arg(long, value_name = "ID")]
     event: Option<EventId>,
+    /// Only of events received within this time (`2h`)
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    since: Option<Duration>,
+    /// Only those that stand behind this one
+    #[arg(long, value_name = "ID")]
+    before: Option<DeliveryId>,
     /// At most so many
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -37,14 +49,16 @@ pub(super) fn run(common: &Common, args: &DeliveriesArgs) -> anyhow::Result<Verd
         state,
         event: args.event,
         rule: args.rule.clone(),
+        action: args.action.clone(),
+        since: args.since.map(|since| Timestamp::now().checked_sub(since)).transpose()?,
+        before: args.before.clone(),
         limit: args.limit,
-        ..DeliveryFilter::default()
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let history = SqliteHistory::open_read_only(&config.journal)?;
     let deliveries = runtime.block_on(history.deliveries(filter))?;
     if common.json {
-        output::json_lines(deliveries.iter().map(to_json))?;
+        output::json_lines(deliveries.iter().map(operate::delivery_json))?;
     } else {
         let rows: Vec<_> = deliveries.iter().map(row).collect();
         output::table(&["UPDATED", "DELIVERY", "STATE", "ATTEMPTS", "DUE", "LAST"], &rows)?;
@@ -61,16 +75,4 @@ fn row(delivery: &StoredDelivery) -> Vec<String> {
         delivery.due.map_or("-".into(), events::time),
         delivery.message.clone(),
     ]
-}
-
-/// As `--json` prints it.
-pub(super) fn to_json(delivery: &StoredDelivery) -> Json {
-    Json::object([
-        ("id", delivery.id.to_string().into()),
-        ("state", delivery.state.name().into()),
-        ("attempts", delivery.attempts.into()),
-        ("due", delivery.due.map(|due| due.to_string()).into()),
-        ("message", delivery.message.as_str().into()),
-        ("updated_at", delivery.updated_at.to_string().into()),
-    ])
 }

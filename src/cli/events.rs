@@ -4,8 +4,11 @@ use super::output::{self, OutputError, printable};
 use super::{Common, Verdict, setup};
 use crate::event::{Event, EventId, FIELDS, NotAnEventId};
 use crate::journal::sqlite::SqliteHistory;
-use crate::journal::{AttemptRecord, DeliveryFilter, EventFilter, History, StoredDelivery, StoredEvent};
+use crate::journal::{
+    AttemptRecord, DeliveryFilter, EventFilter, History, Replay, StoredDelivery, StoredEvent,
+};
 use crate::json::Json;
+use crate::operate::{attempt_json, delivery_json, replay_json, verified_json};
 use anyhow::bail;
 use clap::Args;
 use jiff::Timestamp;
@@ -28,6 +31,15 @@ pub(super) struct EventsArgs {
     /// Only received within this time (`2h`)
     #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     since: Option<Duration>,
+    /// Only received longer ago than this (`1h`)
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    until: Option<Duration>,
+    /// Only those that this rule has matched, at first or in a replay
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+    /// Only those that no rule has matched
+    #[arg(long)]
+    unmatched: bool,
     /// Only older than this event
     #[arg(long, value_name = "ID")]
     before: Option<EventId>,
@@ -50,6 +62,12 @@ fn which(text: &str) -> Result<Which, NotAnEventId> {
 /// A delivery with its attempts.
 type Made = (StoredDelivery, Vec<AttemptRecord>);
 
+/// All that was made of an event.
+struct Story {
+    replays: Vec<Replay>,
+    deliveries: Vec<Made>,
+}
+
 pub(super) fn run(common: &Common, args: &EventsArgs) -> anyhow::Result<Verdict> {
     let config = setup::config(&setup::location(common)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -63,15 +81,18 @@ pub(super) fn run(common: &Common, args: &EventsArgs) -> anyhow::Result<Verdict>
 }
 
 async fn list(history: &dyn History, args: &EventsArgs, json: bool) -> anyhow::Result<Verdict> {
-    let since = args.since.map(|since| Timestamp::now().checked_sub(since)).transpose()?;
+    let now = Timestamp::now();
+    let ago = |age: Option<Duration>| age.map(|age| now.checked_sub(age)).transpose();
     let filter = EventFilter {
         source: args.source.clone(),
         kind: args.kind.clone(),
         status: args.status.clone(),
-        since,
+        since: ago(args.since)?,
+        until: ago(args.until)?,
         before: args.before,
+        unmatched: args.unmatched,
+        rule: args.rule.clone(),
         limit: args.limit,
-        ..EventFilter::default()
     };
     let events = history.events(filter).await?;
     if json {
@@ -103,20 +124,32 @@ async fn one(history: &dyn History, which: Which, json: bool) -> anyhow::Result<
         let attempts = history.attempts(&delivery.id).await?;
         deliveries.push((delivery, attempts));
     }
+    let story = Story { replays: history.replays(stored.event.id()).await?, deliveries };
     if json {
-        output::line(to_json(&stored, Some(&deliveries)))?;
+        output::line(to_json(&stored, Some(&story)))?;
     } else {
-        print(&stored, &deliveries)?;
+        print(&stored, &story)?;
     }
     Ok(Verdict::Fine)
 }
 
-fn print(stored: &StoredEvent, deliveries: &[Made]) -> Result<(), OutputError> {
+fn print(stored: &StoredEvent, Story { replays, deliveries }: &Story) -> Result<(), OutputError> {
     output::line(pretty(&stored.event))?;
     let generation =
         stored.generation.map_or("not routed yet".into(), |number| format!("routed by generation {number}"));
-    let rules = if stored.rules.is_empty() { "nothing".into() } else { stored.rules.join(", ") };
-    output::line(format_args!("\n{generation}; matched: {rules}"))?;
+    let names = |rules: &[String]| if rules.is_empty() { "nothing".into() } else { rules.join(", ") };
+    output::line("")?;
+    if let Some(verified) = stored.verified {
+        let (form, secret) = (verified.form.name(), verified.secret + 1);
+        output::line(format_args!("verified: signed as {form} with secret {secret} of its source"))?;
+    }
+    output::line(format_args!("{generation}; matched: {}", names(&stored.rules)))?;
+    for Replay { number, at, generation, rules } in replays {
+        let (at, rules) = (time(*at), names(rules));
+        output::line(format_args!(
+            "replayed as ~{number} {at} by generation {generation}; matched: {rules}"
+        ))?;
+    }
     for (delivery, attempts) in deliveries {
         output::line(format_args!("\n{}  {}", delivery.id, delivery.state.name()))?;
         for attempt in attempts {
@@ -124,6 +157,12 @@ fn print(stored: &StoredEvent, deliveries: &[Made]) -> Result<(), OutputError> {
             let (number, at) = (attempt.number, time(attempt.started_at));
             let message = printable(&attempt.message);
             output::line(format_args!("  {number}. {at} {took}  {}  {message}", attempt.outcome))?;
+            // An error has the beginning of the answer in its message.
+            let answer = attempt.answer.as_ref().filter(|_| attempt.outcome == "delivered");
+            if let Some(answer) = answer.filter(|answer| !answer.body.is_empty()) {
+                let more = if answer.cut { "…" } else { "" };
+                output::line(format_args!("     {} {}{more}", answer.status, printable(&answer.body)))?;
+            }
         }
         if attempts.is_empty() && !delivery.message.is_empty() {
             output::line(format_args!("  {}", printable(&delivery.message)))?;
@@ -194,32 +233,24 @@ fn row(stored: &StoredEvent) -> Vec<String> {
 }
 
 /// As `--json` prints it, the document's fields in their documented order.
-fn to_json(stored: &StoredEvent, deliveries: Option<&[Made]>) -> String {
+fn to_json(stored: &StoredEvent, story: Option<&Story>) -> String {
     let rules = Json::Array(stored.rules.iter().map(|rule| rule.as_str().into()).collect());
     let generation = Json::from(stored.generation);
-    let deliveries = deliveries.map_or_else(String::new, |deliveries| {
-        let shown = Json::Array(deliveries.iter().map(with_attempts).collect());
-        format!(r#","deliveries":{shown}"#)
+    let story = story.map_or_else(String::new, |Story { replays, deliveries }| {
+        let verified = verified_json(stored.verified);
+        let replays = Json::Array(replays.iter().map(replay_json).collect());
+        let deliveries = Json::Array(deliveries.iter().map(with_attempts).collect());
+        format!(r#","verified":{verified},"replays":{replays},"deliveries":{deliveries}"#)
     });
-    format!(r#"{{"event":{},"generation":{generation},"rules":{rules}{deliveries}}}"#, stored.event)
+    format!(r#"{{"event":{},"generation":{generation},"rules":{rules}{story}}}"#, stored.event)
 }
 
 fn with_attempts((delivery, attempts): &Made) -> Json {
-    let mut record = super::deliveries::to_json(delivery);
+    let mut record = delivery_json(delivery);
     if let Json::Object(object) = &mut record {
         object.insert("attempts", Json::Array(attempts.iter().map(attempt_json).collect()));
     }
     record
-}
-
-fn attempt_json(attempt: &AttemptRecord) -> Json {
-    Json::object([
-        ("number", attempt.number.into()),
-        ("started_at", attempt.started_at.to_string().into()),
-        ("duration_ms", (attempt.duration.as_millis() as u64).into()),
-        ("outcome", attempt.outcome.as_str().into()),
-        ("message", attempt.message.as_str().into()),
-    ])
 }
 
 /// Seconds are enough for people; JSON has all of it.

@@ -1,14 +1,20 @@
 //! The command line: one file per subcommand. Exit codes: 0 fine, 1 problems found, 2 wrong usage.
 
+mod ask;
 mod check;
 mod deliveries;
 mod events;
 mod explain;
 mod journal;
+mod generations;
+mod hands;
+mod health;
 mod kinds;
 mod kv;
 mod logging;
 mod output;
+mod plan;
+mod replay;
 mod route;
 mod schema;
 mod send;
@@ -16,6 +22,7 @@ mod serve;
 mod server;
 mod setup;
 mod sign;
+mod tail;
 mod test;
 
 use clap::{Args, Parser, Subcommand};
@@ -85,6 +92,20 @@ enum Command {
     Deliveries(deliveries::DeliveriesArgs),
     /// Say what is in the journal, make it small, write it out
     Journal(journal::JournalArgs),
+    /// Try dead deliveries again, under the same ids
+    Retry(hands::RetryArgs),
+    /// Give up deliveries that are pending or blocked
+    Cancel(hands::CancelArgs),
+    /// Route events again by the rules of now, to deliveries of their own
+    Replay(replay::ReplayArgs),
+    /// Say what edited rules would make of the events of late; sends and keeps nothing
+    Plan(plan::PlanArgs),
+    /// List the good loads of the rules, compare two, or go back to one
+    Generations(generations::GenerationsArgs),
+    /// Follow what happens in a running server
+    Tail,
+    /// Say whether the server is ready; exit code 1 if it is not
+    Health,
     /// Look at the state that scripts keep, and change it by hand
     Kv(kv::KvArgs),
 }
@@ -94,6 +115,8 @@ enum Command {
 enum Verdict {
     Fine,
     Problems,
+    /// It was not asked for in a way that is meant; what is wrong has been said.
+    Usage,
 }
 
 /// Runs the program on the process's arguments.
@@ -114,11 +137,19 @@ pub fn main() -> ExitCode {
         Some(Command::Events(args)) => events::run(common, &args),
         Some(Command::Deliveries(args)) => deliveries::run(common, &args),
         Some(Command::Journal(args)) => journal::run(common, &args),
+        Some(Command::Retry(args)) => hands::retry(common, &args),
+        Some(Command::Cancel(args)) => hands::cancel(common, &args),
+        Some(Command::Replay(args)) => replay::run(common, &args),
+        Some(Command::Plan(args)) => plan::run(common, &args),
+        Some(Command::Generations(args)) => generations::run(common, &args),
+        Some(Command::Tail) => tail::run(common),
+        Some(Command::Health) => health::run(common),
         Some(Command::Kv(args)) => kv::run(common, &args),
     };
     match result {
         Ok(Verdict::Fine) => ExitCode::SUCCESS,
         Ok(Verdict::Problems) => ExitCode::from(1),
+        Ok(Verdict::Usage) => ExitCode::from(2),
         Err(error) if error.downcast_ref().is_some_and(OutputError::reader_is_gone) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

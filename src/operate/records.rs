@@ -1,7 +1,7 @@
 //! Records of the journal as JSON: what the admin side answers and `--json` prints.
 
 use crate::delivery::Answered;
-use crate::journal::{AttemptRecord, GenerationBrief, Happening, StoredDelivery, StoredEvent, What};
+use crate::journal::{AttemptRecord, GenerationBrief, Happening, Replay, StoredDelivery, StoredEvent, What};
 use crate::json::{Json, Object};
 use crate::source::Verified;
 
@@ -64,6 +64,15 @@ pub fn generation_json(brief: &GenerationBrief) -> Json {
         ("loaded_at", brief.loaded_at.to_string().into()),
         ("directory", brief.directory.as_str().into()),
         ("files", (brief.files as u64).into()),
+    ])
+}
+
+pub fn replay_json(replay: &Replay) -> Json {
+    Json::object([
+        ("number", replay.number.into()),
+        ("at", replay.at.to_string().into()),
+        ("generation", replay.generation.into()),
+        ("rules", names(&replay.rules)),
     ])
 }
 

@@ -3,10 +3,11 @@
 use super::fields::{Fields, Wrong, check_name};
 use super::find::{OF_EVENTS, event_filter, event_filter_json};
 use super::hands::{object, read_dry, read_ids};
+use crate::diagnostic::did_you_mean;
 use crate::event::{EventId, OWN_SOURCE};
 use crate::journal::{EventFilter, Journal, JournalError, Routing, StoredEvent};
 use crate::json::Json;
-use crate::rules::Serving;
+use crate::rules::{RuleSet, Serving};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -71,6 +72,16 @@ impl Replaying {
     }
 }
 
+/// What is wrong with the name of a rule, if no rule that is on has it.
+pub fn unknown_rule(rule: &str, rules: &RuleSet) -> Option<Wrong> {
+    let names = || rules.rules.iter().map(|rule| rule.name.as_str());
+    if names().any(|name| name == rule) {
+        return None;
+    }
+    let hint = did_you_mean(rule, names()).map(|meant| format!(": did you mean `{meant}`?"));
+    Some(Wrong(format!("there is no rule `{rule}` that is on{}", hint.unwrap_or_default())))
+}
+
 /// What became of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
@@ -85,7 +96,7 @@ pub struct Replayed {
 
 impl Replayed {
     /// As `POST /api/replay` answers.
-    pub fn to_json(&self, dry: bool, generation: u64) -> Json {
+    pub fn to_json(&self, dry: bool, generation: Option<u64>) -> Json {
         let by = |((rule, action), count): (&(String, String), &u64)| {
             let (rule, action) = (rule.as_str().into(), action.as_str().into());
             Json::object([("rule", rule), ("action", action), ("count", Json::from(*count))])

@@ -54,7 +54,7 @@ impl Inputs {
 
 /// The name under which generations of a rule directory are kept: its absolute path. Links are not
 /// followed: what `current` leads to changes with every release, what is meant by it does not.
-pub(super) fn name_of(rules: &Path) -> String {
+pub fn name_of(rules: &Path) -> String {
     let absolute = std::path::absolute(rules).unwrap_or_else(|_| rules.to_owned());
     // Only the components: `rules/` is `rules`.
     absolute.components().collect::<PathBuf>().to_string_lossy().into_owned()

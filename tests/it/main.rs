@@ -2,6 +2,7 @@
 
 mod support;
 
+mod api;
 mod bad_input;
 mod cli;
 mod crash;
@@ -15,6 +16,7 @@ mod journal;
 mod lanes;
 mod mail;
 mod refused;
+mod operator;
 mod reload;
 mod scripting;
 mod scripts;

@@ -190,6 +190,12 @@ impl Server {
         answer.json()["id"].as_str().expect("an accepted event has an id").to_owned()
     }
 
+    /// What the admin side answers to a POST.
+    pub fn post(&self, path: &str, body: &serde_json::Value) -> Answer {
+        http::request(self.admin, "POST", path, &[], body.to_string().as_bytes())
+            .expect("the admin side answers")
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         http::request(self.admin, "GET", path, &[], b"").expect("the admin side answers")
     }
