@@ -31,7 +31,7 @@ pub(super) struct DeliveriesArgs {
     #[arg(long, value_name = "ID")]
     event: Option<EventId>,
     /// Only of events received within this time (`2h`)
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     since: Option<Duration>,
     /// Only those that stand behind this one
     #[arg(long, value_name = "ID")]

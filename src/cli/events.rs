@@ -1,7 +1,7 @@
 //! `hookyard events`: what was received, newest first; or one event with all that was made of it.
 
 use super::output::{self, OutputError, printable};
-use super::{Common, Verdict, setup};
+use super::{Common, Verdict, refused, setup};
 use crate::event::{Event, EventId, FIELDS, NotAnEventId};
 use crate::journal::sqlite::SqliteHistory;
 use crate::journal::{
@@ -32,7 +32,7 @@ pub(super) struct EventsArgs {
     #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     since: Option<Duration>,
     /// Only received longer ago than this (`1h`)
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     until: Option<Duration>,
     /// Only those that this rule has matched, at first or in a replay
     #[arg(long, value_name = "NAME")]
@@ -40,6 +40,9 @@ pub(super) struct EventsArgs {
     /// Only those that no rule has matched
     #[arg(long)]
     unmatched: bool,
+    /// List requests that were refused instead, with the reasons
+    #[arg(long, conflicts_with_all = ["id", "kind", "status", "since", "until", "rule", "unmatched", "before"])]
+    refused: bool,
     /// Only older than this event
     #[arg(long, value_name = "ID")]
     before: Option<EventId>,
@@ -69,6 +72,9 @@ struct Story {
 }
 
 pub(super) fn run(common: &Common, args: &EventsArgs) -> anyhow::Result<Verdict> {
+    if args.refused {
+        return refused::list(common, args.source.as_deref(), args.limit);
+    }
     let config = setup::config(&setup::location(common)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

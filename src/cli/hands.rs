@@ -58,7 +58,7 @@ struct Which {
     #[arg(long, group = "which", value_name = "ID")]
     event: Option<EventId>,
     /// Only of events received within this time (`2h`)
-    #[arg(long, group = "which", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, group = "which", value_name = "DURATION", value_parser = crate::duration::parse)]
     since: Option<Duration>,
 }
 

@@ -14,6 +14,7 @@ mod kv;
 mod logging;
 mod output;
 mod plan;
+mod refused;
 mod replay;
 mod route;
 mod schema;

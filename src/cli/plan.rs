@@ -21,7 +21,7 @@ pub(super) struct PlanArgs {
     /// The edited rule directory [default: what the configuration says]
     dir: Option<PathBuf>,
     /// Events received within this time
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = crate::duration::parse)]
     since: Duration,
     /// Only of this source
     #[arg(long, value_name = "NAME")]

@@ -2,7 +2,7 @@
 
 use super::ask::{Ask, count};
 use super::hands::{number, tell_of};
-use super::{Common, Verdict, output, server, setup};
+use super::{Common, Verdict, output, refused, server, setup};
 use crate::action::Context;
 use crate::config::Config;
 use crate::event::EventId;
@@ -26,10 +26,10 @@ pub(super) struct ReplayArgs {
           conflicts_with_all = ["since", "until", "source", "kind", "status", "unmatched"])]
     ids: Vec<EventId>,
     /// Only received within this time (`2h`)
-    #[arg(long, group = "which", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, group = "which", value_name = "DURATION", value_parser = crate::duration::parse)]
     since: Option<Duration>,
     /// Only received longer ago than this (`1h`)
-    #[arg(long, group = "which", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, group = "which", value_name = "DURATION", value_parser = crate::duration::parse)]
     until: Option<Duration>,
     /// Only of this source; hookyard's own events only if they are named so
     #[arg(long, group = "which", value_name = "NAME")]
@@ -43,6 +43,11 @@ pub(super) struct ReplayArgs {
     /// Only those that no rule has matched so far
     #[arg(long, group = "which")]
     unmatched: bool,
+    /// Requests that were refused instead: verified again as of their times of receipt, after a secret
+    /// was mended, and routed if they pass
+    #[arg(long, group = "which",
+          conflicts_with_all = ["ids", "since", "until", "source", "kind", "status", "unmatched", "rule"])]
+    refused: bool,
     /// Only what this rule makes of them
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
@@ -69,6 +74,9 @@ impl ReplayArgs {
 }
 
 pub(super) fn run(common: &Common, args: &ReplayArgs) -> anyhow::Result<Verdict> {
+    if args.refused {
+        return refused::replay(common, args.ask);
+    }
     let config = setup::config(&setup::location(common)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let wish = Replaying { events: args.events(Timestamp::now())?, rule: args.rule.clone(), dry: true };

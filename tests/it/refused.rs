@@ -42,4 +42,12 @@ fn what_was_refused_for_a_wrong_secret_is_routed_when_it_is_mended() {
         (lines == ["t-1", "t-2"]).then_some(())
     });
     assert_eq!(replay(), json!({"accepted": 0, "duplicates": 2, "still_refused": 1}));
+
+    let listed = home.ok(&["events", "--refused"]);
+    assert!(listed.contains("the signature does not match"), "{listed}");
+    assert_eq!(home.ok(&["events", "--refused", "--json", "--limit", "2"]).lines().count(), 2);
+    assert_eq!(home.run(&["replay", "--refused"]).status.code(), Some(2), "it wants --yes");
+    server.stop();
+    let said = home.ok(&["replay", "--refused", "--yes"]);
+    assert!(said.starts_with("0 accepted and routed, 2 had come again meanwhile, 1 still refused"), "{said}");
 }
