@@ -4,7 +4,7 @@ mod state;
 mod trimming;
 
 use super::*;
-use crate::delivery::Receipt;
+use crate::delivery::{Effect, Receipt};
 use crate::json::{self, Json};
 use crate::source::{Form, Verified};
 use crate::template::Params;

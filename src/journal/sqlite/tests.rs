@@ -67,6 +67,7 @@ conformance!(
     values_expire_and_are_removed,
     keys_are_listed_by_prefix_in_order,
     derived_events_are_kept_with_the_outcome_and_counted,
+    effects_of_effects_come_to_an_end,
 );
 
 #[tokio::test]
