@@ -394,11 +394,21 @@ fn check(raw: &Raw, errors: &mut Vec<ConfigError>) {
         ("header_timeout", limits.header_timeout.is_zero()),
         ("body_timeout", limits.body_timeout.is_zero()),
         ("idle_timeout", limits.idle_timeout.is_zero()),
+        ("script_time", limits.script_time.is_some_and(|time| time.is_zero())),
+        ("script/steps", limits.script.steps == 0),
+        ("script/time", limits.script.time.is_zero()),
+        ("script/depth", limits.script.depth == 0),
+        // To Rhai, 0 is no limit.
+        ("script/size", limits.script.size_bytes == 0),
+        ("kv/key", limits.kv.key_bytes == 0),
+        ("kv/value", limits.kv.value_bytes == 0),
+        ("kv/namespace", limits.kv.namespace_bytes == 0),
     ] {
         if zero {
+            let name = key.replace('/', ".");
             errors.push(ConfigError::at(
                 format!("/limits/{key}"),
-                format!("limits.{key} is 0: nothing would pass"),
+                format!("limits.{name} is 0: nothing would pass"),
             ));
         }
     }
@@ -464,6 +474,55 @@ mod tests {
             for key in ["steps", "time", "depth", "size", "effects", "key", "value", "namespace"] {
                 assert!(block.contains(&format!("{key}: ")), "{key} is not in {block}");
             }
+        }
+    }
+
+    /// What is wrong with a configuration, one line each.
+    fn problems(text: &str) -> Vec<String> {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join(FILE_NAME), text).expect("a file");
+        let location = Location::find(None, directory.path());
+        let file = location.file.as_ref().map(|file| directory.path().join(file));
+        match Config::load(&Location { file, ..location }) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// To Rhai, a size of 0 is no limit at all.
+    #[test]
+    fn a_limit_of_nothing_is_an_error_with_its_key() {
+        for (limits, key) in [
+            ("script: {size: 0B}", "limits.script.size"),
+            ("script: {steps: 0}", "limits.script.steps"),
+            ("script: {time: 0s}", "limits.script.time"),
+            ("script: {depth: 0}", "limits.script.depth"),
+            ("script_time: 0s", "limits.script_time"),
+            ("kv: {value: 0B}", "limits.kv.value"),
+            ("body: 0B", "limits.body"),
+        ] {
+            let found = problems(&format!("limits:\n  {limits}\n"));
+            assert_eq!(found.len(), 1, "{limits}: {found:?}");
+            assert!(found[0].contains(&format!("{key} is 0")) && found[0].contains(":2:"), "{found:?}");
+        }
+        assert_eq!(problems("limits: {script: {effects: 0}}"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn no_source_has_the_name_of_hookyards_own() {
+        let found = problems("sources:\n  hookyard: {preset: browser-use}\n");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(":2:3: error: events of the source `hookyard`"), "{found:?}");
+        assert!(found[0].contains("a sender could fake them"), "{found:?}");
+    }
+
+    #[test]
+    fn no_duration_panics() {
+        for text in ["18446744073709551615s 1000ms", "18446744073709551615s 18446744073709551615s"] {
+            let found = problems(&format!("limits: {{body_timeout: \"{text}\"}}\n"));
+            assert!(found.len() == 1 && found[0].contains("no duration"), "{found:?}");
+            let found = problems(&format!("sources: {{browser-use: {{tolerance: \"{text}\"}}}}\n"));
+            assert!(found.len() == 1 && found[0].contains("no duration"), "{found:?}");
         }
     }
 }

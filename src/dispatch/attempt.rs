@@ -7,7 +7,7 @@ use super::{Plan, Shared, Step, derive, tell, trace};
 use crate::action::{Action, ActionError, Attempt, Consent, Heard};
 use crate::delivery::{Answered, Outcome, Retry};
 use crate::journal::{
-    AttemptRecord, Heal, JournalError, Leased, MAX_DESCENDANTS, Settled, Settlement, State,
+    AttemptRecord, Heal, JournalError, Leased, MAX_DESCENDANTS, MAX_EFFECTS, Settled, Settlement, State,
 };
 use crate::template::{Params, Rendered};
 use futures_util::FutureExt;
@@ -134,13 +134,10 @@ impl Tried {
                 metrics::counter!("hookyard_state_conflicts_total").increment(1);
                 return Err(Collided(self.namespace().unwrap_or_default().to_owned()));
             }
-            Settled::TooManyDescendants => {
-                let error = format!(
-                    "an event has at most {MAX_DESCENDANTS} descendants, and this one's root has them"
-                );
+            too_many @ (Settled::TooManyDescendants | Settled::TooManyEffects) => {
                 // A death that cannot be told any more is a death all the same.
                 if !matches!(self.outcome, Outcome::Dead { .. }) {
-                    self.outcome = Outcome::Dead { error };
+                    self.outcome = Outcome::Dead { error: end_of_growth(too_many) };
                 }
                 settle(shared, settlement(&self, Vec::new())).await;
             }
@@ -153,6 +150,15 @@ impl Tried {
             Outcome::Skipped => State::Skipped,
             Outcome::Dead { .. } => State::Dead,
         })
+    }
+}
+
+fn end_of_growth(settled: Settled) -> String {
+    match settled {
+        Settled::TooManyEffects => {
+            format!("effects that ask for effects come to {MAX_EFFECTS} for one action, and no further")
+        }
+        _ => format!("an event has at most {MAX_DESCENDANTS} descendants, and this one's root has them"),
     }
 }
 

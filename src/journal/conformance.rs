@@ -7,7 +7,7 @@ mod storms;
 mod trimming;
 
 use super::*;
-use crate::delivery::{Answered, Receipt};
+use crate::delivery::{Answered, Effect, Receipt};
 use crate::json::{self, Json};
 use crate::source::{Form, Verified};
 use crate::template::Params;

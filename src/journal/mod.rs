@@ -162,10 +162,16 @@ pub enum Settled {
     Conflict,
     /// Its root has [`MAX_DESCENDANTS`]: nothing was kept, and the lease goes on.
     TooManyDescendants,
+    /// Its rule's action has led to [`MAX_EFFECTS`]: nothing was kept, and the lease goes on.
+    TooManyEffects,
 }
 
 /// How many events may go back to one.
 pub const MAX_DESCENDANTS: usize = 1_000;
+
+/// How many effects one action of a rule may lead to by effects that ask for effects: a script that
+/// asks for itself twice would fill the disk.
+pub const MAX_EFFECTS: usize = 10_000;
 
 /// An attempt as it is kept and shown.
 #[derive(Clone, Debug, PartialEq)]

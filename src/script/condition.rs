@@ -184,6 +184,6 @@ impl Condition {
                 .to_owned();
         }
         let site = Site { event, text: &|_| Some(&*self.text) };
-        explain::explain(error, "when", &self.limits, Some(&site)).message
+        explain::told(explain::explain(error, "when", &self.limits, Some(&site)).message)
     }
 }

@@ -8,7 +8,7 @@ use super::secret::WHOLE;
 use super::source::Source;
 use super::state::{self, MEMORY_PER_SIZE, Spent};
 use crate::diagnostic::Diagnostic;
-use rhai::{EvalAltResult, ParseError, ParseErrorType, Position};
+use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 use std::fmt;
 use std::sync::Arc;
 
@@ -95,7 +95,7 @@ fn message(mut error: EvalAltResult, file: &str, limits: &Limits, site: Option<&
         EvalAltResult::ErrorAssignmentToConstant(name, _) => format!("`{name}` cannot be changed"),
         EvalAltResult::ErrorRuntime(value, _) if value.is_unit() => "the script threw an error".to_owned(),
         EvalAltResult::ErrorRuntime(value, _) => {
-            value.read_lock::<Failed>().map_or_else(|| value.to_string(), |failed| failed.0.clone())
+            value.read_lock::<Failed>().map_or_else(|| shown(value), |failed| failed.0.clone())
         }
         EvalAltResult::ErrorStackOverflow(_) => spent(Spent::Depth, limits),
         EvalAltResult::ErrorDataTooLarge(..) => spent(Spent::Size, limits),
@@ -104,6 +104,34 @@ fn message(mut error: EvalAltResult, file: &str, limits: &Limits, site: Option<&
             lower_first(&error.to_string())
         }
     }
+}
+
+/// How much of a text is told, in a delivery's record and in the log: a script may throw all that a
+/// sender sent.
+const TOLD_BYTES: usize = 4_000;
+
+/// The beginning of a text that is told.
+pub(super) fn told(text: String) -> String {
+    if text.len() <= TOLD_BYTES {
+        return text;
+    }
+    let end = (0..=TOLD_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    format!("{}… ({} bytes)", &text[..end], text.len())
+}
+
+/// A value as it is told. One text in many places of a list would be printed many times.
+pub(super) fn shown(value: &Dynamic) -> String {
+    struct Beginning(String);
+    impl fmt::Write for Beginning {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.push_str(text);
+            if self.0.len() > TOLD_BYTES { Err(fmt::Error) } else { Ok(()) }
+        }
+    }
+    let mut beginning = Beginning(String::new());
+    // An error only says that it is enough.
+    let _ = fmt::Write::write_fmt(&mut beginning, format_args!("{value}"));
+    told(beginning.0)
 }
 
 /// `signature` is the name and, in brackets, the kinds of the values: `sha256 (i64)`.

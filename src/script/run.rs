@@ -2,7 +2,7 @@
 
 use super::absent::Site;
 use super::effects::Asked;
-use super::explain::Explained;
+use super::explain::{Explained, told};
 use super::fetch::Failed;
 use super::kv::State;
 use super::state::{Active, End, Run, World};
@@ -135,21 +135,21 @@ fn settle(run: Run, result: Result<(), Box<EvalAltResult>>) -> Result<Receipt, A
     let failed = result.as_ref().err().and_then(|error| unanswered(error));
     let place = |result: Result<(), Box<EvalAltResult>>| {
         let explained = |error: Box<EvalAltResult>| explain_run(*error, &run);
-        result.err().map(explained)
+        result.err().map(|error| told(explained(error).to_string()))
     };
     match run.end.clone() {
         Some(End::Drop(why)) => Ok(receipt(run, Some(&why))),
-        Some(End::Retry { why, wait }) => Err(ActionError::Retry { error: why, after: wait }),
-        Some(End::Fail(why)) => Err(ActionError::Refused(why)),
+        Some(End::Retry { why, wait }) => Err(ActionError::Retry { error: told(why), after: wait }),
+        Some(End::Fail(why)) => Err(ActionError::Refused(told(why))),
         Some(End::Limit(message, file, position)) => {
             let file = file.unwrap_or_else(|| run.file.clone()).into();
             let explained = Explained { file, position, message, calls: Vec::new() };
-            Err(ActionError::Blocked(explained.to_string()))
+            Err(ActionError::Blocked(told(explained.to_string())))
         }
         None => match (place(result), state::spent()) {
             (None, None) => Ok(receipt(run, None)),
-            (Some(explained), None) if failed.is_some() => Err(ActionError::Down(explained.to_string())),
-            (Some(explained), _) => Err(ActionError::Blocked(explained.to_string())),
+            (Some(error), None) if failed.is_some() => Err(ActionError::Down(error)),
+            (Some(error), _) => Err(ActionError::Blocked(error)),
             // The script caught the error and ended before its next step.
             (None, Some(limit)) => {
                 let message = explain::spent(limit, &run.asked.scripts.limits);
@@ -189,7 +189,10 @@ fn explain_run(error: EvalAltResult, run: &Run) -> Explained {
 fn receipt(run: Run, note: Option<&str>) -> Receipt {
     let effects = run.asked.effects;
     let count = count(&effects);
-    let line = note.map_or_else(|| count.clone(), |why| format!("dropped: {} ({count})", one_line(why)));
+    let line = note.map_or_else(
+        || count.clone(),
+        |why| format!("dropped: {} ({count})", one_line(&told(why.to_owned()))),
+    );
     Receipt { line, effects, changes: run.state.into_changes(), emitted: Vec::new() }
 }
 

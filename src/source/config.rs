@@ -171,6 +171,14 @@ mod tests {
     }
 
     #[test]
+    fn no_sender_speaks_in_the_name_of_hookyard() {
+        let config = crate::json::parse(br#"{"preset":"browser-use"}"#).unwrap();
+        let error = Source::build("hookyard", &config, &[]).err().expect("it is refused");
+        assert!(error.message.contains("those that hookyard makes itself"), "{error:?}");
+        assert!(Source::build("hookyard2", &config, &[]).is_ok());
+    }
+
+    #[test]
     fn a_path_belongs_to_one_source() {
         let twins = || ["a", "b"].map(|name| named(name, r#"{"preset":"browser-use","path":"/x"}"#));
         let error = Sources::new(twins()).err().expect("two sources at /x");

@@ -1,6 +1,7 @@
 //! An endpoint as it is configured, and all of them by path.
 
 use super::{SourceConfig, Verifier};
+use crate::event::OWN_SOURCE;
 use crate::json::Json;
 use crate::registry::{self, ConfigError};
 use crate::secret::Secret;
@@ -24,8 +25,13 @@ impl Source {
     /// none of them has one, the source waits: [`super::Refused::NoSecret`].
     ///
     /// # Errors
-    /// What the configuration has wrong; an empty secret.
+    /// What the configuration has wrong; the name of hookyard's own events; an empty secret.
     pub fn build(name: &str, config: &Json, secrets: &[Option<Secret>]) -> Result<Self, ConfigError> {
+        if name == OWN_SOURCE {
+            let message = format!("events of the source `{OWN_SOURCE}` are those that hookyard makes itself");
+            let help = "a sender could fake them: choose another name";
+            return Err(ConfigError::key("", message).with_help(help));
+        }
         let config: SourceConfig = registry::parse(config)?;
         config.check()?;
         let kind = config.kind(name)?;

@@ -171,3 +171,27 @@ pub(crate) async fn derived_events_are_kept_with_the_outcome_and_counted(place: 
     journal.announce(derived(2 * most, EventId::new(1, 1)), at(NOW)).await.unwrap();
     assert_eq!(journal.counts().await.unwrap().events, most as u64 + 2);
 }
+
+pub(crate) async fn effects_of_effects_come_to_an_end(place: &dyn Place) {
+    let journal = place.open();
+    journal.append(entry(1, 0, &["r/a", "s/a"])).await.unwrap();
+    let asking = |count: usize| {
+        let effect = |number: usize| Effect {
+            name: format!("note-{number}"),
+            kind: "note".into(),
+            after: Duration::ZERO,
+            params: Params::Data(Json::Null),
+        };
+        let effects = (0..count).map(effect).collect();
+        Outcome::Delivered(Receipt { effects, ..Receipt::of("many") })
+    };
+    let [first, _] = lease(&journal, NOW, 9, 9).await.deliveries.try_into().expect("two are due");
+    let half = MAX_EFFECTS / 2;
+    assert_eq!(try_settle(&journal, &first, asking(half), NOW).await, Settled::Kept);
+    let effects = lease(&journal, NOW, 3, 9).await.deliveries;
+    assert!(effects.iter().all(|effect| effect.id.effects.len() == 1), "{effects:?}");
+    assert_eq!(try_settle(&journal, &effects[0], asking(half), NOW).await, Settled::Kept);
+    assert_eq!(try_settle(&journal, &effects[1], asking(1), NOW).await, Settled::TooManyEffects);
+    assert_eq!(journal.counts().await.unwrap().pending, MAX_EFFECTS as u64, "and the other rule's");
+    assert_eq!(try_settle(&journal, &effects[1], asking(0), NOW).await, Settled::Kept, "the lease goes on");
+}

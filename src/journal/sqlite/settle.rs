@@ -3,8 +3,10 @@
 use super::append::Addition;
 use super::txn::{Fault, Txn};
 use super::{append, codec, kv};
-use crate::delivery::{DeliveryId, Effect, Outcome, Receipt};
-use crate::journal::{AttemptRecord, Derived, MAX_DESCENDANTS, NewDelivery, Settled, Settlement, State};
+use crate::delivery::{DeliveryId, Effect, Outcome};
+use crate::journal::{
+    AttemptRecord, Derived, MAX_DESCENDANTS, MAX_EFFECTS, NewDelivery, Settled, Settlement, State,
+};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
@@ -44,7 +46,7 @@ struct Place {
 pub fn settle(txn: &mut Txn<'_>, prepared: &Prepared) -> Result<Settled, Fault> {
     let settlement = &prepared.settlement;
     if let Some((place, before)) = open(txn, &settlement.id)? {
-        if let Some(obstacle) = obstacle(txn, settlement)? {
+        if let Some(obstacle) = obstacle(txn, &place, settlement)? {
             return Ok(obstacle);
         }
         if let Some(ties) = update(txn, &place, settlement)? {
@@ -68,11 +70,17 @@ fn open(txn: &Txn<'_>, id: &DeliveryId) -> Result<Option<(Place, State)>, Fault>
 }
 
 /// Why the outcome cannot be kept as it is. Seen are the jobs of this group that came before.
-fn obstacle(txn: &Txn<'_>, settlement: &Settlement) -> Result<Option<Settled>, Fault> {
-    if let Outcome::Delivered(Receipt { changes: Some(changes), .. }) = &settlement.outcome
-        && !kv::stands(txn, changes, settlement.now)?
-    {
-        return Ok(Some(Settled::Conflict));
+fn obstacle(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Settled>, Fault> {
+    if let Outcome::Delivered(receipt) = &settlement.outcome {
+        if let Some(changes) = &receipt.changes
+            && !kv::stands(txn, changes, settlement.now)?
+        {
+            return Ok(Some(Settled::Conflict));
+        }
+        let nested = !settlement.id.effects.is_empty() && !receipt.effects.is_empty();
+        if nested && effects(txn, place, &settlement.id)? + receipt.effects.len() > MAX_EFFECTS {
+            return Ok(Some(Settled::TooManyEffects));
+        }
     }
     match settlement.derived.first() {
         Some(Derived { root, .. })
@@ -82,6 +90,18 @@ fn obstacle(txn: &Txn<'_>, settlement: &Settlement) -> Result<Option<Settled>, F
         }
         _ => Ok(None),
     }
+}
+
+/// How many effects a rule's action has led to, as far as it matters.
+fn effects(txn: &Txn<'_>, place: &Place, id: &DeliveryId) -> Result<usize, Fault> {
+    let begin = codec::name(&DeliveryId { effects: Vec::new(), ..id.clone() });
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM deliveries \
+               WHERE event = ?1 AND lane = ?2 AND name >= ?3 AND name < ?4 LIMIT ?5)";
+    let most = i64::try_from(MAX_EFFECTS).unwrap_or(i64::MAX);
+    // All that begin with a slash, which `0` comes next to.
+    let row = params![place.event, place.lane, format!("{begin}/"), format!("{begin}0"), most];
+    let count: i64 = txn.connection.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(MAX_EFFECTS))
 }
 
 /// Keeps what came with the outcome.

@@ -91,6 +91,7 @@ conformance!(
     generations_are_listed,
     the_depth_of_lanes_is_told,
     who_watches_is_told_what_was_committed,
+    effects_of_effects_come_to_an_end,
 );
 
 #[tokio::test]

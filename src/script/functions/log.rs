@@ -2,7 +2,7 @@
 
 use super::{Fallible, Function, add, placed};
 use crate::action::one_line;
-use crate::script::{convert, state};
+use crate::script::{convert, explain, state};
 use rhai::{Dynamic, Engine, ImmutableString, Module, NativeCallContext, Position};
 use tracing::Level;
 
@@ -62,7 +62,7 @@ fn text(value: &Dynamic) -> String {
     if let Some(text) = value.read_lock::<ImmutableString>() {
         return text.to_string();
     }
-    convert::to_json(value).map_or_else(|_| value.to_string(), |json| json.to_string())
+    convert::to_json(value).map_or_else(|_| explain::shown(value), |json| json.to_string())
 }
 
 /// Writes what a script prints, as one line whatever is in it, with its event and place.

@@ -95,9 +95,21 @@ fn find(text: ImmutableString, pattern: ImmutableString) -> Fallible<Dynamic> {
     Ok(compiled(&pattern, &text)?.find(&text).map_or(Dynamic::UNIT, |found| found.as_str().into()))
 }
 
-fn captures(text: ImmutableString, pattern: ImmutableString) -> Fallible<Dynamic> {
+fn captures(
+    context: NativeCallContext,
+    text: ImmutableString,
+    pattern: ImmutableString,
+) -> Fallible<Dynamic> {
     let regex = compiled(&pattern, &text)?;
-    Ok(regex.captures(&text).map_or(Dynamic::UNIT, |found| groups(&regex, &found).into()))
+    // Each group is followed on its own.
+    state::work(text.len().saturating_mul(regex.captures_len()))?;
+    let Some(found) = regex.captures(&text) else { return Ok(Dynamic::UNIT) };
+    // Groups in groups: each may be the whole text.
+    let bytes: usize = found.iter().flatten().map(|group| group.len()).sum();
+    if bytes > context.engine().max_string_size() {
+        return Err(sizes::too_large());
+    }
+    Ok(groups(&regex, &found).into())
 }
 
 fn find_all(context: NativeCallContext, text: ImmutableString, pattern: ImmutableString) -> Fallible<Array> {

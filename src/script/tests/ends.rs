@@ -104,3 +104,31 @@ fn an_error_in_a_callback_has_its_own_place() {
     assert!(message.starts_with("main.rhai:4:"), "{message}");
     assert!(message.contains("a closure"), "{message}");
 }
+
+/// It is kept with each attempt, logged, and told to the rules that want to know of dead deliveries.
+#[test]
+fn no_more_is_told_than_can_be_read() {
+    let long = "let long = repeat(\"é\", 200000); let many = #{}; for i in 0..50 { many[`${i}`] = long; } ";
+    for ending in [
+        "fail(long)",
+        "retry(long)",
+        "throw long",
+        "throw [many, many]",
+        "drop(long)",
+        "let m = #{}; m[long] = 1; m.nope",
+        "event.payload.get(long) > 1",
+        "throw #{a: || long}",
+        "note(#{text: \"\", name: long})",
+        "parse_json(long)",
+        "number(long)",
+        "time::parse(long)",
+        "base64_decode(long)",
+    ] {
+        let told = match body(&format!("{long}{ending};")) {
+            Ok(receipt) => receipt.line,
+            Err(error) => error.to_string(),
+        };
+        assert!(told.len() < 5_000, "{ending}: {} bytes are told", told.len());
+    }
+    assert!(body(&format!("{long} fail(long)")).unwrap_err().to_string().ends_with("… (400000 bytes)"));
+}

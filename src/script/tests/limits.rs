@@ -91,6 +91,7 @@ fn sizes_of_what_the_standard_library_makes() {
         r#"let l = [1]; loop { l = [l, l, 1].unique(); l = [l, [l]]; }"#,
         r#"let m = #{}; for i in 0..2000 { m = m.merge(#{}.merge(parse_json(`{"${i}": 1}`))); }"#,
         r#"regex_find_all(repeat("a", 1000), "")"#,
+        r#"regex_captures(repeat("a", 900), "((a*))")"#,
     ] {
         hit(LIMITS, bomb, "limits.script.size (1000)");
         hit(
