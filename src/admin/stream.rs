@@ -58,9 +58,9 @@ mod tests {
         assert_eq!(
             told,
             [
-                r#"{"what":"lost","count":3}"#,
-                r#"{"at":"1970-01-01T00:00:00Z","what":"cancelled","count":4}"#,
-                r#"{"at":"1970-01-01T00:00:00Z","what":"cancelled","count":5}"#,
+                r#"{"count":3,"what":"lost"}"#,
+                r#"{"at":"1970-01-01T00:00:00Z","count":4,"what":"cancelled"}"#,
+                r#"{"at":"1970-01-01T00:00:00Z","count":5,"what":"cancelled"}"#,
             ]
         );
     }
