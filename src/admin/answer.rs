@@ -29,6 +29,10 @@ pub(super) fn unavailable(problem: &JournalError) -> Response<String> {
     error(StatusCode::SERVICE_UNAVAILABLE, &problem.to_string())
 }
 
+pub(super) fn too_large() -> Response<String> {
+    error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or broke off")
+}
+
 pub(super) fn turned_away(refused: Refused) -> Response<String> {
     let mut response = error(refused.status(), &refused.to_string());
     if refused.status() == StatusCode::UNAUTHORIZED {

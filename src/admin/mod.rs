@@ -16,14 +16,14 @@ use crate::dispatch::Lanes;
 use crate::ingest::Hooks;
 use crate::journal::Journal;
 use crate::reload::{Current, Request};
-use answer::{error, not_allowed, text, turned_away};
+use answer::{error, not_allowed, text, too_large, turned_away};
 use bytes::Buf;
 use futures_util::{Stream, StreamExt};
 use guard::Guard;
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
-use page::{Page, nothing_at};
+use page::{Act, Page, Show, nothing_at};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -108,60 +108,51 @@ impl Admin {
         body: impl Stream<Item = Result<B, warp::Error>>,
     ) -> Response {
         let page = Page::at(path);
-        if !matches!(page, Some(Page::Healthy | Page::Ready)) {
+        if !page.is_some_and(Page::is_open) {
             let guard = Guard { token: self.current.config.borrow().admin.token.clone() };
             if let Err(refused) = guard.check(headers) {
                 return turned_away(refused).into_response();
             }
         }
-        let reads = matches!(*method, Method::GET | Method::HEAD);
         match page {
             None => error(StatusCode::NOT_FOUND, &nothing_at(path)).into_response(),
-            Some(page) if page.acts() && *method == Method::POST => match read_body(body).await {
-                Some(body) => self.act(page, &body).await.into_response(),
-                None => error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or broke off")
-                    .into_response(),
-            },
-            Some(page) if page.acts() => not_allowed("POST").into_response(),
             Some(Page::Stream) if *method == Method::GET => self.stream(),
-            Some(Page::Stream) => not_allowed("GET").into_response(),
-            Some(page) if reads => self.show(page, query).await.into_response(),
-            Some(_) => not_allowed("GET").into_response(),
+            Some(Page::Show(what)) if matches!(*method, Method::GET | Method::HEAD) => {
+                self.show(what, query).await.into_response()
+            }
+            Some(Page::Show(_) | Page::Stream) => not_allowed("GET").into_response(),
+            Some(Page::Act(what)) if *method == Method::POST => match read_body(body).await {
+                Some(body) => self.act(what, &body).await.into_response(),
+                None => too_large().into_response(),
+            },
+            Some(Page::Act(_)) => not_allowed("POST").into_response(),
         }
     }
 
-    async fn show(&self, page: Page<'_>, query: &str) -> http::Response<String> {
-        match page {
-            Page::Healthy => text(StatusCode::OK, "ok\n".into()),
-            Page::Ready => self.ready(),
-            Page::Metrics => self.render_metrics().await,
-            Page::Status => self.status().await,
-            Page::Rules => self.rules(),
-            Page::Generations => self.generations().await,
-            Page::Generation(number) => self.generation(number).await,
-            Page::Events => self.events(query).await,
-            Page::Event(id) => self.event(id).await,
-            Page::Deliveries => self.deliveries(query).await,
-            Page::Refused => self.refused().await,
-            Page::ReplayRefused
-            | Page::Stream
-            | Page::Reload
-            | Page::State
-            | Page::Retry
-            | Page::Cancel
-            | Page::Replay => not_allowed("POST"),
+    async fn show(&self, what: Show<'_>, query: &str) -> http::Response<String> {
+        match what {
+            Show::Healthy => text(StatusCode::OK, "ok\n".into()),
+            Show::Ready => self.ready(),
+            Show::Metrics => self.render_metrics().await,
+            Show::Status => self.status().await,
+            Show::Rules => self.rules(),
+            Show::Generations => self.generations().await,
+            Show::Generation(number) => self.generation(number).await,
+            Show::Events => self.events(query).await,
+            Show::Event(id) => self.event(id).await,
+            Show::Deliveries => self.deliveries(query).await,
+            Show::Refused => self.refused().await,
         }
     }
 
-    async fn act(&self, page: Page<'_>, body: &[u8]) -> http::Response<String> {
-        match page {
-            Page::Reload => self.reload().await,
-            Page::State => self.change_state(body).await,
-            Page::Retry => self.retry(body).await,
-            Page::Cancel => self.cancel(body).await,
-            Page::Replay => self.replay(body).await,
-            Page::ReplayRefused => self.replay_refused().await,
-            _ => not_allowed("GET"),
+    async fn act(&self, what: Act, body: &[u8]) -> http::Response<String> {
+        match what {
+            Act::Reload => self.reload().await,
+            Act::State => self.change_state(body).await,
+            Act::Retry => self.retry(body).await,
+            Act::Cancel => self.cancel(body).await,
+            Act::Replay => self.replay(body).await,
+            Act::ReplayRefused => self.replay_refused().await,
         }
     }
 

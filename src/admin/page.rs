@@ -5,6 +5,16 @@ use crate::diagnostic::did_you_mean;
 /// One thing that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page<'a> {
+    /// By GET.
+    Show(Show<'a>),
+    /// By GET, and it goes on.
+    Stream,
+    /// By POST.
+    Act(Act),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Show<'a> {
     Healthy,
     Ready,
     Metrics,
@@ -15,34 +25,37 @@ pub(super) enum Page<'a> {
     Events,
     Event(&'a str),
     Deliveries,
-    Stream,
+    Refused,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
     Reload,
     State,
     Retry,
     Cancel,
     Replay,
-    Refused,
     ReplayRefused,
 }
 
 /// Those whose path is always the same.
 const FIXED: &[(&str, Page<'static>)] = &[
-    ("/healthz", Page::Healthy),
-    ("/readyz", Page::Ready),
-    ("/metrics", Page::Metrics),
-    ("/api/status", Page::Status),
-    ("/api/rules", Page::Rules),
-    ("/api/generations", Page::Generations),
-    ("/api/events", Page::Events),
-    ("/api/deliveries", Page::Deliveries),
+    ("/healthz", Page::Show(Show::Healthy)),
+    ("/readyz", Page::Show(Show::Ready)),
+    ("/metrics", Page::Show(Show::Metrics)),
+    ("/api/status", Page::Show(Show::Status)),
+    ("/api/rules", Page::Show(Show::Rules)),
+    ("/api/generations", Page::Show(Show::Generations)),
+    ("/api/events", Page::Show(Show::Events)),
+    ("/api/deliveries", Page::Show(Show::Deliveries)),
+    ("/api/refused", Page::Show(Show::Refused)),
     ("/api/stream", Page::Stream),
-    ("/api/reload", Page::Reload),
-    ("/api/kv", Page::State),
-    ("/api/retry", Page::Retry),
-    ("/api/cancel", Page::Cancel),
-    ("/api/replay", Page::Replay),
-    ("/api/refused", Page::Refused),
-    ("/api/refused/replay", Page::ReplayRefused),
+    ("/api/reload", Page::Act(Act::Reload)),
+    ("/api/kv", Page::Act(Act::State)),
+    ("/api/retry", Page::Act(Act::Retry)),
+    ("/api/cancel", Page::Act(Act::Cancel)),
+    ("/api/replay", Page::Act(Act::Replay)),
+    ("/api/refused/replay", Page::Act(Act::ReplayRefused)),
 ];
 
 impl<'a> Page<'a> {
@@ -54,16 +67,13 @@ impl<'a> Page<'a> {
         };
         let fixed = FIXED.iter().find(|(known, _)| *known == path).map(|(_, page)| *page);
         fixed
-            .or_else(|| below("/api/events").map(Page::Event))
-            .or_else(|| below("/api/generations").map(Page::Generation))
+            .or_else(|| below("/api/events").map(|id| Page::Show(Show::Event(id))))
+            .or_else(|| below("/api/generations").map(|number| Page::Show(Show::Generation(number))))
     }
 
-    /// Whether it changes something, and wants POST.
-    pub(super) fn acts(self) -> bool {
-        matches!(
-            self,
-            Self::Reload | Self::State | Self::Retry | Self::Cancel | Self::Replay | Self::ReplayRefused
-        )
+    /// Whether anybody may ask: it tells nothing.
+    pub(super) fn is_open(self) -> bool {
+        matches!(self, Self::Show(Show::Healthy | Show::Ready))
     }
 }
 
@@ -83,10 +93,10 @@ mod tests {
     #[test]
     fn a_path_is_one_page_or_none() {
         for (path, page) in [
-            ("/api/events", Some(Page::Events)),
-            ("/api/events/evt_1", Some(Page::Event("evt_1"))),
-            ("/api/generations/41", Some(Page::Generation("41"))),
-            ("/api/retry", Some(Page::Retry)),
+            ("/api/events", Some(Page::Show(Show::Events))),
+            ("/api/events/evt_1", Some(Page::Show(Show::Event("evt_1")))),
+            ("/api/generations/41", Some(Page::Show(Show::Generation("41")))),
+            ("/api/retry", Some(Page::Act(Act::Retry))),
             ("/api/events/", None),
             ("/api/events/evt_1/x", None),
             ("/api/eventsx", None),
