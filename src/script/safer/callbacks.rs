@@ -254,12 +254,16 @@ impl Callback<'_> {
 }
 
 /// An error that ends the run, without the wrap that `try` catches.
-fn unwrapped(error: Box<EvalAltResult>) -> Box<EvalAltResult> {
-    match *error {
-        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) if inner.unwrap_inner().is_system_exception() => {
-            unwrapped(inner)
+fn unwrapped(mut error: Box<EvalAltResult>) -> Box<EvalAltResult> {
+    loop {
+        match *error {
+            EvalAltResult::ErrorInFunctionCall(_, _, inner, _)
+                if inner.unwrap_inner().is_system_exception() =>
+            {
+                error = inner;
+            }
+            other => return other.into(),
         }
-        other => other.into(),
     }
 }
 
