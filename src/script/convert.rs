@@ -3,9 +3,11 @@
 use super::functions::{Span, Time};
 use super::number::{self, Exact};
 use super::secret::Hidden;
+use super::state::{self, Spent};
 use crate::json::{Json, MAX_DEPTH, Number, Object};
 use crate::template::Params;
 use rhai::{Array, Dynamic, ImmutableString, Map};
+use std::cell::Cell;
 
 /// A Rhai value that JSON cannot say.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +20,8 @@ pub(super) enum Unfit {
     Secret(String),
     #[error("the value is nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
+    #[error("`{0}` is more than limits.script.size")]
+    TooLarge(String),
 }
 
 /// The Rhai value of a JSON value. Null is `()`.
@@ -56,17 +60,25 @@ pub(super) fn params_to_dynamic(params: &Params) -> Dynamic {
 /// The parameters of an effect: data, with secrets as references.
 ///
 /// # Errors
-/// The first value that JSON cannot say, with its path below `path`.
+/// The first value that JSON cannot say, with its path below `path`; more than an evaluation may
+/// make, which ends it.
 pub(super) fn to_params(value: &Dynamic, path: &str) -> Result<Params, Unfit> {
-    Converter { levels: MAX_DEPTH }.params(value, path)
+    let left_bytes = Cell::new(state::most_bytes());
+    Converter { levels: MAX_DEPTH, left_bytes: &left_bytes }.params(value, path)
 }
 
-struct Converter {
+struct Converter<'a> {
     levels: usize,
+    /// One text in many places is kept once by Rhai, and written out in each.
+    left_bytes: &'a Cell<usize>,
 }
 
-impl Converter {
+impl Converter<'_> {
     fn params(&self, value: &Dynamic, path: &str) -> Result<Params, Unfit> {
+        self.spend(value).ok_or_else(|| {
+            state::spend(Spent::Size);
+            Unfit::TooLarge(path.to_owned())
+        })?;
         if value.is_shared() {
             return self.params(&value.flatten_clone(), path);
         }
@@ -88,7 +100,13 @@ impl Converter {
     }
 
     fn deeper(&self) -> Result<Self, Unfit> {
-        self.levels.checked_sub(1).map(|levels| Self { levels }).ok_or(Unfit::TooDeep)
+        self.levels.checked_sub(1).map(|levels| Self { levels, ..*self }).ok_or(Unfit::TooDeep)
+    }
+
+    fn spend(&self, value: &Dynamic) -> Option<()> {
+        let text = value.read_lock::<ImmutableString>().map_or(0, |text| text.len());
+        self.left_bytes.set(self.left_bytes.get().checked_sub(text + 1)?);
+        Some(())
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) const BYTES_PER_STEP: usize = 1024;
 thread_local! {
     static METER: Meter = const { Meter {
         steps: Cell::new(0), max_steps: Cell::new(0), deadline: Cell::new(None),
-        stack_base: Cell::new(0), max_stack_bytes: Cell::new(0), given_bytes: Cell::new(0),
+        stack_base: Cell::new(0), max_stack_bytes: Cell::new(0),
         held_base: Cell::new(0), max_held_bytes: Cell::new(0), taken_at_look: Cell::new(0),
         ended: Cell::new(false), lines: Cell::new(0),
     } };
@@ -51,6 +51,7 @@ thread_local! {
     static READS: Cell<u64> = const { Cell::new(0) };
     static LIMIT: Cell<Option<Spent>> = const { Cell::new(None) };
     static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
+    static MOST_BYTES: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
 struct Meter {
@@ -60,8 +61,6 @@ struct Meter {
     /// Where the stack was when the evaluation began, and how far it may go from there.
     stack_base: Cell<usize>,
     max_stack_bytes: Cell<usize>,
-    /// What the values that it began with take.
-    given_bytes: Cell<usize>,
     /// What this thread held then, and how much more it may.
     held_base: Cell<isize>,
     max_held_bytes: Cell<usize>,
@@ -151,13 +150,13 @@ pub(super) fn meter(limits: &Limits, room: Room) {
     LIMIT.set(None);
     PLACE.set(None);
     READS.set(0);
+    MOST_BYTES.set(limits.size.saturating_add(room.given_bytes));
     METER.with(|meter| {
         meter.steps.set(0);
         meter.max_steps.set(limits.steps);
         meter.deadline.set(Instant::now().checked_add(limits.time));
         meter.stack_base.set(stack_place());
         meter.max_stack_bytes.set(room.stack_bytes);
-        meter.given_bytes.set(room.given_bytes);
         meter.held_base.set(memory::held());
         meter.max_held_bytes.set(room.held_bytes);
         meter.taken_at_look.set(memory::taken());
@@ -166,9 +165,9 @@ pub(super) fn meter(limits: &Limits, room: Room) {
     });
 }
 
-/// What the values take that the evaluation began with: they are not its own doing.
-pub(super) fn given_bytes() -> usize {
-    METER.with(|meter| meter.given_bytes.get())
+/// How much one value may be, with what the evaluation began with in it.
+pub(super) fn most_bytes() -> usize {
+    MOST_BYTES.get()
 }
 
 /// Makes something that an evaluation is to begin with, and says how many bytes it takes.

@@ -167,6 +167,25 @@ fn what_makes_much_of_little_is_measured_before_it_is_made() {
         let message = blocked(bomb);
         assert!(message.contains(size), "{bomb}: {message}");
     }
+    for use_of_it in [
+        "m.to_json()",
+        "[m].join(\"\")",
+        "[m].unique()",
+        "query_encode(#{m: [m]})",
+        "note(#{text: \"\", json: m})",
+        "kv::set(\"m\", m)",
+        "log::info(m)",
+        "fetch(#{url: \"https://api.example/tasks/7\", json: m})",
+    ] {
+        let bomb = format!(
+            "let s = repeat(\"a\", 1000000); let m = #{{}}; for i in 0..50 {{ m[`${{i}}`] = s; }} try {{ {use_of_it}; }} catch {{ }}"
+        );
+        let before = crate::memory::taken();
+        let message = blocked(&bomb);
+        assert!(message.contains(size), "{use_of_it}: {message}");
+        let taken = crate::memory::taken() - before;
+        assert!(taken < 100 << 20, "{use_of_it}: {taken} bytes were taken");
+    }
 }
 
 /// The size of what is looked for is paid for once, not once for each value of the list.
