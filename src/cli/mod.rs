@@ -100,6 +100,9 @@ enum Command {
     /// Route events again by the rules of now, to deliveries of their own
     Replay(replay::ReplayArgs),
     /// Say what edited rules would make of the events of late; sends and keeps nothing
+    ///
+    /// Parameters are filled in, and scripts run with the state of now. What `fetch` would answer is
+    /// unknown, and so is what a script that asks it would send.
     Plan(plan::PlanArgs),
     /// List the good loads of the rules, compare two, or go back to one
     Generations(generations::GenerationsArgs),

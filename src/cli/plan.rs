@@ -14,8 +14,6 @@ use run::Run;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Nothing is sent and nothing is stored: parameters are filled in, scripts run with the state of
-/// now, and what `fetch` would answer is unknown
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     /// The edited rule directory [default: what the configuration says]

@@ -14,7 +14,10 @@ const RARE: u64 = 20;
 
 const DELIVERY: &str =
     "SELECT e.id, l.rule, l.action, d.name, d.state, d.attempts, d.due, d.message, d.updated";
+/// What gives deliveries, as `d`, their names. Joined last: most may be passed over or sorted away.
 const JOINED: &str = "CROSS JOIN lanes l ON l.lane = d.lane CROSS JOIN events e ON e.seq = d.event";
+
+const ORDER: &str = "ORDER BY d.event DESC, d.lane DESC, d.name DESC";
 
 /// The key that finds what a filter asks for, and the keys between which it stands.
 struct Plan {
@@ -59,7 +62,7 @@ impl Plan {
             }
         };
         format!(
-            "deliveries d {index} {JOINED} WHERE {narrowed} AND d.event BETWEEN ?1 AND ?2 \
+            "deliveries d {index} WHERE {narrowed} AND d.event BETWEEN ?1 AND ?2 \
              AND (?3 IS NULL OR d.state = ?3) AND {of_lane}"
         )
     }
@@ -78,8 +81,8 @@ pub fn list(connection: &Connection, filter: &DeliveryFilter) -> Result<Vec<Stor
     let Some(plan) = Plan::of(connection, filter)? else { return Ok(Vec::new()) };
     let (event, lane, name) = cursor(connection, filter.before.as_ref())?;
     let sql = format!(
-        "{DELIVERY} FROM {} AND (d.event, d.lane, d.name) < (?6, ?7, ?8) \
-         ORDER BY d.event DESC, d.lane DESC, d.name DESC LIMIT ?9",
+        "{DELIVERY} FROM (SELECT d.* FROM {} AND (d.event, d.lane, d.name) < (?6, ?7, ?8) {ORDER} LIMIT ?9) d \
+         {JOINED} {ORDER}",
         plan.conditions(filter)
     );
     let state = filter.state.map(|state| state as i64);
