@@ -248,19 +248,19 @@ impl Callback<'_> {
             if error.unwrap_inner().is_system_exception() {
                 state::note_place(context.call_source(), context.call_position());
             }
-            unwrapped(error)
+            unwrapped(*error)
         })
     }
 }
 
 /// An error that ends the run, without the wrap that `try` catches.
-fn unwrapped(mut error: Box<EvalAltResult>) -> Box<EvalAltResult> {
+fn unwrapped(mut error: EvalAltResult) -> Box<EvalAltResult> {
     loop {
-        match *error {
+        match error {
             EvalAltResult::ErrorInFunctionCall(_, _, inner, _)
                 if inner.unwrap_inner().is_system_exception() =>
             {
-                error = inner;
+                error = *inner;
             }
             other => return other.into(),
         }
