@@ -6,7 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const ROUNDS: usize = 5;
+/// How often it is killed; `HOOKYARD_CRASH_ROUNDS` says otherwise, for a longer run.
+const ROUNDS: usize = 30;
+
+fn rounds() -> usize {
+    let asked = std::env::var("HOOKYARD_CRASH_ROUNDS").ok();
+    asked.map_or(ROUNDS, |rounds| rounds.parse().expect("HOOKYARD_CRASH_ROUNDS is a number"))
+}
 
 #[test]
 fn every_acknowledged_event_is_delivered_after_kill_9() {
@@ -24,6 +30,10 @@ rules:
       - script: react.rhai
       - script: count.rhai
         name: count
+  - name: digest
+    match: {{status: finished}}
+    collect: {{within: 200ms, max: 20}}
+    actions: [{{file: {{path: digests.txt, text: '{{{{ id }}}} {{{{ window.count }}}} {{{{ window.events | length }}}}'}}}}]
 ",
         receiver.url("/in")
     ));
@@ -36,10 +46,11 @@ rules:
         r#"fn on_event(event) { let n = kv::incr("events", 1); file(#{path: "counts.txt", text: `${n}`}); }"#,
     );
     let acknowledged = Mutex::new(BTreeSet::new());
-    for round in 0..ROUNDS {
+    for round in 0..rounds() {
         let server = home.start();
         let hooks = server.hooks;
-        let goal = 20 + 35 * round;
+        // At some moment: between the first answers and a backlog.
+        let goal = 1 + round * 7919 % 53;
         let count = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for thread in 0..4 {
@@ -82,6 +93,18 @@ rules:
     let counts: BTreeSet<_> = (1..=events).map(|n| n.to_string()).collect();
     eventually("all counts", || (in_file("counts.txt") == counts).then_some(()));
     assert_eq!(home.ok(&["kv", "get", "count", "events"]).trim(), events.to_string());
+
+    // Each was collected once, and no collection lost one.
+    let digests = || {
+        let lines = in_file("digests.txt");
+        let numbers = |line: &String| {
+            let mut words = line.split(' ').skip(1).map(|word| word.parse::<usize>().expect("a number"));
+            (words.next().expect("a count"), words.next().expect("a length"))
+        };
+        let (counts, lengths): (Vec<_>, Vec<_>) = lines.iter().map(numbers).unzip();
+        (counts.iter().sum::<usize>(), lengths.iter().sum::<usize>())
+    };
+    eventually("all digests", || (digests() == (events, events)).then_some(()));
 
     // What came twice came under the same key.
     let mut keys = BTreeMap::<String, BTreeSet<String>>::new();
