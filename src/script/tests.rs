@@ -11,4 +11,5 @@ mod panics;
 mod printing;
 mod safer;
 mod standard;
+mod state;
 mod values;
