@@ -52,7 +52,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use condition::{Condition, ConditionError};
-pub use kinds::{UserKind, may_define};
+pub use kinds::{OPTIONS, UserKind, may_define};
 pub use run::Call;
 pub use state::World;
 

@@ -4,6 +4,7 @@ mod conditions;
 mod effects;
 mod ends;
 mod functions;
+mod kinds;
 pub(super) mod kit;
 mod limits;
 mod loading;
