@@ -5,11 +5,17 @@ use super::library::{HANDLER, Script, Scripts};
 use crate::delivery::is_name;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::registry::{Param, ParamType};
-use rhai::{Dynamic, ImmutableString, Map, Position, Stmt};
+use rhai::{Dynamic, Engine, ImmutableString, Map, Position, Stmt};
 use std::collections::BTreeMap;
 
 /// The constant that makes a file a kind.
 const ACTION: &str = "ACTION";
+
+/// What stands beside the kind of an action in YAML.
+pub const OPTIONS: [&str; 8] = ["name", "when", "retry", "timeout", "rate", "concurrency", "pause", "after"];
+
+/// Those of them that a script hands over among the parameters.
+const OPTIONS_OF_CALLS: [&str; 2] = ["name", "after"];
 
 /// What can stand in `params`, behind each name.
 const TYPES: &[(&str, ParamType)] = &[
@@ -85,6 +91,7 @@ pub(super) fn collect<'a>(
     scripts: &Scripts,
     built_in: impl Iterator<Item = &'a str> + Clone,
     natives: &Natives,
+    engine: &Engine,
 ) -> (Kinds, Vec<Diagnostic>) {
     let (mut kinds, mut problems) = (Kinds::new(), Vec::new());
     for script in scripts.values() {
@@ -93,7 +100,9 @@ pub(super) fn collect<'a>(
         let kind = reader.kind();
         if let Some(kind) = &kind {
             let taken = built_in.clone().any(|name| name == kind.name) || natives.has(&kind.name, 1);
-            if taken {
+            // A word of the language could not be called.
+            let callable = engine.compile(format!("{}(1);", kind.name)).is_ok();
+            if taken || !callable || OPTIONS.contains(&kind.name.as_str()) {
                 reader.problem(format!("`{}` is the name of something built in", kind.name), None);
             } else if let Some(first) = kinds.get(&kind.name) {
                 reader.problem(
@@ -192,6 +201,11 @@ impl Reader<'_> {
 
     /// `"url"`, `"string?"`, or with a sentence behind the type.
     fn param(&mut self, name: &str, written: &Dynamic) -> Option<UserParam> {
+        if OPTIONS_OF_CALLS.contains(&name) {
+            let help = "every action has one by that name: choose another".to_owned();
+            self.problem(format!("the parameter `{name}` would never be handed over"), Some(help));
+            return None;
+        }
         let written = written.read_lock::<ImmutableString>().map(|text| text.to_string()).unwrap_or_default();
         let (word, summary) = written.split_once(' ').unwrap_or((&written, ""));
         let required = !word.ends_with('?');

@@ -4,6 +4,7 @@
 //! read and written is handed to the journal with the run's outcome.
 
 use super::functions::{Function, add, placed};
+use super::number::Exact;
 use super::state::{self, End, Run};
 use super::{convert, fault, number, outcome};
 use crate::json::{self, Json};
@@ -13,6 +14,7 @@ use rhai::{
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::time::Instant;
 
 pub(super) const TABLE: &[Function] = &[
     Function {
@@ -69,6 +71,10 @@ pub(super) const TABLE: &[Function] = &[
 /// How many keys are listed at most.
 const MAX_LISTED: usize = 10_000;
 
+/// What a call counts for: a key that is read or written is looked up again when the run commits,
+/// while all else waits for the journal.
+const STEPS_PER_CALL: usize = 100;
+
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
 /// What a run has read and written so far.
@@ -80,6 +86,8 @@ pub(super) struct State {
     writes: BTreeMap<String, Write>,
     /// Bytes of the whole namespace, once something is to be added to it.
     bytes: Option<u64>,
+    /// How many more it is to take after this run, as far as the run knows.
+    growth: i64,
 }
 
 impl State {
@@ -90,7 +98,18 @@ impl State {
             listed: BTreeMap::new(),
             writes: BTreeMap::new(),
             bytes: None,
+            growth: 0,
         }
+    }
+
+    /// What a key takes with its value, as far as the run knows.
+    fn taken(&self, key: &str) -> i64 {
+        let json = match (self.writes.get(key), self.seen.get(key)) {
+            (Some(Write::Set { json, .. }), _) => json,
+            (None, Some(Some(seen))) => &seen.json,
+            (Some(Write::Delete), _) | (None, _) => return 0,
+        };
+        length(key, json.len())
     }
 
     /// For the journal; `None` if the run had nothing to do with state.
@@ -163,6 +182,7 @@ fn call<T>(
     context: &NativeCallContext<'_>,
     work: impl FnOnce(Session<'_>) -> Result<T, Refusal>,
 ) -> Fallible<T> {
+    placed(context, state::work(STEPS_PER_CALL * state::BYTES_PER_STEP))?;
     let done = state::with_run(|run| work(Session { run }));
     let outside =
         || Refusal::Mistake("`kv` can only be used while an event is handled, in `on_event`".into());
@@ -190,10 +210,15 @@ impl Session<'_> {
         self.run.asked.scripts.limits.kv
     }
 
-    /// Asks the store and waits, on this thread.
+    /// Asks the store and waits, on this thread. A slow disk is not the script's doing: its time is
+    /// not counted, but that of the attempt.
     fn ask<T>(&self, ask: impl AsyncFnOnce(&dyn Store, &str) -> Result<T, Unreadable>) -> Result<T, Refusal> {
         let world = &self.run.world;
-        Ok(world.runtime.block_on(ask(&*world.store, &self.run.state.namespace))?)
+        let started = Instant::now();
+        let asked = world.over.run_until_cancelled(ask(&*world.store, &self.run.state.namespace));
+        let answered = world.runtime.block_on(asked);
+        state::pause(started.elapsed());
+        Ok(answered.unwrap_or_else(|| Err(Unreadable("the attempt's time was over".into())))?)
     }
 
     fn key<'k>(&self, key: &'k str) -> Result<&'k str, Refusal> {
@@ -255,26 +280,30 @@ impl Session<'_> {
 
     /// Counts a value that is to be written. Runs beside this one may add theirs: the limit is
     /// there to stop what grows without end, not to be met to the byte.
-    fn make_room(&mut self, key: &str, length: usize) -> Result<(), Refusal> {
+    fn make_room(&mut self, key: &str, value_length: usize) -> Result<(), Refusal> {
         let before = match self.run.state.bytes {
             Some(bytes) => bytes,
             None => self.ask(async |store, namespace| store.bytes(namespace).await)?,
         };
-        let bytes = before.saturating_add((key.len() + length) as u64);
+        self.run.state.bytes = Some(before);
+        let more = length(key, value_length).saturating_sub(self.run.state.taken(key));
+        let growth = self.run.state.growth.saturating_add(more);
         let most = self.limits().namespace_bytes;
-        if bytes > most {
+        if more > 0 && before.saturating_add_signed(growth) > most {
             return Err(Refusal::Limit(format!(
                 "the namespace `{}` would take more than limits.kv.namespace ({most} bytes)",
                 self.run.state.namespace
             )));
         }
-        self.run.state.bytes = Some(bytes);
+        self.run.state.growth = growth;
         Ok(())
     }
 
     fn delete(self, key: &str) -> Result<(), Refusal> {
         let key = self.key(key)?.to_owned();
-        self.run.state.writes.insert(key, Write::Delete);
+        let state = &mut self.run.state;
+        state.growth = state.growth.saturating_sub(state.taken(&key));
+        state.writes.insert(key, Write::Delete);
         Ok(())
     }
 
@@ -306,6 +335,7 @@ impl Session<'_> {
             Some(known) => return Ok(known.clone()),
             None => self.ask(store)?,
         };
+        state::work(found.len() * state::BYTES_PER_STEP)?;
         if found.len() > MAX_LISTED {
             return Err(Refusal::Limit(format!(
                 "more than {MAX_LISTED} keys begin with {prefix:?}: list them by a longer prefix"
@@ -316,6 +346,10 @@ impl Session<'_> {
             Entry::Vacant(vacant) => Ok(vacant.insert(found).clone()),
         }
     }
+}
+
+fn length(key: &str, value_length: usize) -> i64 {
+    i64::try_from(key.len().saturating_add(value_length)).unwrap_or(i64::MAX)
 }
 
 /// A stored value.
@@ -334,12 +368,22 @@ fn sum(key: &str, before: &Dynamic, by: &Dynamic) -> Result<Dynamic, Refusal> {
         let sum = a.checked_add(b).ok_or_else(|| wrong(format!("`{key}` would pass what 64 bits hold")));
         return sum.map(Dynamic::from);
     }
-    let float = |value: &Dynamic| value.as_float().or_else(|_| value.as_int().map(|whole| whole as FLOAT));
-    match (float(before), float(by)) {
-        (Ok(a), Ok(b)) => Ok(Dynamic::from(a + b)),
-        (Err(_), _) => {
+    match (float(before)?, float(by)?) {
+        (Some(a), Some(b)) => Ok(Dynamic::from(a + b)),
+        (None, _) => {
             Err(wrong(format!("`{key}` holds a {}, which cannot be counted up", convert::kind(before))))
         }
-        (_, Err(_)) => Err(wrong(format!("`kv::incr` adds a number, not a {}", convert::kind(by)))),
+        (_, None) => Err(wrong(format!("`kv::incr` adds a number, not a {}", convert::kind(by)))),
     }
+}
+
+/// A number among those with a fraction, if that loses nothing; `None` if it is no number.
+fn float(value: &Dynamic) -> Result<Option<FLOAT>, Refusal> {
+    if let Some(exact) = value.read_lock::<Exact>() {
+        return Err(number::refusal(&exact).into());
+    }
+    Ok(match value.as_int() {
+        Ok(whole) => Some(number::exactly(whole)?),
+        Err(_) => value.as_float().ok(),
+    })
 }

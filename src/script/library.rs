@@ -79,7 +79,7 @@ pub(super) fn compile<'a>(
     engine.set_optimization_level(OptimizationLevel::None);
     let (scripts, mut problems) = parse_all(files, engine);
     let mut natives = Natives::of(engine);
-    let (kinds, found) = kinds::collect(&scripts, built_in.clone(), &natives);
+    let (kinds, found) = kinds::collect(&scripts, built_in.clone(), &natives, engine);
     problems.extend(found);
     let mut add = |name: &str| {
         effects::register(engine, name);

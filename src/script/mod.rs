@@ -55,7 +55,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use condition::{Condition, ConditionError};
-pub use kinds::{UserKind, may_define};
+pub use kinds::{OPTIONS, UserKind, may_define};
 pub use reference::reference;
 pub use run::Call;
 pub use state::World;

@@ -67,6 +67,16 @@ pub(super) fn refusal(number: &Exact) -> Box<EvalAltResult> {
     fault(format!("{} cannot be calculated with: it has more digits than 64 bits hold", number.0.text()))
 }
 
+/// An integer among floats, if it is one of them.
+pub(super) fn exactly(integer: INT) -> Fallible<FLOAT> {
+    /// From here on a double does not hold every integer.
+    const LIMIT: u64 = 1 << FLOAT::MANTISSA_DIGITS;
+    if integer.unsigned_abs() > LIMIT {
+        return Err(fault(format!("{integer} would lose digits among numbers with a fraction")));
+    }
+    Ok(integer as FLOAT)
+}
+
 fn parse(text: &str) -> Fallible<Dynamic> {
     let number = Number::parse(text.trim());
     number.as_ref().map(to_dynamic).ok_or_else(|| fault(format!("{text:?} is not a number")))

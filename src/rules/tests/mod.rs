@@ -1,6 +1,7 @@
 //! What the tests of loading, routing and expecting share.
 
 mod heal;
+mod kinds;
 mod many;
 mod problems;
 mod routing;

@@ -103,18 +103,8 @@ fn sum(list: &Array) -> Fallible<Dynamic> {
     }
     match fractions {
         None => Ok(whole.into()),
-        Some(fractions) => Ok((exactly(whole)? + fractions).into()),
+        Some(fractions) => Ok((number::exactly(whole)? + fractions).into()),
     }
-}
-
-/// An integer among floats, if it is one of them.
-fn exactly(integer: INT) -> Fallible<FLOAT> {
-    /// From here on a double does not hold every integer.
-    const LIMIT: u64 = 1 << FLOAT::MANTISSA_DIGITS;
-    if integer.unsigned_abs() > LIMIT {
-        return Err(fault(format!("{integer} would lose digits among numbers with a fraction")));
-    }
-    Ok(integer as FLOAT)
 }
 
 fn best(list: &Array, wanted: Ordering) -> Fallible<Dynamic> {

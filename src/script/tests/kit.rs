@@ -10,7 +10,7 @@ use crate::registry::{ConfigError, Kind, Param, ParamType};
 use crate::script::state::World;
 use crate::script::{Limits, Scripts, convert, run};
 use crate::secret::{Placeholders, Resolve};
-use crate::template::{Params, Vars};
+use crate::template::{Params, Rendered, Vars};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use tokio_util::sync::CancellationToken;
@@ -128,6 +128,26 @@ pub fn run_for(
 ) -> Result<Receipt, ActionError> {
     let (scripts, file, params) = (Arc::clone(scripts), file.to_owned(), params.clone());
     run::Call { scripts, file, event, id, params, world: world(Memory::default()) }.run()
+}
+
+/// An attempt at this event with these parameters, where nothing goes out.
+pub fn attempt(filled: Params) -> Attempt {
+    let plain = convert::shown(&filled);
+    let params = Rendered { filled, shown: plain.clone(), plain, secrets: Vec::new() };
+    Attempt {
+        id: id(),
+        number: 1,
+        event: Arc::new(event()),
+        body: Default::default(),
+        headers: Vec::new(),
+        params,
+        traceparent: String::new(),
+        consent: Consent::Author,
+        script_consent: Consent::Author,
+        state: Arc::new(Memory::default()),
+        answers: None,
+        heard: Default::default(),
+    }
 }
 
 /// Where nothing goes out and nothing is kept.
