@@ -105,6 +105,7 @@ pub fn delivered(leased: Leased) -> Settlement {
         duration: Duration::from_millis(3),
         outcome: "delivered".to_owned(),
         message: "written to all.txt".to_owned(),
+        request: None,
         answer: None,
     };
     let receipt = Receipt::of("written to all.txt");

@@ -23,11 +23,15 @@ use std::time::{Duration, Instant};
 const HOLD_FIRST: Duration = Duration::from_millis(50);
 const HOLD_MOST: Duration = Duration::from_secs(5);
 
+/// How much of its parameters is kept of an attempt that failed.
+const REQUEST_BYTES: usize = 4096;
+
 /// An attempt that was made.
 pub(super) struct Made {
     started_at: Timestamp,
     pub duration: Duration,
-    /// Secrets as names.
+    /// Secrets as names, as in the answer; only if it did not deliver.
+    request: Option<String>,
     answer: Option<Answered>,
 }
 
@@ -197,7 +201,9 @@ async fn attempt<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased, made: 
     let duration = started.elapsed();
     let redact = |text: String| attempt.params.redact(&text);
     let heard = attempt.heard.take().map(|heard| Answered { body: redact(heard.body), ..heard });
-    *made = Some(Made { started_at, duration, answer: heard });
+    let failed = !matches!(answer, Ok(Ok(Ok(_))));
+    let request = failed.then(|| beginning(attempt.params.shown.to_string()));
+    *made = Some(Made { started_at, duration, request, answer: heard });
     match answer {
         Ok(Ok(Ok(mut receipt))) => {
             receipt.line = redact(receipt.line);
@@ -232,6 +238,13 @@ fn ready<'a, P: Plan>(rules: &'a P, leased: &Leased) -> Result<Option<Ready<'a>>
     Ok(Some(Ready { action, params, consent: Consent::Author, step }))
 }
 
+/// At most [`REQUEST_BYTES`] of a text.
+fn beginning(mut text: String) -> String {
+    let end = (0..=text.len().min(REQUEST_BYTES)).rev().find(|at| text.is_char_boundary(*at));
+    text.truncate(end.unwrap_or(0));
+    text
+}
+
 fn redacted(error: ActionError, redact: impl Fn(String) -> String) -> ActionError {
     match error {
         ActionError::Retry { error, after } => ActionError::Retry { error: redact(error), after },
@@ -261,6 +274,7 @@ fn record(made: &Made, outcome: &Outcome, number: u32) -> AttemptRecord {
         duration: made.duration,
         outcome: word(outcome).to_owned(),
         message: message(outcome).to_owned(),
+        request: made.request.clone(),
         answer: made.answer.clone(),
     }
 }

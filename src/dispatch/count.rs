@@ -19,8 +19,8 @@ pub(super) struct Labels(Mutex<BTreeSet<[String; 3]>>);
 
 impl Labels {
     /// Source, rule and action of a delivery, or what stands for them.
-    fn of(&self, leased: &Leased) -> [String; 3] {
-        let own = [leased.event.source().to_owned(), leased.id.rule.clone(), leased.id.action.clone()];
+    fn of(&self, source: &str, rule: &str, action: &str) -> [String; 3] {
+        let own = [source, rule, action].map(str::to_owned);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.contains(&own) {
             return own;
@@ -41,7 +41,7 @@ pub(super) fn count(
     made: Option<&Made>,
     now: Timestamp,
 ) {
-    let [source, rule, action] = labels.of(leased);
+    let [source, rule, action] = labels.of(leased.event.source(), &leased.id.rule, &leased.id.action);
     let outcome_word = word(outcome);
     if let Some(made) = made {
         let lane = [("rule", rule.clone()), ("action", action.clone())];
@@ -66,5 +66,20 @@ pub(super) fn count(
     match outcome {
         Outcome::Delivered(_) | Outcome::Skipped => tracing::debug!(delivery = %id, "{outcome_word}"),
         _ => tracing::warn!(delivery = %id, error = message(outcome), "{outcome_word}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_rules_there_are_the_labels_are_bounded() {
+        let labels = Labels::default();
+        for number in 0..MOST {
+            assert_eq!(labels.of("s", &format!("r{number}"), "a")[1], format!("r{number}"));
+        }
+        assert_eq!(labels.of("s", "late", "a"), [OTHERS; 3].map(str::to_owned));
+        assert_eq!(labels.of("s", "r0", "a")[1], "r0", "who has a label keeps it");
     }
 }

@@ -108,6 +108,7 @@ async fn settle(journal: &Arc<dyn Journal>, leased: &Leased, outcome: Outcome, n
         duration: Duration::from_micros(1500),
         outcome: "tried".into(),
         message: "said".into(),
+        request: Some("{\"text\":\"t\"".into()),
         answer: Some(Answered { status: 503, body: "sorry, \u{e9}".into(), cut: true }),
     };
     let settlement = Settlement {
@@ -289,6 +290,7 @@ pub(crate) async fn a_retry_comes_back_when_it_is_due(place: &dyn Place) {
     let attempts = journal.attempts(&leased.id).await.unwrap();
     assert_eq!(attempts.iter().map(|it| it.number).collect::<Vec<_>>(), [1, 2]);
     assert_eq!((attempts[0].duration, attempts[0].message.as_str()), (Duration::from_micros(1500), "said"));
+    assert_eq!(attempts[1].request.as_deref(), Some("{\"text\":\"t\""));
     let answer = attempts[1].answer.as_ref().expect("it is kept");
     assert_eq!((answer.status, answer.body.as_str(), answer.cut), (503, "sorry, \u{e9}", true));
     let dead = DeliveryFilter { state: Some(State::Dead), limit: 9, ..DeliveryFilter::default() };

@@ -6,6 +6,7 @@ pub(crate) mod conformance;
 mod filter;
 mod happening;
 pub mod sqlite;
+mod summary;
 
 use crate::delivery::{Answered, DeliveryId, Effect, Outcome};
 use crate::event::{Event, EventId};
@@ -21,6 +22,7 @@ use tokio::sync::{Notify, broadcast};
 
 pub use filter::{Chosen, DeliveryFilter, EventFilter};
 pub use happening::{Happening, What};
+pub use summary::{Cancelled, GenerationBrief, LaneDepth, Replay};
 
 pub use capacity::{Capacity, Room, Rooms};
 
@@ -183,6 +185,9 @@ pub struct AttemptRecord {
     pub outcome: String,
     /// The receipt or the error, secrets as names.
     pub message: String,
+    /// Of one that did not deliver: the parameters that it was made with, secrets as names; JSON,
+    /// or its beginning.
+    pub request: Option<String>,
     /// What the other side answered, secrets as names; `None` without an answer.
     pub answer: Option<Answered>,
 }
@@ -194,46 +199,6 @@ pub struct Generation {
     pub loaded_at: Timestamp,
     /// Path below the rule directory → content.
     pub files: BTreeMap<String, Vec<u8>>,
-}
-
-/// A generation as it is listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GenerationBrief {
-    pub number: u64,
-    /// The rule directory it was loaded from.
-    pub directory: String,
-    pub loaded_at: Timestamp,
-    /// How many files it has.
-    pub files: usize,
-}
-
-/// An event that was routed once more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replay {
-    /// From 2: what its deliveries' ids have behind the `~`.
-    pub number: u32,
-    pub at: Timestamp,
-    pub generation: u64,
-    pub rules: Vec<String>,
-}
-
-/// How many open deliveries of one (rule, action) there are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaneDepth {
-    pub rule: String,
-    pub action: String,
-    pub pending: u64,
-    pub blocked: u64,
-    /// When the oldest of their events was received.
-    pub oldest: Timestamp,
-}
-
-/// What became of a wish to cancel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cancelled {
-    pub cancelled: usize,
-    /// Those that were being attempted at that moment: they were left alone.
-    pub under_way: usize,
 }
 
 /// Whose blocked deliveries become due.

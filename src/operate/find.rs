@@ -8,8 +8,9 @@ use jiff::Timestamp;
 
 /// How long a list is if nobody says.
 pub const DEFAULT_LIMIT: usize = 50;
-/// No page is longer.
-const MOST: usize = 1000;
+/// No page is longer. Events are read whole, and each may be as large as a body.
+const MOST_EVENTS: usize = 200;
+const MOST_DELIVERIES: usize = 1000;
 
 /// What an event can be found by.
 pub(super) const OF_EVENTS: &[&str] = &["source", "type", "status", "since", "until", "unmatched", "rule"];
@@ -24,7 +25,7 @@ const OF_LISTS: &[&str] = &["before", "limit"];
 /// The first thing that is wrong with it.
 pub fn events(query: &str, now: Timestamp) -> Result<EventFilter, Wrong> {
     let fields = Fields::of_query(query, &[OF_EVENTS, OF_LISTS].concat())?;
-    let (before, limit) = (fields.parsed("before")?, fields.count("limit", DEFAULT_LIMIT, MOST)?);
+    let (before, limit) = (fields.parsed("before")?, fields.count("limit", DEFAULT_LIMIT, MOST_EVENTS)?);
     Ok(EventFilter { before, limit, ..event_filter(&fields, now)? })
 }
 
@@ -34,7 +35,7 @@ pub fn events(query: &str, now: Timestamp) -> Result<EventFilter, Wrong> {
 /// The first thing that is wrong with it.
 pub fn deliveries(query: &str, now: Timestamp) -> Result<DeliveryFilter, Wrong> {
     let fields = Fields::of_query(query, &[OF_DELIVERIES, OF_LISTS].concat())?;
-    let (before, limit) = (fields.parsed("before")?, fields.count("limit", DEFAULT_LIMIT, MOST)?);
+    let (before, limit) = (fields.parsed("before")?, fields.count("limit", DEFAULT_LIMIT, MOST_DELIVERIES)?);
     Ok(DeliveryFilter { before, limit, ..delivery_filter(&fields, now)? })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::delivery::Answered;
 use crate::journal::{AttemptRecord, GenerationBrief, Happening, Replay, StoredDelivery, StoredEvent, What};
-use crate::json::{Json, Object};
+use crate::json::{self, Json, Object};
 use crate::source::Verified;
 
 /// An event in a list: without its payload.
@@ -44,8 +44,15 @@ pub fn attempt_json(attempt: &AttemptRecord) -> Json {
         ("duration_ms", (attempt.duration.as_millis() as u64).into()),
         ("outcome", attempt.outcome.as_str().into()),
         ("message", attempt.message.as_str().into()),
+        ("request", request_json(attempt)),
         ("answer", answer_json(attempt.answer.as_ref())),
     ])
+}
+
+/// The parameters of an attempt that failed; where they are cut, a text. `null` for another.
+pub(super) fn request_json(attempt: &AttemptRecord) -> Json {
+    let Some(request) = &attempt.request else { return Json::Null };
+    json::parse(request.as_bytes()).unwrap_or_else(|_| request.as_str().into())
 }
 
 /// `cut`: there was more. `null` without an answer.

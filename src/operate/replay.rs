@@ -12,8 +12,8 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// Events read, routed and committed together.
-const PAGE: usize = 100;
+/// Events read, routed and committed together; each may be as large as a body.
+const PAGE: usize = 50;
 
 /// Which events.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! One event's way through hookyard, from its receipt to the last attempt.
 
-use super::records::{answer_json, delivery_json, names, verified_json};
+use super::records::{answer_json, delivery_json, names, request_json, verified_json};
 use crate::event::EventId;
 use crate::journal::{
     AttemptRecord, DeliveryFilter, History, JournalError, Replay, StoredDelivery, StoredEvent,
@@ -72,6 +72,7 @@ fn attempted(delivery: &StoredDelivery, attempt: &AttemptRecord) -> Moment {
             ("duration_ms", (attempt.duration.as_millis() as u64).into()),
             ("outcome", attempt.outcome.as_str().into()),
             ("message", attempt.message.as_str().into()),
+            ("request", request_json(attempt)),
             ("answer", answer_json(attempt.answer.as_ref())),
         ],
     )

@@ -143,6 +143,8 @@ fn one_event_is_told_from_its_receipt_to_its_last_attempt() {
     let refused = moments.iter().find(|moment| moment["outcome"] == json!("dead")).expect("one was");
     let said = json!({"status": 422, "body": "bad token ${API_TOKEN},\nsorry", "cut": false});
     assert_eq!(refused["answer"], said);
+    assert_eq!(refused["request"]["json"], json!({"task": "t-1"}));
+    assert_eq!(refused["request"]["auth"], json!({"bearer": "${API_TOKEN}"}));
     assert!(!answer.body.contains("tok-5ecret"), "{refused}");
     let ids: Vec<_> =
         told["deliveries"].as_array().expect("a list").iter().map(|it| it["id"].clone()).collect();
@@ -331,7 +333,7 @@ fn a_wish_that_cannot_be_meant_is_told_in_a_sentence() {
         assert!(message(&answer).contains(sentence), "{path} {body}: {answer:?}");
     }
     for (path, sentence) in [
-        ("/api/events?limit=0", "`limit` is a number from 1 to 1000, not `0`"),
+        ("/api/events?limit=0", "`limit` is a number from 1 to 200, not `0`"),
         ("/api/events?limit=1&limit=2", "`limit` is there twice"),
         ("/api/events?typ=x", "did you mean `type`?"),
         ("/api/events?before=x", "`before`: `x` is no event id"),

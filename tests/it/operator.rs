@@ -408,38 +408,30 @@ fn tail_follows_and_health_tells() {
     let server = home.start();
     assert_eq!(ok(&home, Some(&server), &["health"]), "ready\n");
     assert_eq!(record(&home, Some(&server), &["health"]), json!({"ready": true, "why": null}));
-    let mut tails: Vec<_> = [&["tail"][..], &["tail", "--json"]]
-        .iter()
-        .map(|arguments| {
-            let mut command = home.command(arguments);
-            command.env("HOOKYARD_ADMIN_LISTEN", server.admin.to_string()).stdout(Stdio::piped());
-            command.stderr(Stdio::piped()).spawn().expect("it can be started")
-        })
-        .collect();
-    let mut lines: Vec<_> = tails
-        .iter_mut()
-        .map(|tail| BufReader::new(tail.stdout.take().expect("it is piped")).lines())
-        .collect();
-    // Whoever has connected by then is told of it; each of both has, when it has told of one.
-    let mut count = 0;
-    let mut first = Vec::new();
-    for lines in &mut lines {
+    let tails = [&["tail"][..], &["tail", "--json"]].map(|arguments| {
+        let mut command = home.command(arguments);
+        command.env("HOOKYARD_ADMIN_LISTEN", server.admin.to_string());
+        let mut tail =
+            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it can be started");
+        let lines = BufReader::new(tail.stdout.take().expect("it is piped")).lines();
         let (sender, told) = std::sync::mpsc::channel();
-        std::thread::scope(|scope| {
-            scope.spawn(|| sender.send(lines.next().expect("a line").expect("text")));
-            first.push(eventually("a line", || {
-                count += 1;
-                server.accept(&event(&format!("t-{count}"), "finished", json!({})));
-                told.try_recv().ok()
-            }));
-        });
-    }
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        (tail, told)
+    });
+    // Who has connected by then is told of it: so there are events until both have told of one.
+    let mut count = 0;
+    let first = tails.each_ref().map(|(_, told)| {
+        eventually("a line", || {
+            count += 1;
+            server.accept(&event(&format!("t-{count}"), "finished", json!({})));
+            told.try_recv().ok()
+        })
+    });
     assert!(first[0].contains(" received evt_") || first[0].contains(" delivered evt_"), "{first:?}");
     let record: Value = serde_json::from_str(&first[1]).expect("JSON");
     assert!(record["what"].is_string(), "{record}");
     assert!(server.stop().success());
-    for (mut tail, lines) in tails.into_iter().zip(lines) {
-        lines.for_each(drop);
+    for (mut tail, _told) in tails {
         assert_eq!(tail.wait().expect("it ends").code(), Some(1), "the server has stopped");
     }
     let empty = Home::with_rules("rules: [{name: x");

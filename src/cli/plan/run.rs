@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// Events read at once.
-const PAGE: usize = 200;
+/// Events read at once; each may be as large as a body.
+const PAGE: usize = 50;
 
 pub(super) struct Run<'a> {
     pub history: &'a SqliteHistory,

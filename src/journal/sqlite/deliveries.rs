@@ -147,7 +147,7 @@ pub fn attempts(connection: &Connection, id: &DeliveryId) -> Result<Vec<AttemptR
     let (Some(event), Some(lane)) = (append::seq(connection, id.event)?, lane(connection, id)?) else {
         return Ok(Vec::new());
     };
-    let sql = "SELECT number, started, duration_us, outcome, message, answer_status, answer, answer_cut \
+    let sql = "SELECT number, started, duration_us, outcome, message, answer_status, answer, answer_cut, request \
                FROM attempts WHERE event = ?1 AND lane = ?2 AND name = ?3 ORDER BY number";
     connection.prepare_cached(sql)?.query_map(params![event, lane, codec::name(id)], attempt)?.collect()
 }
@@ -160,6 +160,7 @@ fn attempt(row: &Row<'_>) -> Result<AttemptRecord> {
         duration: Duration::from_micros(row.get::<_, i64>(2)?.cast_unsigned()),
         outcome: row.get(3)?,
         message: row.get(4)?,
+        request: row.get(8)?,
         answer: answer.0.map(|status| Answered {
             status,
             body: answer.1.unwrap_or_default(),

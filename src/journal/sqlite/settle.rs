@@ -237,7 +237,8 @@ fn inherit_time(txn: &Txn<'_>, place: &Place) -> Result<(), Fault> {
 
 fn insert_attempt(txn: &Txn<'_>, place: &Place, attempt: &AttemptRecord) -> Result<(), Fault> {
     let sql = "INSERT OR REPLACE INTO attempts (event, lane, name, number, started, duration_us, outcome, message, \
-               answer_status, answer, answer_cut) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+               answer_status, answer, answer_cut, request) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let answer = attempt.answer.as_ref();
     let row = params![
         place.event,
@@ -251,6 +252,7 @@ fn insert_attempt(txn: &Txn<'_>, place: &Place, attempt: &AttemptRecord) -> Resu
         answer.map(|answer| answer.status),
         answer.map(|answer| answer.body.as_str()),
         answer.map(|answer| answer.cut),
+        attempt.request,
     ];
     txn.connection.prepare_cached(sql)?.execute(row)?;
     Ok(())
