@@ -88,6 +88,7 @@ fn ask(params: &Params, timeout: Duration) -> Option<Result<Answer, FetchError>>
         Ok(rendered) => rendered,
         Err(RenderError { message, .. }) => return Some(Err(FetchError::Mistake(message))),
     };
+    state::with_run(|run| run.send(&rendered.secrets));
     if let Some(answers) = &world.answers {
         return Some(answers.find(&rendered.plain));
     }

@@ -106,6 +106,7 @@ impl Call {
                 state: State::of(namespace),
                 file: file.clone(),
                 fetches: 0,
+                sent: Vec::new(),
                 world,
                 end: None,
             },
@@ -135,12 +136,17 @@ fn settle(run: Run, result: Result<(), Box<EvalAltResult>>) -> Result<Receipt, A
     let failed = result.as_ref().err().and_then(|error| unanswered(error));
     let place = |result: Result<(), Box<EvalAltResult>>| {
         let explained = |error: Box<EvalAltResult>| explain_run(*error, &run);
-        result.err().map(|error| told(explained(error).to_string()))
+        result.err().map(|error| told(run.redact(&explained(error).to_string())))
     };
     match run.end.clone() {
-        Some(End::Drop(why)) => Ok(receipt(run, Some(&why))),
-        Some(End::Retry { why, wait }) => Err(ActionError::Retry { error: told(why), after: wait }),
-        Some(End::Fail(why)) => Err(ActionError::Refused(told(why))),
+        Some(End::Drop(why)) => {
+            let why = run.redact(&why);
+            Ok(receipt(run, Some(&why)))
+        }
+        Some(End::Retry { why, wait }) => {
+            Err(ActionError::Retry { error: told(run.redact(&why)), after: wait })
+        }
+        Some(End::Fail(why)) => Err(ActionError::Refused(told(run.redact(&why)))),
         Some(End::Limit(message, file, position)) => {
             let file = file.unwrap_or_else(|| run.file.clone()).into();
             let explained = Explained { file, position, message, calls: Vec::new() };

@@ -11,6 +11,8 @@ use crate::action::{Answers, Consent};
 use crate::event::Event;
 use crate::kv::Store;
 use crate::memory;
+use crate::secret::Secret;
+use crate::template;
 use rhai::{Dynamic, EvalAltResult, Position};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -110,6 +112,8 @@ pub(super) struct Run {
     pub state: State,
     /// How many requests went out.
     pub fetches: usize,
+    /// The secrets in them with their names: an answer may repeat them.
+    pub sent: Vec<(Secret, String)>,
     pub world: World,
     pub end: Option<End>,
 }
@@ -326,6 +330,20 @@ impl Drop for Active {
 /// Calls `work` with the run of this thread; `None` outside of one (top-level code at load).
 pub(super) fn with_run<T>(work: impl FnOnce(&mut Run) -> T) -> Option<T> {
     RUN.with_borrow_mut(|run| run.as_mut().map(work))
+}
+
+impl Run {
+    pub(super) fn send(&mut self, secrets: &[(Secret, String)]) {
+        let new: Vec<_> = secrets.iter().filter(|secret| !self.sent.contains(secret)).cloned().collect();
+        self.sent.extend(new);
+        // A longer one may have a shorter one in it.
+        self.sent.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.expose().len()));
+    }
+
+    /// What is told, without the secrets that an answer may have repeated.
+    pub(super) fn redact(&self, text: &str) -> String {
+        template::redact(text, &self.sent)
+    }
 }
 
 /// Ends the run for good; the first end counts.

@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 pub use compile::Template;
 pub(crate) use escape::{html_escape, slack_escape, url_encode};
+pub(crate) use redact::redact;
 pub(crate) use references::{authority, endpoint};
 pub use vars::Vars;
 
@@ -176,7 +177,7 @@ impl Params {
 impl Rendered {
     /// `text` with every secret that went in replaced by its name.
     pub fn redact(&self, text: &str) -> String {
-        redact::redact(text, &self.secrets)
+        redact(text, &self.secrets)
     }
 }
 

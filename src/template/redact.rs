@@ -13,7 +13,7 @@ const MIN_CHARS: usize = 4;
 /// `text` with each secret replaced by its name: as it is, percent-encoded, escaped for JSON, in
 /// base64 (also within a longer text, as in basic authentication), with its line breaks folded.
 /// The beginning of one at the end of `text`, where an answer was cut, goes too.
-pub(super) fn redact(text: &str, secrets: &[(Secret, String)]) -> String {
+pub(crate) fn redact(text: &str, secrets: &[(Secret, String)]) -> String {
     let mut text = text.to_owned();
     for (secret, name) in secrets {
         let value = secret.expose();

@@ -86,7 +86,7 @@ pub(in crate::script) fn print(level: Level, text: &str, file: Option<&str>, pos
         }
         _ => return,
     }
-    let text = bounded(text);
+    let text = state::with_run(|run| bounded(&run.redact(text))).unwrap_or_else(|| bounded(text));
     match level {
         Level::ERROR => write!(Level::ERROR, text),
         Level::WARN => write!(Level::WARN, text),
