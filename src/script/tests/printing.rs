@@ -2,10 +2,17 @@
 
 use super::kit::*;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 /// What was logged while `work` ran on this thread.
 fn logged(work: impl FnOnce()) -> String {
+    // What other tests log at the same time without a subscriber must not have their lines found
+    // to interest nobody, which tracing remembers for all threads.
+    static EVERYBODY: Once = Once::new();
+    EVERYBODY.call_once(|| {
+        let sink = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(io::sink);
+        tracing::subscriber::set_global_default(sink.finish()).expect("no other test sets one");
+    });
     let written = Arc::new(Mutex::new(Vec::new()));
     let writer = Arc::clone(&written);
     let subscriber = tracing_subscriber::fmt()
