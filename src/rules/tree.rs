@@ -170,6 +170,23 @@ mod tests {
         assert_eq!(names(dir.path()), ["a.yaml"]);
     }
 
+    /// Whoever may put a link into the rule directory may as well copy the file; a script can only
+    /// import what was read so, under the name that it has here.
+    #[test]
+    fn a_link_to_the_outside_is_read_once_under_its_own_name() {
+        let (outside, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write(outside.path(), "helper.rhai", "fn f() {}");
+        write(outside.path(), "passwd", "root");
+        symlink(outside.path().join("helper.rhai"), dir.path().join("lib.rhai")).unwrap();
+        symlink(outside.path().join("passwd"), dir.path().join("passwd")).unwrap();
+        symlink("/dev/zero", dir.path().join("endless.rhai")).unwrap();
+        symlink(outside.path(), dir.path().join("shared")).unwrap();
+        let tree = read_tree(dir.path()).unwrap();
+        assert_eq!(tree.keys().collect::<Vec<_>>(), ["lib.rhai", "shared/helper.rhai"]);
+        write(outside.path(), "helper.rhai", "changed");
+        assert_eq!(tree["lib.rhai"], b"fn f() {}");
+    }
+
     #[test]
     fn links_that_lead_back_or_nowhere_do_no_harm() {
         let dir = tempfile::tempdir().unwrap();

@@ -63,7 +63,7 @@ pub(super) fn params_to_dynamic(params: &Params) -> Dynamic {
 /// The first value that JSON cannot say, with its path below `path`; more than an evaluation may
 /// make, which ends it.
 pub(super) fn to_params(value: &Dynamic, path: &str) -> Result<Params, Unfit> {
-    let left_bytes = Cell::new(state::most_bytes());
+    let left_bytes = Cell::new(state::most().bytes);
     Converter { levels: MAX_DEPTH, left_bytes: &left_bytes }.params(value, path)
 }
 

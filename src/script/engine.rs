@@ -88,7 +88,7 @@ fn set_language(engine: &mut Engine, vars: Dynamic, limits: Limits) {
             state::spend(Spent::Depth);
             return Err(EvalAltResult::ErrorStackOverflow(Position::NONE).into());
         }
-        if state::read() && sizes::exceed(context.scope(), state::most_bytes()) {
+        if state::read() && sizes::exceed(context.scope(), state::most()) {
             return Err(sizes::too_large());
         }
         if name == "vars" {

@@ -7,8 +7,8 @@ use super::state::{self, Spent};
 use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map, Position, Scope};
 
 /// Whether a variable has more elements or bytes of text than `most`.
-pub(super) fn exceed(scope: &Scope<'_>, most: usize) -> bool {
-    scope.iter_raw().any(|(_, _, value)| Budget { elements: most, bytes: most }.spend(value).is_none())
+pub(super) fn exceed(scope: &Scope<'_>, most: Size) -> bool {
+    scope.iter_raw().any(|(_, _, value)| Budget(most).spend(value).is_none())
 }
 
 /// Ends the evaluation because a value is larger than `limits.script.size`.
@@ -28,28 +28,27 @@ pub(super) struct Size {
 
 impl Size {
     pub(super) fn of(value: &Dynamic) -> Self {
-        let mut left = Budget { elements: usize::MAX, bytes: usize::MAX };
+        const ALL: Size = Size { elements: usize::MAX, bytes: usize::MAX };
+        let mut left = Budget(ALL);
         match left.spend(value) {
-            Some(()) => Self { elements: usize::MAX - left.elements, bytes: usize::MAX - left.bytes },
-            None => Self { elements: usize::MAX, bytes: usize::MAX },
+            Some(()) => Self { elements: ALL.elements - left.0.elements, bytes: ALL.bytes - left.0.bytes },
+            None => ALL,
         }
     }
 }
 
-struct Budget {
-    elements: usize,
-    bytes: usize,
-}
+/// What is left of a size.
+struct Budget(Size);
 
 impl Budget {
     fn spend(&mut self, value: &Dynamic) -> Option<()> {
         if let Some(text) = value.read_lock::<ImmutableString>() {
-            self.bytes = self.bytes.checked_sub(text.len())?;
+            self.0.bytes = self.0.bytes.checked_sub(text.len())?;
         } else if let Some(items) = value.read_lock::<Array>() {
-            self.elements = self.elements.checked_sub(items.len())?;
+            self.0.elements = self.0.elements.checked_sub(items.len())?;
             return items.iter().try_for_each(|item| self.spend(item));
         } else if let Some(members) = value.read_lock::<Map>() {
-            self.elements = self.elements.checked_sub(members.len())?;
+            self.0.elements = self.0.elements.checked_sub(members.len())?;
             return members.values().try_for_each(|member| self.spend(member));
         }
         Some(())

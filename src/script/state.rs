@@ -7,6 +7,7 @@
 use super::Limits;
 use super::effects::Asked;
 use super::kv::State;
+use super::sizes::Size;
 use crate::action::{Answers, Consent};
 use crate::event::Event;
 use crate::kv::Store;
@@ -53,7 +54,7 @@ thread_local! {
     static READS: Cell<u64> = const { Cell::new(0) };
     static LIMIT: Cell<Option<Spent>> = const { Cell::new(None) };
     static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
-    static MOST_BYTES: Cell<usize> = const { Cell::new(usize::MAX) };
+    static MOST: Cell<Size> = const { Cell::new(Size { elements: usize::MAX, bytes: usize::MAX }) };
 }
 
 struct Meter {
@@ -154,7 +155,10 @@ pub(super) fn meter(limits: &Limits, room: Room) {
     LIMIT.set(None);
     PLACE.set(None);
     READS.set(0);
-    MOST_BYTES.set(limits.size.saturating_add(room.given_bytes));
+    MOST.set(Size {
+        elements: limits.size.saturating_add(room.given_bytes / size_of::<Dynamic>()),
+        bytes: limits.size.saturating_add(room.given_bytes),
+    });
     METER.with(|meter| {
         meter.steps.set(0);
         meter.max_steps.set(limits.steps);
@@ -170,8 +174,8 @@ pub(super) fn meter(limits: &Limits, room: Room) {
 }
 
 /// How much one value may be, with what the evaluation began with in it.
-pub(super) fn most_bytes() -> usize {
-    MOST_BYTES.get()
+pub(super) fn most() -> Size {
+    MOST.get()
 }
 
 /// Makes something that an evaluation is to begin with, and says how many bytes it takes.
