@@ -1,6 +1,7 @@
 //! Runs of whole scripts and conditions.
 
 mod conditions;
+mod data;
 mod effects;
 mod ends;
 mod functions;

@@ -6,6 +6,7 @@ mod api;
 mod bad_input;
 mod cli;
 mod crash;
+mod data;
 mod delivery;
 mod docs;
 mod exec;

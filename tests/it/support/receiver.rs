@@ -38,6 +38,8 @@ struct State {
     seen: Vec<Request>,
     /// Answers for the next requests; then 200.
     answers: VecDeque<String>,
+    /// Answers for the next requests of a path.
+    answers_at: Vec<(String, String)>,
 }
 
 /// A receiver on a port of its own. Its threads end with the test process.
@@ -68,9 +70,14 @@ impl Receiver {
 
     /// Answers the next requests with these statuses (and further header lines).
     pub fn answer(&self, status: u16, headers: &str, body: &str) {
-        let length = body.len();
-        let answer = format!("HTTP/1.1 {status} Scripted\r\n{headers}content-length: {length}\r\n\r\n{body}");
+        let answer = scripted(status, headers, body);
         self.state.lock().expect("no test panics while holding it").answers.push_back(answer);
+    }
+
+    /// Answers the next request of a path with this status.
+    pub fn answer_at(&self, path: &str, status: u16, body: &str) {
+        let answer = (path.to_owned(), scripted(status, "", body));
+        self.state.lock().expect("no test panics while holding it").answers_at.push(answer);
     }
 
     pub fn seen(&self) -> Vec<Request> {
@@ -100,8 +107,9 @@ impl Receiver {
             request.body = body;
             let answer = {
                 let mut state = self.state.lock().expect("no test panics while holding it");
+                let at = state.answers_at.iter().position(|(path, _)| *path == request.path);
                 state.seen.push(request);
-                state.answers.pop_front()
+                at.map(|at| state.answers_at.remove(at).1).or_else(|| state.answers.pop_front())
             };
             let answer = answer.unwrap_or_else(|| "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".into());
             if stream.write_all(answer.as_bytes()).is_err() {
@@ -109,4 +117,9 @@ impl Receiver {
             }
         }
     }
+}
+
+fn scripted(status: u16, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status} Scripted\r\n{headers}content-length: {length}\r\n\r\n{body}")
 }
