@@ -15,6 +15,7 @@ mod flow;
 mod floors;
 mod journal;
 mod lanes;
+mod limits;
 mod mail;
 mod refused;
 mod operator;
