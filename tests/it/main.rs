@@ -24,3 +24,4 @@ mod scripting;
 mod scripts;
 mod server;
 mod storms;
+mod transaction;
