@@ -5,6 +5,7 @@ use super::answer::{error, json, unavailable};
 use crate::dispatch::LaneStatus;
 use crate::journal::LaneDepth;
 use crate::json::Json;
+use crate::operate::counts_json;
 use crate::rules::{Off, Rule};
 use crate::source::Source;
 use http::{Response, StatusCode};
@@ -25,16 +26,6 @@ impl Admin {
         let rules = serving.as_ref().map_or(&[][..], |serving| &serving.rules.rules);
         let off = serving.as_ref().map_or(&[][..], |serving| &serving.rules.off);
         let sources = Arc::clone(&self.current.sources.borrow());
-        let journal = Json::object([
-            ("events", counts.events.into()),
-            ("unrouted", counts.unrouted.into()),
-            ("pending", counts.pending.into()),
-            ("blocked", counts.blocked.into()),
-            ("delivered", counts.delivered.into()),
-            ("dead", counts.dead.into()),
-            ("suppressed", counts.suppressed.into()),
-            ("bytes", counts.bytes.into()),
-        ]);
         let ready = self.hooks.ready();
         let body = Json::object([
             ("version", env!("CARGO_PKG_VERSION").into()),
@@ -46,7 +37,7 @@ impl Admin {
             ("rules_off", Json::Array(off.iter().map(off_json).collect())),
             ("sources", Json::Array(sources.iter().map(|source| source_json(source)).collect())),
             ("reload", self.current.verdict.borrow().to_json()),
-            ("journal", journal),
+            ("journal", Json::Object(counts_json(&counts))),
             ("lanes", deepest(lanes, Timestamp::now())),
             (
                 "lanes_held",

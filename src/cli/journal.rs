@@ -3,6 +3,7 @@
 use super::{Common, Verdict, events, output, setup};
 use crate::journal::sqlite::{Info, SqliteHistory, vacuum};
 use crate::json::Json;
+use crate::operate::counts_json;
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use std::io::Write;
@@ -76,22 +77,17 @@ fn shown(info: &Info, path: &str) -> String {
 }
 
 fn to_json(info: &Info) -> Json {
-    let counts = &info.counts;
     let time = |time: Option<jiff::Timestamp>| time.map(|time| time.to_string());
-    Json::object([
-        ("events", Json::from(counts.events)),
-        ("unrouted", counts.unrouted.into()),
-        ("pending", counts.pending.into()),
-        ("blocked", counts.blocked.into()),
-        ("delivered", counts.delivered.into()),
-        ("dead", counts.dead.into()),
-        ("suppressed", counts.suppressed.into()),
-        ("bytes", counts.bytes.into()),
-        ("free_bytes", info.free_bytes.into()),
+    let mut record = counts_json(&info.counts);
+    for (name, value) in [
+        ("free_bytes", Json::from(info.free_bytes)),
         ("wal_bytes", info.wal_bytes.into()),
         ("oldest", time(info.oldest).into()),
         ("newest", time(info.newest).into()),
         ("generations", info.generations.into()),
         ("lanes", info.lanes.into()),
-    ])
+    ] {
+        record.insert(name, value);
+    }
+    Json::Object(record)
 }

@@ -1,7 +1,9 @@
 //! Records of the journal as JSON: what the admin side answers and `--json` prints.
 
 use crate::delivery::Answered;
-use crate::journal::{AttemptRecord, GenerationBrief, Happening, Replay, StoredDelivery, StoredEvent, What};
+use crate::journal::{
+    AttemptRecord, Counts, GenerationBrief, Happening, Replay, StoredDelivery, StoredEvent, What,
+};
 use crate::json::{self, Json, Object};
 use crate::source::Verified;
 
@@ -63,6 +65,21 @@ pub fn answer_json(answer: Option<&Answered>) -> Json {
         ("body", body.as_str().into()),
         ("cut", Json::from(*cut)),
     ])
+}
+
+/// How much there is, in all.
+pub fn counts_json(counts: &Counts) -> Object {
+    let numbers = [
+        ("events", counts.events),
+        ("unrouted", counts.unrouted),
+        ("pending", counts.pending),
+        ("blocked", counts.blocked),
+        ("delivered", counts.delivered),
+        ("dead", counts.dead),
+        ("suppressed", counts.suppressed),
+        ("bytes", counts.bytes),
+    ];
+    numbers.into_iter().map(|(name, number)| (name, Json::from(number))).collect()
 }
 
 pub fn generation_json(brief: &GenerationBrief) -> Json {
