@@ -2,11 +2,9 @@
 //! deliveries to a destination that refuses, or never answers. What counts is the ratio.
 
 use crate::kit::{self, Home};
-use hookyard::action::{Context, Egress};
 use hookyard::dispatch::{Dispatcher, Limits};
 use hookyard::journal::{Entry, History};
-use hookyard::rules::{Serving, Settings, load};
-use hookyard::secret::Placeholders;
+use hookyard::rules::Serving;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -104,15 +102,7 @@ fn serving(live: &str, dead: &str) -> Arc<Serving> {
     let text = format!(
         "rules:\n  - {{name: live, match: any, actions: [{{http: {{url: '{live}'}}}}]}}\n  - {{name: dead, match: any, actions: [{{http: {{url: '{dead}'}}}}]}}\n"
     );
-    let settings = Settings {
-        sources: ["browser-use".to_owned()].into(),
-        resolver: Arc::new(Placeholders),
-        limits: hookyard::script::Limits::default(),
-        context: Context::new(Egress::default(), "nowhere"),
-        assume_required: true,
-    };
-    let tree = [("rules.yaml".to_owned(), text.into_bytes())].into_iter().collect();
-    Arc::new(Serving { number: 1, rules: load(&tree, &settings).rules.expect("the rules are right") })
+    Arc::new(Serving { number: 1, rules: kit::loaded(text) })
 }
 
 /// A destination that works, on a thread of its own; its URL.

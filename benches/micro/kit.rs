@@ -127,6 +127,11 @@ pub fn rules(count: usize) -> RuleSet {
             "  - {{name: r{number}, match: {{status: finished, metadata: {{team: team-{number}}}}}, actions: [{{log: {{}}}}]}}"
         );
     }
+    loaded(text)
+}
+
+/// The rules of one file.
+pub fn loaded(text: String) -> RuleSet {
     let settings = Settings {
         sources: ["browser-use".to_owned()].into(),
         resolver: Arc::new(Placeholders),
