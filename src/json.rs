@@ -9,6 +9,7 @@ mod canonical;
 mod number;
 mod parse;
 
+use compact_str::CompactString;
 use std::fmt;
 
 pub use canonical::{CanonicalForm, write_canonical};
@@ -21,7 +22,7 @@ pub enum Json {
     Null,
     Bool(bool),
     Number(Number),
-    String(String),
+    String(CompactString),
     Array(Vec<Json>),
     Object(Object),
 }
@@ -29,7 +30,7 @@ pub enum Json {
 /// The members of a JSON object: each key once, sorted by code point (which for UTF-8 is byte
 /// order), so that a lookup is a binary search and the canonical form needs no sorting.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Object(Vec<(Box<str>, Json)>);
+pub struct Object(Vec<(CompactString, Json)>);
 
 /// Up to so many it is quicker to look at each key: most differ in length already, which is told
 /// without comparing bytes.
@@ -54,7 +55,7 @@ impl Object {
         Self::from_keys(members.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
-    fn from_keys(mut members: Vec<(Box<str>, Json)>) -> Result<Self, DuplicateKey> {
+    fn from_keys(mut members: Vec<(CompactString, Json)>) -> Result<Self, DuplicateKey> {
         if !members.is_sorted_by(|a, b| a.0 < b.0) {
             members.sort_by(|a, b| a.0.cmp(&b.0));
             if let Some(twins) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -79,7 +80,11 @@ impl Object {
     }
 
     /// Sets `key`, and returns the value it had.
-    pub fn insert(&mut self, key: impl AsRef<str> + Into<Box<str>>, value: impl Into<Json>) -> Option<Json> {
+    pub fn insert(
+        &mut self,
+        key: impl AsRef<str> + Into<CompactString>,
+        value: impl Into<Json>,
+    ) -> Option<Json> {
         let value = value.into();
         match self.position(key.as_ref()) {
             Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
@@ -122,8 +127,10 @@ impl Object {
 
 impl IntoIterator for Object {
     type Item = (String, Json);
-    type IntoIter =
-        std::iter::Map<std::vec::IntoIter<(Box<str>, Json)>, fn((Box<str>, Json)) -> (String, Json)>;
+    type IntoIter = std::iter::Map<
+        std::vec::IntoIter<(CompactString, Json)>,
+        fn((CompactString, Json)) -> (String, Json),
+    >;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter().map(|(key, value)| (key.into(), value))
@@ -131,7 +138,7 @@ impl IntoIterator for Object {
 }
 
 /// Later members replace earlier ones of the same key, as in a map.
-impl<K: AsRef<str> + Into<Box<str>>, V: Into<Json>> FromIterator<(K, V)> for Object {
+impl<K: AsRef<str> + Into<CompactString>, V: Into<Json>> FromIterator<(K, V)> for Object {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Self {
         let mut object = Self::new();
         for (key, value) in members {
@@ -143,7 +150,7 @@ impl<K: AsRef<str> + Into<Box<str>>, V: Into<Json>> FromIterator<(K, V)> for Obj
 
 impl Json {
     /// An object of these members.
-    pub fn object<K: AsRef<str> + Into<Box<str>>>(members: impl IntoIterator<Item = (K, Json)>) -> Self {
+    pub fn object<K: AsRef<str> + Into<CompactString>>(members: impl IntoIterator<Item = (K, Json)>) -> Self {
         Self::Object(members.into_iter().collect())
     }
 
@@ -252,13 +259,13 @@ impl From<bool> for Json {
 
 impl From<&str> for Json {
     fn from(text: &str) -> Self {
-        Self::String(text.to_owned())
+        Self::String(text.into())
     }
 }
 
 impl From<String> for Json {
     fn from(text: String) -> Self {
-        Self::String(text)
+        Self::String(text.into())
     }
 }
 

@@ -70,7 +70,7 @@ impl Resolved {
                 },
             }
         }
-        Json::String(out)
+        out.into()
     }
 
     fn reference(

@@ -1,5 +1,6 @@
 //! A number that keeps its text and is compared by its exact value.
 
+use compact_str::{CompactString, ToCompactString};
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
@@ -8,7 +9,7 @@ use std::hash::{Hash, Hasher};
 /// Equality and order are those of the exact decimal values: `1` = `1.0` = `10e-1`, and integers
 /// past 2^53 stay distinct.
 #[derive(Clone, Debug)]
-pub struct Number(Box<str>);
+pub struct Number(CompactString);
 
 impl Number {
     /// Takes a text that the parser has found to be a JSON number.
@@ -154,13 +155,13 @@ impl Hash for Number {
 
 impl From<i64> for Number {
     fn from(number: i64) -> Self {
-        Self(number.to_string().into())
+        Self(number.to_compact_string())
     }
 }
 
 impl From<u64> for Number {
     fn from(number: u64) -> Self {
-        Self(number.to_string().into())
+        Self(number.to_compact_string())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The parser: strict JSON (RFC 8259) in UTF-8, each key once, every number kept as its text.
 
 use super::{DuplicateKey, Json, Number, Object};
+use compact_str::CompactString;
 
 /// How deeply lists and objects may be nested. RFC 8259 section 9 lets a parser set a limit;
 /// this one keeps a body of brackets from using up the stack.
@@ -84,15 +85,15 @@ impl<'a> Parser<'a> {
                 if self.peek() != Some(b'"') {
                     return Err(self.error("a key in quotes is expected"));
                 }
-                let key = self.key()?;
+                let key = self.string()?;
                 self.skip_space();
                 if !self.eat(b':') {
                     return Err(self.error("`:` is expected"));
                 }
                 self.skip_space();
                 members.push((key, Json::Null));
-                let (_, place) = members.last_mut().expect("one was pushed");
-                self.value(depth, place)?;
+                let (_, value) = members.last_mut().expect("one was pushed");
+                self.value(depth, value)?;
                 if self.closes(b'}')? {
                     break;
                 }
@@ -142,29 +143,18 @@ impl<'a> Parser<'a> {
         Ok(false)
     }
 
-    fn key(&mut self) -> Parsed<Box<str>> {
-        match self.plain_string() {
-            Ok(key) => Ok(key.into()),
-            Err(run) => self.escaped_string(run).map(String::into_boxed_str),
-        }
-    }
-
-    fn string(&mut self) -> Parsed<String> {
-        match self.plain_string() {
-            Ok(text) => Ok(text.to_owned()),
-            Err(run) => self.escaped_string(run),
-        }
-    }
-
-    /// A string that stands in the text as it is; else what comes before the first escape.
-    fn plain_string(&mut self) -> Result<&'a str, &'a str> {
+    /// Inlined, so that a short string is made in registers and written once.
+    #[inline(always)]
+    fn string(&mut self) -> Parsed<CompactString> {
         self.at += 1;
         let run = self.run();
-        if self.eat(b'"') { Ok(run) } else { Err(run) }
+        if self.eat(b'"') { Ok(run.into()) } else { self.escaped_string(run) }
     }
 
-    fn escaped_string(&mut self, run: &str) -> Parsed<String> {
-        let mut out = run.to_owned();
+    /// A string from its first escape on, before which `run` stands.
+    #[cold]
+    fn escaped_string(&mut self, run: &str) -> Parsed<CompactString> {
+        let mut out = CompactString::new(run);
         loop {
             match self.peek() {
                 Some(b'"') => {

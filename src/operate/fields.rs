@@ -31,7 +31,7 @@ impl Fields {
     /// The same, and a value of another type.
     pub fn of_object(object: &Object, known: &[&str]) -> Result<Self, Wrong> {
         let field = |(name, value): (&str, &Json)| match value {
-            Json::String(text) => Ok((name.to_owned(), text.clone())),
+            Json::String(text) => Ok((name.to_owned(), text.to_string())),
             Json::Number(_) | Json::Bool(_) => Ok((name.to_owned(), value.to_string())),
             other => Err(Wrong(format!("`{name}` is a text, not a {}", other.kind()))),
         };

@@ -55,7 +55,7 @@ impl Replaying {
         };
         let rule = match object.get("rule") {
             None => None,
-            Some(Json::String(rule)) => Some(rule.clone()),
+            Some(Json::String(rule)) => Some(rule.to_string()),
             Some(other) => return Err(Wrong(format!("`rule` is the name of a rule, not {other}"))),
         };
         Ok(Self { events, rule, dry: read_dry(&object)? })

@@ -161,7 +161,7 @@ impl Compiler<'_> {
             digest: of_file.rule(raw, uses_scripts),
             actions: actions.into_iter().collect::<Option<_>>()?,
             pattern: pattern.map_or(Some(None), |pattern| pattern.map(Some))?,
-            when: when.unwrap_or(Some(None))?,
+            when: when.unwrap_or(Some(None))?.map(Box::new),
             stop: raw.stop,
             fallback: raw.fallback,
             any: raw.matching.is_some_and(matching::is_any),

@@ -79,7 +79,9 @@ pub struct Rule {
     pub actions: Box<[Arc<Planned>]>,
     /// `None`: only what the file's pattern says.
     pattern: Option<Pattern>,
-    when: Option<Condition>,
+    /// In a box, as whatever few rules have: of many rules the candidates are in no cache, and the
+    /// less there is of each the sooner it is there.
+    when: Option<Box<Condition>>,
     stop: bool,
     fallback: bool,
     /// Whether it is written for every event, and so does not keep fallbacks from being tried.

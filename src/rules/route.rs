@@ -80,7 +80,7 @@ impl RuleSet {
     pub fn holds(&self, rule: &str, action: &str, event: &Event) -> Result<bool, String> {
         let gone = || format!("the rule `{rule}` has no action `{action}` that is on");
         let (found, planned) = self.find(rule, action).ok_or_else(gone)?;
-        Ok(holds(found.when.as_ref(), event)? && holds(planned.when.as_ref(), event)?)
+        Ok(holds(found.when.as_deref(), event)? && holds(planned.when.as_ref(), event)?)
     }
 
     pub(super) fn matched(&self, event: &Event) -> Vec<Matched> {
@@ -101,7 +101,7 @@ impl RuleSet {
                 continue;
             }
             let rule = &self.rules[index];
-            match holds(rule.when.as_ref(), event) {
+            match holds(rule.when.as_deref(), event) {
                 Ok(true) => found.add(index, rule.stop),
                 Ok(false) => {}
                 Err(error) => found.matched.push(Matched::new(index, Some(error))),

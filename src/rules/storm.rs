@@ -235,7 +235,7 @@ fn key(per: &Params, event: &Event, rules: &RuleSet) -> Result<String, String> {
         per.render(scope).map_err(|error| format!("`per` cannot be filled in: {}", error.message))?;
     let key = match rendered.shown.get("per") {
         None => String::new(),
-        Some(Json::String(text)) => text.clone(),
+        Some(Json::String(text)) => text.to_string(),
         Some(other) => other.to_string(),
     };
     match key.len() {

@@ -62,7 +62,7 @@ impl Escape {
     pub fn json(self, value: Json) -> Json {
         match value {
             _ if matches!(self, Self::None | Self::Path) => value,
-            Json::String(text) => Json::String(self.text(&text)),
+            Json::String(text) => self.text(&text).into(),
             Json::Array(items) => Json::Array(items.into_iter().map(|item| self.json(item)).collect()),
             Json::Object(object) => {
                 Json::Object(object.into_iter().map(|(key, value)| (key, self.json(value))).collect())

@@ -74,7 +74,7 @@ fn restore(data: &Json, pointer: &str, secrets: &Object) -> Option<Params> {
 fn read_part(part: &Json) -> Option<Part> {
     let text = |key| part.get(key).and_then(Json::as_str).map(str::to_owned);
     if let Json::String(text) = part {
-        return Some(Part::Literal(text.clone()));
+        return Some(Part::Literal(text.to_string()));
     }
     let reference = match text("env") {
         Some(name) => Reference::Env { name, default: text("default") },

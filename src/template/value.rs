@@ -110,7 +110,7 @@ impl Object for Node {
 fn marked(params: &Params, session: &Session) -> Json {
     match params {
         Params::Data(data) => data.clone(),
-        Params::Secret(parts) => Json::String(session.mention(parts)),
+        Params::Secret(parts) => session.mention(parts).into(),
         Params::Template(_) => Json::Null,
         Params::List(items) => Json::Array(items.iter().map(|item| marked(item, session)).collect()),
         Params::Map(members) => {
@@ -212,7 +212,7 @@ pub(super) fn text(parts: Vec<Part>) -> Params {
         Part::Reference(_) => None,
     };
     match parts.iter().map(literal).collect::<Option<String>>() {
-        Some(text) => Params::Data(Json::String(text)),
+        Some(text) => Params::Data(text.into()),
         None => Params::Secret(parts),
     }
 }

@@ -115,7 +115,7 @@ impl Node {
             Value::Null => Json::Null,
             Value::Bool(flag) => Json::Bool(*flag),
             Value::Number(number) => Json::Number(number.clone()),
-            Value::String(text) => Json::String(text.clone()),
+            Value::String(text) => text.as_str().into(),
             Value::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
             Value::Map(entries) => {
                 let members = entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json()));

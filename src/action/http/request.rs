@@ -64,7 +64,7 @@ fn free_name(name: &str) -> Result<http::HeaderName, ActionError> {
 /// A header's or a form field's value as text.
 pub(super) fn scalar(name: &str, value: &Json) -> Result<String, ActionError> {
     match value {
-        Json::String(text) => Ok(text.clone()),
+        Json::String(text) => Ok(text.to_string()),
         Json::Number(_) | Json::Bool(_) => Ok(value.to_string()),
         other => {
             Err(ActionError::Blocked(format!("`{name}` takes a text or a number, not a {}", other.kind())))

@@ -114,7 +114,7 @@ fn args(params: &Params, errors: &mut Vec<ConfigError>) -> Vec<String> {
 fn arg(item: &Params) -> Result<String, &'static str> {
     match item.literal() {
         Some(Json::String(text)) if text.contains('\0') => Err("an argument cannot hold a NUL character"),
-        Some(Json::String(text)) => Ok(text),
+        Some(Json::String(text)) => Ok(text.into()),
         Some(scalar @ (Json::Number(_) | Json::Bool(_))) => Ok(scalar.to_string()),
         Some(_) => Err("an argument is a text or a number"),
         None => Err("an argument is literal: every user of the machine can read it, and what an event says \

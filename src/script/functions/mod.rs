@@ -149,7 +149,7 @@ fn field<T: Variant + Clone, R: Variant + Clone>(engine: &mut Engine, name: &str
 fn plain(value: &Dynamic) -> Fallible<String> {
     use crate::json::Json;
     match convert::to_params(value, "value").map_err(|error| fault(error.to_string()))? {
-        Params::Data(Json::String(text)) => Ok(text),
+        Params::Data(Json::String(text)) => Ok(text.into()),
         Params::Data(Json::Null) => Ok(String::new()),
         Params::Data(other) => Ok(other.to_string()),
         _ => Err(fault(super::secret::WHOLE)),
