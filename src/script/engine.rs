@@ -94,6 +94,12 @@ fn set_language(engine: &mut Engine, vars: Dynamic, limits: Limits) {
         if name == "vars" {
             return Ok(Some(vars.clone()));
         }
+        // Outside of functions stands only what calls the handler.
+        if context.call_level() == 0
+            && let Some(argument) = state::hand_over(name)
+        {
+            return Ok(Some(argument));
+        }
         let unknown = index == 0 && !context.scope().contains(name);
         Ok(unknown.then(|| constant(name, &context)).flatten())
     });

@@ -50,6 +50,7 @@ use crate::secret::Resolve;
 use crate::template::{Params, Vars};
 use check::Natives;
 use rhai::{AST, Engine, EvalAltResult, Position};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -201,14 +202,10 @@ impl Scripts {
     }
 
     /// The parameters of a kind; `None` if there is none of this name.
-    pub fn schema(&self, kind: &str) -> Option<Vec<Param<'_>>> {
-        if let Some(kind) = self.user.get(kind) {
-            return Some(kind.schema());
-        }
-        if let Some(row) = KINDS.iter().find(|row| row.name == kind) {
-            return Some(row.schema.to_vec());
-        }
-        self.kinds.iter().find(|row| row.name == kind).map(|row| row.schema.to_vec())
+    pub fn schema(&self, kind: &str) -> Option<Cow<'_, [Param<'_>]>> {
+        let own = || KINDS.iter().find(|row| row.name == kind).map(|row| row.schema);
+        let built_in = self.kinds.iter().find(|row| row.name == kind).map(|row| row.schema).or_else(own);
+        built_in.map(Cow::Borrowed).or_else(|| Some(Cow::Owned(self.user.get(kind)?.schema())))
     }
 
     /// Makes an action of a kind. `params` is the compiled structure.

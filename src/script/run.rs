@@ -5,7 +5,7 @@ use super::effects::Asked;
 use super::explain::{Explained, told};
 use super::fetch::Failed;
 use super::kv::State;
-use super::state::{Active, End, Run, World};
+use super::state::{Active, End, Given, Run, World};
 use super::{Scripts, convert, explain, pool, state};
 use crate::action::{Action, ActionError, Attempt};
 use crate::delivery::{DeliveryId, Effect, Receipt};
@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::json::{Json, Object};
 use crate::template::Params;
 use async_trait::async_trait;
-use rhai::{Dynamic, EvalAltResult, Map, Scope};
+use rhai::{Dynamic, EvalAltResult, Scope};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -95,12 +95,15 @@ impl Call {
     /// Every way to end but returning and `drop`.
     pub fn run(self) -> Result<Receipt, ActionError> {
         let Self { scripts, file, event, id, params, world } = self;
-        let ((document, given), given_bytes) =
-            state::give(|| (convert::object_to_map(event.document()), convert::params_to_dynamic(&params)));
+        let (given, given_bytes) = state::give(|| Given {
+            event: convert::object_to_map(event.document()).into(),
+            params: convert::params_to_dynamic(&params),
+        });
         let script = scripts.library.get(&file);
         let namespace = script.map_or(file.as_str(), |script| script.namespace.as_str());
         let active = Active::start(
             Run {
+                given,
                 asked: Asked::nothing(Arc::clone(&scripts), id, &event),
                 event,
                 state: State::of(namespace),
@@ -113,18 +116,16 @@ impl Call {
             &scripts.limits,
             given_bytes,
         );
-        let result = handle(&scripts, &file, document, given);
+        let result = handle(&scripts, &file);
         let used = state::time_used(scripts.limits.time);
         metrics::histogram!("hookyard_script_seconds").record(used.as_secs_f64());
         settle(active.finish(), result)
     }
 }
 
-fn handle(scripts: &Scripts, file: &str, event: Map, params: Dynamic) -> Result<(), Box<EvalAltResult>> {
+fn handle(scripts: &Scripts, file: &str) -> Result<(), Box<EvalAltResult>> {
     let mut scope = Scope::new();
     scope.push("file", file.to_owned());
-    scope.push("event", event);
-    scope.push_dynamic("params", params);
     let driver = match scripts.library.get(file).and_then(|script| script.handler) {
         Some(1) => &scripts.drivers[0],
         _ => &scripts.drivers[1],

@@ -106,6 +106,8 @@ pub(super) enum End {
 
 /// One run: what it works for and what it has asked for so far.
 pub(super) struct Run {
+    /// What `on_event` is called with, until it is.
+    pub given: Given,
     pub asked: Asked,
     pub event: Event,
     /// The script that runs.
@@ -117,6 +119,24 @@ pub(super) struct Run {
     pub sent: Vec<(Secret, String)>,
     pub world: World,
     pub end: Option<End>,
+}
+
+/// The arguments of a handler. They stand in no scope, from which Rhai would copy them.
+pub(super) struct Given {
+    pub event: Dynamic,
+    pub params: Dynamic,
+}
+
+impl Given {
+    /// Takes out what the driver calls by this name.
+    fn take(&mut self, name: &str) -> Option<Dynamic> {
+        let value = match name {
+            "event" => &mut self.event,
+            "params" => &mut self.params,
+            _ => return None,
+        };
+        Some(value.take())
+    }
 }
 
 /// What a run reaches outside of itself.
@@ -334,6 +354,11 @@ impl Drop for Active {
 /// Calls `work` with the run of this thread; `None` outside of one (top-level code at load).
 pub(super) fn with_run<T>(work: impl FnOnce(&mut Run) -> T) -> Option<T> {
     RUN.with_borrow_mut(|run| run.as_mut().map(work))
+}
+
+/// An argument of the handler, which is handed over once.
+pub(super) fn hand_over(name: &str) -> Option<Dynamic> {
+    with_run(|run| run.given.take(name)).flatten()
 }
 
 impl Run {
