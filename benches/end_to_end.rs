@@ -18,17 +18,22 @@ fn main() {
     if arguments.iter().any(|argument| argument == "--bare-warp") {
         return subject::bare_warp();
     }
-    let number = |flag: &str, default: u64| {
-        let at = arguments.iter().position(|argument| argument == flag);
-        at.and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(default)
+    let flag = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1)
     };
+    let number =
+        |name: &str, default: u64| flag(name).map_or(default, |text| text.parse().expect("a number"));
     let load = Load {
         connections: number("--connections", 128) as usize,
         duration: Duration::from_secs(number("--seconds", 5)),
         warm_up: Duration::from_secs(1),
     };
     let rounds = number("--rounds", 3);
+    let only: Vec<_> = flag("--only").into_iter().flat_map(|words| words.split(',')).collect();
     let works = [Work::BareWarp, Work::NoneMatches, Work::File, Work::Script];
+    let works: Vec<_> =
+        works.into_iter().filter(|work| only.is_empty() || only.contains(&work.word())).collect();
     let mut rates: Vec<Vec<f64>> = vec![Vec::new(); works.len()];
     for round in 1..=rounds {
         for (work, rates) in works.iter().zip(&mut rates) {

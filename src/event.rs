@@ -1,6 +1,6 @@
 //! One verified request as rules, templates, scripts, the journal and people see it.
 
-use crate::json::{Json, Object};
+use crate::json::{self, Json, Object};
 use jiff::Timestamp;
 use std::fmt;
 use std::str::FromStr;
@@ -245,14 +245,19 @@ impl Event {
 /// One line of JSON, the fields in the order of [`FIELDS`].
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("{")?;
+        let mut out = vec![b'{'];
         let known = FIELDS.iter().filter_map(|name| Some((*name, self.get(name)?)));
         let others = self.document().iter().filter(|(name, _)| !FIELDS.contains(name));
-        for (index, (name, value)) in known.chain(others).enumerate() {
-            let comma = if index > 0 { "," } else { "" };
-            write!(f, "{comma}{}:{value}", Json::from(name))?;
+        for (name, value) in known.chain(others) {
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            json::write_text(name, &mut out);
+            out.push(b':');
+            json::write_plain(value, &mut out);
         }
-        f.write_str("}")
+        out.push(b'}');
+        f.write_str(std::str::from_utf8(&out).expect("JSON is written from strings"))
     }
 }
 

@@ -150,7 +150,9 @@ pub fn filter(
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
         .then(move |method, path, headers, body| handle(hooks.clone(), method, path, headers, body));
-    healthz.or(readyz).unify().or(hook).unify()
+    // What comes most comes first: each filter that does not fit costs a rejection.
+    let posted = warp::post().and(hook.clone());
+    posted.or(healthz).unify().or(readyz).unify().or(hook).unify()
 }
 
 async fn handle<S, B>(

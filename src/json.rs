@@ -8,11 +8,13 @@
 mod canonical;
 mod number;
 mod parse;
+mod scan;
 
 use compact_str::CompactString;
+use std::borrow::Cow;
 use std::fmt;
 
-pub use canonical::{CanonicalForm, write_canonical};
+pub use canonical::{CanonicalForm, write_canonical, write_plain, write_utf8 as write_text};
 pub use number::Number;
 pub use parse::{MAX_DEPTH, ParseError, parse};
 
@@ -177,14 +179,24 @@ impl Json {
         if pointer.is_empty() {
             return Some(self);
         }
-        pointer.strip_prefix('/')?.split('/').try_fold(self, |value, token| {
-            let token = token.replace("~1", "/").replace("~0", "~");
-            match value {
-                Self::Object(object) => object.get(&token),
-                Self::Array(items) => items.get(token.parse::<usize>().ok()?),
-                _ => None,
-            }
+        pointer.strip_prefix('/')?.split('/').try_fold(self, |value, token| match value {
+            Self::Object(object) => object.get(&unescaped(token)),
+            Self::Array(items) => items.get(token.parse::<usize>().ok()?),
+            _ => None,
         })
+    }
+
+    /// Takes out the value at a JSON pointer; null stays there.
+    pub fn take(&mut self, pointer: &str) -> Option<Json> {
+        let mut place = self;
+        for token in pointer.split('/').skip(1) {
+            place = match place {
+                Self::Object(object) => object.get_mut(&unescaped(token))?,
+                Self::Array(items) => items.get_mut(token.parse::<usize>().ok()?)?,
+                _ => return None,
+            };
+        }
+        Some(std::mem::replace(place, Self::Null))
     }
 
     pub fn as_str(&self) -> Option<&str> {
@@ -239,6 +251,14 @@ impl Json {
                 object.iter().map(|(key, value)| (key.to_owned(), value.to_serde())).collect(),
             ),
         }
+    }
+}
+
+/// What a token of a JSON pointer stands for.
+fn unescaped(token: &str) -> Cow<'_, str> {
+    match token.contains('~') {
+        true => token.replace("~1", "/").replace("~0", "~").into(),
+        false => token.into(),
     }
 }
 
@@ -342,5 +362,9 @@ mod tests {
         assert_eq!(value.pointer("/a~1b/0/~0"), Some(&Json::from(1i64)));
         assert_eq!(value.pointer("/a~1b/1"), None);
         assert_eq!(value.pointer(""), Some(&value));
+        let mut value = value;
+        assert_eq!(value.take("/a~1b/0/~0"), Some(Json::from(1i64)));
+        assert_eq!(value.take("/a~1b/1"), None);
+        assert_eq!(value.to_string(), r#"{"a/b":[{"~":null}]}"#);
     }
 }

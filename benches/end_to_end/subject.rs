@@ -33,6 +33,16 @@ impl Work {
         }
     }
 
+    /// What `--only` calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::BareWarp => "bare",
+            Self::NoneMatches => "none",
+            Self::File => "file",
+            Self::Script => "script",
+        }
+    }
+
     fn rules(self) -> String {
         let mut rules = "rules:\n".to_owned();
         for number in 0..100 {

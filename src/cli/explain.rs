@@ -118,7 +118,7 @@ fn from_file(config: &Config, args: &ExplainArgs) -> anyhow::Result<Event> {
     let value = json::parse(&text).map_err(|error| anyhow!("{}: {error}", args.event))?;
     let id = EventId::new(0, 0);
     if let Some(source) = &args.source {
-        return Ok(sign::find(config, source)?.unverified(id, &value, Timestamp::now()));
+        return Ok(sign::find(config, source)?.unverified(id, value, Timestamp::now()));
     }
     match value {
         Json::Object(document) => Ok(Event::new(id, document)),

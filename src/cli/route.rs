@@ -105,7 +105,7 @@ fn event(line: &[u8], source: Option<&Source>, number: usize) -> Result<Event, S
     let value = json::parse(line).map_err(|error| error.to_string())?;
     let id = EventId::new(0, number as u128);
     if let Some(source) = source {
-        return Ok(source.unverified(id, &value, Timestamp::now()));
+        return Ok(source.unverified(id, value, Timestamp::now()));
     }
     match value {
         Json::Object(document) => Ok(Event::new(id, document)),

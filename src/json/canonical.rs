@@ -4,7 +4,7 @@
 //! Source: CPython's `Lib/json/encoder.py` and `float.__repr__` (the shortest digits that read
 //! back as the same double; an exponent below 1e-4 and from 1e16 on).
 
-use super::{Json, Number};
+use super::{Json, Number, scan};
 
 /// Which of Python's two spellings of text is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub fn write_canonical(value: &Json, form: CanonicalForm, out: &mut Vec<u8>) {
 }
 
 /// Appends compact text with numbers as they were written.
-pub(super) fn write_plain(value: &Json, out: &mut Vec<u8>) {
+pub fn write_plain(value: &Json, out: &mut Vec<u8>) {
     let verbatim = |number: &Number, out: &mut Vec<u8>| out.extend_from_slice(number.text().as_bytes());
     write(value, &Style { string: write_utf8, number: verbatim }, out);
 }
@@ -70,10 +70,7 @@ fn write_ascii(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
     loop {
-        let plain = rest
-            .bytes()
-            .take_while(|byte| matches!(byte, 0x20..=0x7e if !matches!(byte, b'"' | b'\\')))
-            .count();
+        let plain = scan::plain_ascii(rest.as_bytes());
         out.extend_from_slice(&rest.as_bytes()[..plain]);
         let mut chars = rest[plain..].chars();
         let Some(char) = chars.next() else { break };
@@ -83,11 +80,12 @@ fn write_ascii(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn write_utf8(text: &str, out: &mut Vec<u8>) {
+/// Appends a text in quotes, non-ASCII as it is.
+pub fn write_utf8(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
     loop {
-        let plain = rest.bytes().take_while(|byte| !matches!(byte, 0..=0x1f | b'"' | b'\\')).count();
+        let plain = scan::plain(rest.as_bytes());
         out.extend_from_slice(&rest.as_bytes()[..plain]);
         let mut chars = rest[plain..].chars();
         let Some(char) = chars.next() else { break };

@@ -1,6 +1,6 @@
 //! The parser: strict JSON (RFC 8259) in UTF-8, each key once, every number kept as its text.
 
-use super::{DuplicateKey, Json, Number, Object};
+use super::{DuplicateKey, Json, Number, Object, scan};
 use compact_str::CompactString;
 
 /// How deeply lists and objects may be nested. RFC 8259 section 9 lets a parser set a limit;
@@ -173,15 +173,7 @@ impl<'a> Parser<'a> {
     #[inline]
     fn run(&mut self) -> &'a str {
         let start = self.at;
-        let (words, rest) = self.bytes[start..].as_chunks::<8>();
-        let marked = words.iter().map(|word| marks(u64::from_le_bytes(*word)));
-        self.at += match marked.enumerate().find(|(_, marks)| *marks != 0) {
-            Some((index, marks)) => index * 8 + marks.trailing_zeros() as usize / 8,
-            None => {
-                let plain = |byte: &&u8| !matches!(**byte, b'"' | b'\\' | 0..=0x1f);
-                words.len() * 8 + rest.iter().take_while(plain).count()
-            }
-        };
+        self.at += scan::plain(&self.bytes[start..]);
         &self.text[start..self.at]
     }
 
@@ -304,17 +296,6 @@ impl<'a> Parser<'a> {
         self.failure = Some(ParseError { offset, reason: reason.into() });
         Failed
     }
-}
-
-/// The highest bit of the first byte that is a quote, a backslash or a control character, and
-/// perhaps of some behind it; 0 if there is none. (Subtracting borrows from the bytes behind one
-/// that is marked, never from those before it.)
-fn marks(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')))) & HIGH
 }
 
 #[cfg(test)]

@@ -20,14 +20,14 @@ impl Source {
         let mut canonical = Vec::with_capacity(request.body.len());
         write_canonical(&body, CanonicalForm::Ascii, &mut canonical);
         match self.verify(&request, &body, &canonical) {
-            Ok(verified) => Ok(Accepted::Event(Box::new(self.receive(request, &body, &canonical, verified)))),
+            Ok(verified) => Ok(Accepted::Event(Box::new(self.receive(request, body, &canonical, verified)))),
             Err(_) if self.verifier.is_creation_test(&body) => Ok(Accepted::CreationTest),
             Err(refused) => Err(refused),
         }
     }
 
     /// The event of a body that is not verified: for dry runs.
-    pub fn unverified(&self, id: EventId, body: &Json, now: Timestamp) -> Event {
+    pub fn unverified(&self, id: EventId, body: Json, now: Timestamp) -> Event {
         let headers = HeaderMap::new();
         let request = Incoming { headers: &headers, body: Bytes::new(), now, random: 0 };
         Event::new(id, document::document(&self.name, self.verifier.fields(), &request, body))
@@ -41,7 +41,7 @@ impl Source {
         self.verifier.verify(&Parsed { headers, raw, body, canonical, now: *now })
     }
 
-    fn receive(&self, request: Incoming<'_>, body: &Json, canonical: &[u8], verified: Verified) -> Received {
+    fn receive(&self, request: Incoming<'_>, body: Json, canonical: &[u8], verified: Verified) -> Received {
         let now_ms = u64::try_from(request.now.as_millisecond()).unwrap_or(0);
         let document = document::document(&self.name, self.verifier.fields(), &request, body);
         Received {

@@ -9,6 +9,7 @@ use crate::event::{Event, EventId};
 use crate::journal::{Appended, Derived, Entry, JournalError, MAX_DESCENDANTS, NewDelivery, Routing, State};
 use crate::json::Json;
 use rusqlite::{OptionalExtension, params};
+use std::ops::RangeInclusive;
 
 /// An entry with its texts made, so that the writer has only to store them.
 pub struct Row {
@@ -54,7 +55,7 @@ impl Row {
     }
 
     /// `None`: its millisecond has no key left.
-    fn print(&self, txn: &Txn<'_>) -> Result<Option<Print>, Fault> {
+    fn print(&self, txn: &mut Txn<'_>) -> Result<Option<Print>, Fault> {
         let id = self.entry.received.event.id();
         let received = self.entry.received_at.as_millisecond();
         let window = received.saturating_sub(self.entry.dedupe_since.as_millisecond()).max(0);
@@ -154,14 +155,28 @@ pub fn descendants(txn: &Txn<'_>, root: EventId) -> Result<usize, Fault> {
 
 /// The next key in the event's millisecond, if one is left: also behind those of removed events,
 /// whose prints still have them.
-fn free_seq(txn: &Txn<'_>, id: EventId) -> Result<Option<i64>, Fault> {
+fn free_seq(txn: &mut Txn<'_>, id: EventId) -> Result<Option<i64>, Fault> {
     let seqs = codec::seqs_of(id.0.timestamp_ms());
+    let newest = match txn.newest {
+        newest if newest < *seqs.start() => None,
+        newest if newest <= *seqs.end() => Some(newest),
+        // The clock was set back.
+        _ => newest_seq(txn.connection, &seqs)?,
+    };
+    let next = newest.map_or(*seqs.start(), |newest| newest.saturating_add(1));
+    let free = (newest != Some(*seqs.end())).then_some(next);
+    txn.newest = free.map_or(txn.newest, |seq| seq.max(txn.newest));
+    Ok(free)
+}
+
+/// The newest key among these, of events and of removed ones.
+pub fn newest_seq(
+    connection: &rusqlite::Connection,
+    seqs: &RangeInclusive<i64>,
+) -> rusqlite::Result<Option<i64>> {
     let sql = "SELECT max(seq) FROM (SELECT max(seq) AS seq FROM events WHERE seq BETWEEN ?1 AND ?2 UNION ALL \
                SELECT max(seq) FROM removed_prints WHERE seq BETWEEN ?1 AND ?2)";
-    let newest: Option<i64> =
-        txn.connection.prepare_cached(sql)?.query_row([seqs.start(), seqs.end()], |row| row.get(0))?;
-    let next = newest.map_or(*seqs.start(), |newest| newest.saturating_add(1));
-    Ok((newest != Some(*seqs.end())).then_some(next))
+    connection.prepare_cached(sql)?.query_row([seqs.start(), seqs.end()], |row| row.get(0))
 }
 
 /// The key of an event, if it is here.

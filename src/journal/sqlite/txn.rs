@@ -55,6 +55,8 @@ pub struct Txn<'a> {
     pub shared: &'a Shared,
     pub options: &'a Options,
     pub tally: Tally,
+    /// The highest key that an event has, or had.
+    pub newest: i64,
     /// Whether there is room for more events, once that was asked.
     has_room: Option<bool>,
     /// Lanes added here: (lane, rule, action).
@@ -106,10 +108,10 @@ impl<'a> Txn<'a> {
         prints: &'a mut Prints,
         shared: &'a Shared,
         options: &'a Options,
-        tally: Tally,
+        (tally, newest): (Tally, i64),
     ) -> Self {
         let (lanes, due, ended) = (Vec::new(), Vec::new(), Vec::new());
-        Self { connection, prints, shared, options, tally, has_room: None, lanes, due, ended }
+        Self { connection, prints, shared, options, tally, newest, has_room: None, lanes, due, ended }
     }
 
     /// Whether the journal is below its size limit; says if it is to be trimmed. Asked once a group.

@@ -32,6 +32,8 @@ pub struct Writer {
     shared: Arc<Shared>,
     prints: Prints,
     tally: Tally,
+    /// The highest key that an event has, or had.
+    newest: i64,
     /// How large groups are lately: what is worth waiting for.
     usual: usize,
     /// Answered when all is closed.
@@ -48,9 +50,11 @@ impl Writer {
         shared: Arc<Shared>,
     ) -> rusqlite::Result<Self> {
         let (prints, tally) = (Prints::load(&connection)?, Tally::load(&connection)?);
+        let newest = newest(&connection)?;
         super::lease::load_lanes(&connection, &mut shared.lanes())?;
         let connection = Some(connection);
-        Ok(Self { connection, path, identity, options, shared, prints, tally, usual: 1, closing: None })
+        let (usual, closing) = (1, None);
+        Ok(Self { connection, path, identity, options, shared, prints, tally, newest, usual, closing })
     }
 
     pub fn run(&mut self, commands: &mpsc::Receiver<Command>) {
@@ -139,7 +143,8 @@ impl Writer {
         self.reopen()?;
         let connection = self.connection.as_ref().expect("just opened if it was not");
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut txn = Txn::new(connection, &mut self.prints, &self.shared, &self.options, self.tally);
+        let mut txn =
+            Txn::new(connection, &mut self.prints, &self.shared, &self.options, (self.tally, self.newest));
         for (job, _) in group {
             job.run(&mut txn)?;
         }
@@ -151,8 +156,8 @@ impl Writer {
         connection.prepare_cached("COMMIT")?.execute([])?;
         self.options.after_commit.as_ref().map_or(Ok(()), |hook| hook()).map_err(Fault::Refused)?;
         txn.prints.committed(written);
-        let Txn { tally, lanes, due, ended, .. } = txn;
-        self.tally = tally;
+        let Txn { tally, newest, lanes, due, ended, .. } = txn;
+        (self.tally, self.newest) = (tally, newest);
         remember(&self.shared, lanes, due, ended);
         Ok(())
     }
@@ -178,6 +183,7 @@ impl Writer {
         }
         let connection = open::connect(&self.path, &self.options)?;
         (self.prints, self.tally) = (Prints::load(&connection)?, Tally::load(&connection)?);
+        self.newest = newest(&connection)?;
         let mut lanes = self.shared.lanes();
         super::lease::load_lanes(&connection, &mut lanes)?;
         lanes.doubt_states();
@@ -194,6 +200,10 @@ impl Writer {
             Err(fault) => look(Err(unavailable(&fault))),
         }
     }
+}
+
+fn newest(connection: &Connection) -> rusqlite::Result<i64> {
+    Ok(super::append::newest_seq(connection, &(i64::MIN..=i64::MAX))?.unwrap_or(i64::MIN))
 }
 
 fn answer(group: Group, verdict: &Result<(), JournalError>) {
