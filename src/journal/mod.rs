@@ -244,7 +244,8 @@ pub trait Journal: History {
     async fn release(&self, id: &DeliveryId);
 
     /// Keeps the outcome of an attempt with its effects, its changes of state and the events it
-    /// derives, and ends the lease.
+    /// derives, and ends the lease. From the call on its attempt does not count any more against what
+    /// its lane has room for.
     async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError>;
 
     /// Keeps an event that hookyard made of nothing else.

@@ -173,11 +173,17 @@ impl Journal for SqliteJournal {
     }
 
     async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError> {
-        let (at, happened) = (settlement.now, self.watched(|| settled(&settlement)));
+        let (at, id) = (settlement.now, settlement.id.clone());
+        let happened = self.watched(|| settled(&settlement));
         let prepared = settle::Prepared::new(settlement);
+        self.writer.shared.lanes().settle(&id);
+        self.writer.shared.work.notify_one();
         let settled = self.writer.write(move |txn| settle::settle(txn, &prepared)).await?;
-        if settled == Settled::Kept {
-            self.tell(at, happened.into_iter().flatten());
+        match settled {
+            Settled::Kept => self.tell(at, happened.into_iter().flatten()),
+            Settled::Conflict | Settled::TooManyDescendants | Settled::TooManyEffects => {
+                self.writer.shared.lanes().resume(&id);
+            }
         }
         Ok(settled)
     }
