@@ -130,6 +130,35 @@ fn open_deliveries_are_cancelled_with_a_server_and_without() {
 }
 
 #[test]
+fn the_server_of_another_project_is_not_acted_on() {
+    let receiver = Receiver::start();
+    let (home, server, _) = with_dead(&receiver);
+    let other = Home::with_rules(&rules(&receiver));
+    other.start().stop();
+    for arguments in [
+        &["retry", "--dead", "--yes"][..],
+        &["cancel", "--rule", "post", "--yes"],
+        &["replay", "--since", "1h", "--yes"],
+        &["replay", "--refused", "--yes"],
+        &["kv", "set", "n", "k", "1"],
+        &["tail"],
+    ] {
+        let output = run(&other, Some(&server), arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        let complaint = complaint(&output);
+        assert!(complaint.contains("it is another project's: set admin.listen"), "{complaint}");
+    }
+    assert_eq!(in_state(&home, "dead", 2).len(), 2);
+    assert_eq!(ok(&home, None, &["kv", "list", "n"]), "KEY  EXPIRES  VALUE\n");
+    // Where no journal is, the server is meant that listens there.
+    let remote = Home::with_rules(&rules(&receiver));
+    assert_eq!(
+        ok(&remote, Some(&server), &["retry", "--dead", "--yes"]),
+        "2 deliveries to be tried again now\n"
+    );
+}
+
+#[test]
 fn wrong_usage_is_told() {
     let home = Home::with_rules("rules: [{name: post, match: any, actions: [{log: {}}]}]");
     for arguments in [
