@@ -5,10 +5,8 @@
 //! not kept. After a secret is mended, what was refused for it can be verified again as of its
 //! time of receipt.
 
-use crate::journal::{Appended, Entry, Journal, JournalError};
 use crate::json::{self, Json};
-use crate::rules::Serving;
-use crate::source::{Accepted, Incoming, Received, Refused, Source, Sources, is_hidden_header};
+use crate::source::{Accepted, Incoming, Received, Refused, Source, is_hidden_header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -143,57 +141,6 @@ pub fn read(journal: &Path) -> io::Result<Vec<Record>> {
     }
     records.reverse();
     Ok(records)
-}
-
-/// What became of the refused requests that were verified again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Replayed {
-    pub accepted: usize,
-    /// Their senders had sent them again meanwhile.
-    pub duplicates: usize,
-    pub still_refused: usize,
-}
-
-impl Replayed {
-    pub fn to_json(self) -> Json {
-        Json::object([
-            ("accepted", Json::from(self.accepted)),
-            ("duplicates", self.duplicates.into()),
-            ("still_refused", self.still_refused.into()),
-        ])
-    }
-}
-
-/// Verifies what is kept again, the oldest first, and keeps and routes what passes.
-///
-/// # Errors
-/// [`JournalError`]: what was kept until then stays.
-pub async fn replay(
-    records: Vec<Record>,
-    sources: &Sources,
-    rules: Option<&Serving>,
-    journal: &dyn Journal,
-    now: Timestamp,
-) -> Result<Replayed, JournalError> {
-    let mut replayed = Replayed::default();
-    for record in records.into_iter().rev() {
-        let source = sources.named(&record.source);
-        let verified =
-            source.and_then(|source| record.verify(source, fastrand::u128(..)).ok().zip(Some(source)));
-        let Some((received, source)) = verified else {
-            replayed.still_refused += 1;
-            continue;
-        };
-        let routing = rules.map(|serving| serving.rules.route(&received.event, serving.number, now));
-        let dedupe_since =
-            record.received_at.saturating_sub(source.dedupe_within()).unwrap_or(Timestamp::MIN);
-        let entry = Entry { received, received_at: record.received_at, dedupe_since, routing };
-        match journal.append(entry).await? {
-            Appended::New(_) => replayed.accepted += 1,
-            Appended::Duplicate(_) => replayed.duplicates += 1,
-        }
-    }
-    Ok(replayed)
 }
 
 /// The writing side. Cheap to clone; never waits.

@@ -2,6 +2,7 @@
 
 use super::Admin;
 use super::answer::{error, json, unavailable};
+use crate::ingest;
 use crate::json::Json;
 use crate::refused::{self, Record};
 use http::{Response, StatusCode};
@@ -30,7 +31,9 @@ impl Admin {
         };
         let sources = self.current.sources.borrow().clone();
         let serving = self.current.serving.borrow().clone();
-        match refused::replay(records, &sources, serving.as_deref(), &*self.journal, Timestamp::now()).await {
+        match ingest::replay_refused(records, &sources, serving.as_deref(), &*self.journal, Timestamp::now())
+            .await
+        {
             Ok(replayed) => json(StatusCode::OK, &replayed.to_json()),
             Err(problem) => unavailable(&problem),
         }

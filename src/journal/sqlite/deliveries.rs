@@ -147,7 +147,7 @@ pub fn attempts(connection: &Connection, id: &DeliveryId) -> Result<Vec<AttemptR
     let (Some(event), Some(lane)) = (append::seq(connection, id.event)?, lane(connection, id)?) else {
         return Ok(Vec::new());
     };
-    let sql = "SELECT number, started, duration_us, outcome, message, answer_status, answer, answer_cut, request \
+    let sql = "SELECT number, started, duration_us, outcome, message, answer_status, answer, answer_cut, request, generation \
                FROM attempts WHERE event = ?1 AND lane = ?2 AND name = ?3 ORDER BY number";
     connection.prepare_cached(sql)?.query_map(params![event, lane, codec::name(id)], attempt)?.collect()
 }
@@ -161,6 +161,7 @@ fn attempt(row: &Row<'_>) -> Result<AttemptRecord> {
         outcome: row.get(3)?,
         message: row.get(4)?,
         request: row.get(8)?,
+        generation: row.get::<_, Option<i64>>(9)?.map(i64::cast_unsigned),
         answer: answer.0.map(|status| Answered {
             status,
             body: answer.1.unwrap_or_default(),
