@@ -2,6 +2,7 @@
 
 use super::{Common, Verdict, events, output, setup};
 use crate::delivery::DeliveryId;
+use crate::duration::before;
 use crate::event::EventId;
 use crate::journal::sqlite::SqliteHistory;
 use crate::journal::{DeliveryFilter, History, State, StoredDelivery};
@@ -50,7 +51,7 @@ pub(super) fn run(common: &Common, args: &DeliveriesArgs) -> anyhow::Result<Verd
         event: args.event,
         rule: args.rule.clone(),
         action: args.action.clone(),
-        since: args.since.map(|since| Timestamp::now().checked_sub(since)).transpose()?,
+        since: args.since.map(|since| before(Timestamp::now(), since)),
         before: args.before.clone(),
         limit: args.limit,
     };

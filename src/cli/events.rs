@@ -2,6 +2,7 @@
 
 use super::output::{self, OutputError, printable};
 use super::{Common, Verdict, refused, setup};
+use crate::duration::before;
 use crate::event::{Event, EventId, FIELDS, NotAnEventId};
 use crate::journal::sqlite::SqliteHistory;
 use crate::journal::{
@@ -88,13 +89,13 @@ pub(super) fn run(common: &Common, args: &EventsArgs) -> anyhow::Result<Verdict>
 
 async fn list(history: &dyn History, args: &EventsArgs, json: bool) -> anyhow::Result<Verdict> {
     let now = Timestamp::now();
-    let ago = |age: Option<Duration>| age.map(|age| now.checked_sub(age)).transpose();
+    let ago = |age: Option<Duration>| age.map(|age| before(now, age));
     let filter = EventFilter {
         source: args.source.clone(),
         kind: args.kind.clone(),
         status: args.status.clone(),
-        since: ago(args.since)?,
-        until: ago(args.until)?,
+        since: ago(args.since),
+        until: ago(args.until),
         before: args.before,
         unmatched: args.unmatched,
         rule: args.rule.clone(),

@@ -5,6 +5,7 @@ use super::hands::{number, tell_of};
 use super::{Common, Verdict, output, refused, server, setup};
 use crate::action::Context;
 use crate::config::Config;
+use crate::duration::before;
 use crate::event::EventId;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{EventFilter, Journal};
@@ -60,13 +61,13 @@ impl ReplayArgs {
         if !self.ids.is_empty() {
             return Ok(Events::These(self.ids.clone()));
         }
-        let ago = |age: Option<Duration>| age.map(|age| now.checked_sub(age)).transpose();
+        let ago = |age: Option<Duration>| age.map(|age| before(now, age));
         Ok(Events::Like(EventFilter {
             source: self.source.clone(),
             kind: self.kind.clone(),
             status: self.status.clone(),
-            since: ago(self.since)?,
-            until: ago(self.until)?,
+            since: ago(self.since),
+            until: ago(self.until),
             unmatched: self.unmatched,
             ..EventFilter::default()
         }))

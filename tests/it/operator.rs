@@ -161,6 +161,10 @@ fn the_server_of_another_project_is_not_acted_on() {
 #[test]
 fn wrong_usage_is_told() {
     let home = Home::with_rules("rules: [{name: post, match: any, actions: [{log: {}}]}]");
+    for long_ago in [&["events"][..], &["deliveries"], &["plan"], &["retry", "--yes"]] {
+        let output = run(&home, None, &[long_ago, &["--since", "99999999y"]].concat());
+        assert!(complaint(&output).contains("there is no such file"), "{long_ago:?}: {output:?}");
+    }
     for arguments in [
         &["retry", "--yes"][..],
         &["cancel"],
