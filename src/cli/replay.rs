@@ -19,6 +19,9 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What a dry run says, also where there is nothing to ask about.
+const WOULD: &str = "would be replayed";
+
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true).multiple(true)))]
 pub(super) struct ReplayArgs {
@@ -84,14 +87,14 @@ pub(super) fn run(common: &Common, args: &ReplayArgs) -> anyhow::Result<Verdict>
     if !args.ask.yes {
         let found = runtime.block_on(perform(&config, &wish))?;
         if number(&found, "deliveries") == 0 {
-            return tell(common, &found);
+            return tell(common, &found, WOULD);
         }
-        if let Err(verdict) = args.ask.confirm(&sentence(&found, "would be replayed")) {
+        if let Err(verdict) = args.ask.confirm(&sentence(&found, WOULD)) {
             return Ok(verdict);
         }
     }
     let done = runtime.block_on(perform(&config, &Replaying { dry: false, ..wish }))?;
-    tell(common, &done)
+    tell(common, &done, "replayed")
 }
 
 async fn perform(config: &Config, wish: &Replaying) -> anyhow::Result<Json> {
@@ -124,13 +127,13 @@ fn check_rule(wanted: Option<&str>, rules: &RuleSet) -> anyhow::Result<()> {
     }
 }
 
-fn tell(common: &Common, done: &Json) -> anyhow::Result<Verdict> {
+fn tell(common: &Common, done: &Json, what: &str) -> anyhow::Result<Verdict> {
     let passed_over = done.get("passed_over").and_then(Json::as_array).unwrap_or_default();
     if common.json {
         output::line(done)?;
     } else {
         passed_over.iter().for_each(tell_of);
-        output::line(sentence(done, "replayed"))?;
+        output::line(sentence(done, what))?;
     }
     Ok(if passed_over.is_empty() { Verdict::Fine } else { Verdict::Problems })
 }

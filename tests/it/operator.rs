@@ -230,7 +230,7 @@ fn events_are_replayed_beside_the_server_and_without() {
     let why = "2 events would be replayed by generation 1: post/http 1: --yes does it";
     assert!(complaint(&unasked).contains(why), "{unasked:?}");
     let shown = ok(&home, Some(&server), &["replay", "--unmatched"]);
-    assert_eq!(shown, "1 event replayed by generation 1, and nothing comes of it\n");
+    assert_eq!(shown, "1 event would be replayed by generation 1, and nothing comes of it\n");
     ok(&home, Some(&server), &["replay", &finished, "--yes"]);
     in_state(&home, "delivered", 2);
     let wrong = run(&home, Some(&server), &["replay", "--since", "1h", "--rule", "pots"]);
