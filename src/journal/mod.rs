@@ -384,7 +384,8 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Blocked, Self::Delivered, Self::Skipped, Self::Dead];
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Blocked, Self::Delivered, Self::Skipped, Self::Dead, Self::Suppressed];
 
     /// The word people read.
     pub fn name(self) -> &'static str {

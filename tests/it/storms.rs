@@ -83,6 +83,16 @@ rules:
     assert_eq!(lines("last.txt"), ["a 4 4", "b 4 4"]);
     assert_eq!(lines("first.txt"), ["a 1", "b 1"]);
     assert_eq!(lines("third.txt"), ["a 3 1", "b 3 1"]);
+    // The others are seen wherever deliveries are.
+    let metrics = server.get("/metrics").body;
+    for counted in ["hookyard_suppressed_total 18", "hookyard_deliveries{state=\"suppressed\"} 18"] {
+        assert!(metrics.lines().any(|line| line == counted), "{counted} is not in\n{metrics}");
+    }
+    let listed = server.get("/api/deliveries?state=suppressed").json();
+    assert_eq!(listed["deliveries"].as_array().expect("a list").len(), 18, "{listed}");
+    let listed = home.ok(&["deliveries", "--suppressed", "--json"]);
+    assert!(listed.lines().all(|line| line.contains("\"state\":\"suppressed\"")), "{listed}");
+    assert_eq!(listed.lines().count(), 18);
 }
 
 #[test]

@@ -69,7 +69,8 @@ impl Plan {
 }
 
 fn is_rare(connection: &Connection, what: &str) -> Result<bool> {
-    let sql = format!("SELECT {what}, pending + blocked + delivered + skipped + dead FROM tally");
+    let sql =
+        format!("SELECT {what}, pending + blocked + delivered + skipped + dead + suppressed FROM tally");
     let count =
         |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()));
     let (some, all) = connection.prepare_cached(&sql)?.query_row([], count)?;
