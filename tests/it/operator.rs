@@ -298,6 +298,10 @@ rules:
       - script: {file: ask.rhai}
         name: ask
       - file: {path: a.txt, text: '{{ payload.missing }}'}
+  - name: calm
+    match: {source: browser-use}
+    throttle: {per: '{{ source }}', within: 1h}
+    actions: [{log: {}, name: calm}]
   - {name: odd, match: {status: failed}, when: payload.task_id > 3, actions: [{log: {}}]}
 ",
     );
@@ -330,6 +334,11 @@ rules:
     assert_eq!(lane("file")["blocked"], json!(2));
     assert!(lane("file")["why"].as_str().expect("text").contains("missing"));
     assert_eq!(lane("log")["blocked"], json!(1), "its `when` errs");
+    assert_eq!(
+        (&lane("calm")["requests"], &lane("calm")["under_storm_control"]),
+        (&json!({"log": 3}), &json!(3))
+    );
+    assert_eq!(lane("http")["under_storm_control"], json!(0));
     let shown = lines(&["--show", "--status", "finished"]);
     let request = shown.iter().find(|it| it["kind"] == json!("http")).expect("it is shown");
     assert_eq!(request["delivery"], json!(format!("{first}/finished/http")));
@@ -337,7 +346,15 @@ rules:
     assert_eq!(request["params"]["auth"], json!({"bearer": "${CRM_TOKEN}"}), "secrets are names");
 
     let text = ok(&home, Some(&server), &["plan", "edited"]);
-    for part in ["3 events by the rules of edited", "GAINED", "2 http", "`fetch`", "Nothing was sent"] {
+    for part in [
+        "3 events by the rules of edited",
+        "GAINED",
+        "  2 http",
+        "up to 3 log",
+        "a throttle",
+        "`fetch`",
+        "Nothing was sent",
+    ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     assert_eq!(home.ok(&["events", "--json"]).lines().count(), 3);
