@@ -153,12 +153,12 @@ impl Admin {
             Show::Metrics => self.render_metrics().await,
             Show::Status => self.status().await,
             Show::Rules => self.rules(),
-            Show::Generations => self.generations().await,
+            Show::Generations => self.generations(query).await,
             Show::Generation(number) => self.generation(number).await,
             Show::Events => self.events(query).await,
             Show::Event(id) => self.event(id).await,
             Show::Deliveries => self.deliveries(query).await,
-            Show::Refused => self.refused().await,
+            Show::Refused => self.refused(query).await,
         }
     }
 

@@ -11,7 +11,7 @@ mod replay;
 mod timeline;
 
 pub use fields::{Fields, Wrong};
-pub use find::{DEFAULT_LIMIT, deliveries, events};
+pub use find::{DEFAULT_LIMIT, deliveries, events, newest, refused};
 pub use hands::{Hands, OPEN, cancel, retry};
 pub use records::{
     answer_json, attempt_json, counts_json, delivery_json, event_json, generation_json, happening_json,

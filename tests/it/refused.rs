@@ -29,6 +29,16 @@ fn what_was_refused_for_a_wrong_secret_is_routed_when_it_is_mended() {
     );
     assert_eq!(kept["refused"][2]["reason"], json!("the signature does not match"));
     assert!(kept["refused"][2]["body"].as_str().expect("its body").contains("t-1"), "{kept}");
+    let listed = |query: &str| server.get(&format!("/api/refused?{query}"));
+    assert_eq!(listed("limit=1").json()["refused"].as_array().expect("a list").len(), 1);
+    assert_eq!(listed("source=browser-use").json()["refused"].as_array().expect("a list").len(), 3);
+    assert_eq!(listed("source=other").json()["refused"], json!([]));
+    assert_eq!((listed("limt=1").status, listed("limit=0").status), (400, 400));
+    assert_eq!(
+        server.get("/api/generations?limit=1").json()["generations"].as_array().expect("a list").len(),
+        1
+    );
+    assert_eq!(server.get("/api/generations?limit=none").status, 400);
     assert!(!kept.to_string().contains("signature\":"), "nothing that could be replayed elsewhere: {kept}");
 
     home.write("secret.txt", crate::support::SECRET);
