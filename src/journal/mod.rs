@@ -406,7 +406,8 @@ pub struct StoredDelivery {
     pub id: DeliveryId,
     pub state: State,
     pub attempts: u32,
-    /// When it is tried next, or given up if blocked. Not for ended ones.
+    /// When it is tried next, or given up if blocked. Not for ended ones, nor for one that waits for
+    /// an earlier one of its key.
     pub due: Option<Timestamp>,
     /// The last receipt or error.
     pub message: String,

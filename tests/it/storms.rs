@@ -122,3 +122,34 @@ rules:
     let wanted: Vec<u64> = [1, 1].into_iter().chain(1..=20).collect();
     assert_eq!(numbers, wanted);
 }
+
+#[test]
+fn who_waits_in_order_is_due_at_no_time() {
+    let receiver = Receiver::start();
+    receiver.answer(503, "", "later");
+    let home = Home::with_rules(&format!(
+        "
+retry: {{first: 10m}}
+rules:
+  - name: post
+    match: {{source: browser-use}}
+    order: {{per: '{{{{ payload.task_id }}}}'}}
+    actions: [{{http: {{url: '{}'}}}}]
+",
+        receiver.url("/in")
+    ));
+    let server = home.start();
+    for number in 1..=2 {
+        server.accept(&update("a", number));
+    }
+    receiver.wait_for(1);
+    let shown = home.ok(&["deliveries"]);
+    assert!(shown.contains("waits for an earlier one of its key") && !shown.contains("9999"), "{shown}");
+    let second = &server.get("/api/deliveries").json()["deliveries"][0];
+    assert_eq!(
+        (&second["state"], &second["due"], &second["message"]),
+        (&json!("pending"), &json!(null), &json!("waits for an earlier one of its key"))
+    );
+    let exported = home.ok(&["journal", "export"]);
+    assert!(!exported.contains("9999"), "{exported}");
+}

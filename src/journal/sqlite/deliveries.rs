@@ -1,7 +1,7 @@
 //! Reading deliveries: lists in pages, counts, attempts, and how deep the lanes are.
 
 use super::history::limit;
-use super::{append, codec};
+use super::{append, codec, order};
 use crate::delivery::{Answered, DeliveryId};
 use crate::journal::{AttemptRecord, DeliveryFilter, LaneDepth, State, StoredDelivery};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
@@ -77,6 +77,9 @@ fn is_rare(connection: &Connection, what: &str) -> Result<bool> {
     Ok(some.saturating_mul(RARE) < all)
 }
 
+/// What is said of a delivery that is due when another has ended.
+const PARKED: &str = "waits for an earlier one of its key";
+
 /// A page of deliveries.
 pub fn list(connection: &Connection, filter: &DeliveryFilter) -> Result<Vec<StoredDelivery>> {
     let Some(plan) = Plan::of(connection, filter)? else { return Ok(Vec::new()) };
@@ -133,12 +136,14 @@ pub fn find(connection: &Connection, id: &DeliveryId) -> Result<Option<StoredDel
 
 fn delivery(row: &Row<'_>) -> Result<StoredDelivery> {
     let (rule, action, name): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    let (due, message): (Option<i64>, String) = (row.get(6)?, row.get(7)?);
+    let is_parked = due == Some(order::PARKED);
     Ok(StoredDelivery {
         id: codec::delivery_id(codec::event_id(row.get(0)?), &rule, &action, &name),
         state: codec::state(row.get(4)?),
         attempts: row.get(5)?,
-        due: row.get::<_, Option<i64>>(6)?.map(codec::time),
-        message: row.get(7)?,
+        due: due.filter(|_| !is_parked).map(codec::time),
+        message: if is_parked && message.is_empty() { PARKED.to_owned() } else { message },
         updated_at: codec::time(row.get(8)?),
     })
 }
