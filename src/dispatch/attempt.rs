@@ -128,7 +128,10 @@ impl Tried {
         let settlement = |tried: &Self, derived| Settlement {
             id: id.clone(),
             outcome: tried.outcome.clone(),
-            attempt: tried.made.as_ref().map(|made| record(made, &tried.outcome, leased.attempts + 1)),
+            attempt: tried.made.as_ref().map(|made| AttemptRecord {
+                generation: Some(rules.generation()),
+                ..record(made, &tried.outcome, leased.attempts + 1)
+            }),
             derived,
             now,
         };
@@ -272,6 +275,7 @@ fn record(made: &Made, outcome: &Outcome, number: u32) -> AttemptRecord {
         number,
         started_at: made.started_at,
         duration: made.duration,
+        generation: None,
         outcome: word(outcome).to_owned(),
         message: message(outcome).to_owned(),
         request: made.request.clone(),

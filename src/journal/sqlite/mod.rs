@@ -50,6 +50,12 @@ pub use open::{CommitHook, Options};
 /// What a receiver of happenings may be behind; each is a line or so.
 const HAPPENINGS: usize = 1024;
 
+/// Which file a journal is, whatever path leads to it: the same for the server that has it open and
+/// for a command beside it. `None`: there is no such file.
+pub fn identity(path: &Path) -> Option<String> {
+    identity::Identity::of(path).ok().map(|file| file.to_string())
+}
+
 /// A journal that this process alone writes.
 pub struct SqliteJournal {
     writer: Arc<handle::Handle>,
