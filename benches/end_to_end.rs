@@ -49,18 +49,19 @@ fn main() {
         load.connections, load.duration
     );
     println!(
-        "{:<40} {:>12} {:>14} {:>14} {:>12}",
-        "work", "requests/s", "of the first", "CPU µs/event", "peak MB"
+        "{:<40} {:>12} {:>14} {:>14} {:>20} {:>10}",
+        "work", "requests/s", "of the first", "CPU µs/event", "commits/1000 events", "peak MB"
     );
     for (work, own) in works.iter().zip(&figures) {
         let of = |value: fn(&Figures) -> f64| median(own.iter().map(value).collect());
         let ratios = own.iter().zip(&figures[0]).map(|(own, first)| own.rate / first.rate).collect();
         println!(
-            "{:<40} {:>12.0} {:>14.2} {:>14.1} {:>12.0}",
+            "{:<40} {:>12.0} {:>14.2} {:>14.1} {:>20.0} {:>10.0}",
             work.name(),
             of(|it| it.rate),
             median(ratios),
             of(|it| it.cpu_us),
+            of(|it| it.commits),
             of(|it| it.peak_mb)
         );
     }

@@ -2,8 +2,8 @@
 
 use crate::load::{Accepted, SECRET};
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,6 +20,19 @@ pub struct Figures {
     /// Of the server, for each event.
     pub cpu_us: f64,
     pub peak_mb: f64,
+    /// For a thousand events.
+    pub commits: f64,
+}
+
+fn metrics(admin: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(admin).expect("the admin listener listens");
+    stream
+        .write_all(format!("GET /metrics HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n").as_bytes())
+        .expect("the request is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("metrics are text");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer
 }
 
 /// Which work the server does for a request.
@@ -75,6 +88,8 @@ impl Work {
 /// A server under test, in a directory of its own. Killed when dropped.
 pub struct Subject {
     pub address: SocketAddr,
+    /// Where hookyard's metrics are.
+    admin: Option<SocketAddr>,
     work: Work,
     child: Child,
     dir: TempDir,
@@ -108,14 +123,19 @@ impl Subject {
             .spawn()
             .expect("taskset and the server can be started");
         let mut output = BufReader::new(child.stdout.take().expect("standard output is piped"));
-        let mut line = String::new();
-        while !line.trim_start().starts_with("hooks") {
-            line.clear();
-            assert!(output.read_line(&mut line).expect("output is text") > 0, "the server ended");
-        }
-        let address = line.split("http://").nth(1).and_then(|url| url.split('/').next()?.trim().parse().ok());
+        let mut address_behind = |word: &str| -> SocketAddr {
+            let mut line = String::new();
+            while !line.trim_start().starts_with(word) {
+                line.clear();
+                assert!(output.read_line(&mut line).expect("output is text") > 0, "the server ended");
+            }
+            let address = line.split("http://").nth(1).and_then(|url| url.split('/').next());
+            address.and_then(|address| address.trim().parse().ok()).expect("the line has an address")
+        };
+        let address = address_behind("hooks");
+        let admin = (work != Work::BareWarp).then(|| address_behind("admin"));
         std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
-        Self { address: address.expect("the line has an address"), work, child, dir }
+        Self { address, admin, work, child, dir }
     }
 
     /// Waits until the last delivery has arrived, and says what all took.
@@ -127,7 +147,18 @@ impl Subject {
                 accepted.total as f64 / accepted.started.elapsed().as_secs_f64()
             }
         };
-        Figures { rate, cpu_us: self.cpu_us() / accepted.total as f64, peak_mb: self.peak_mb() }
+        let metrics = self.admin.map(metrics).unwrap_or_default();
+        let sum_of = |name: &str| {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.and_then(|value| value.parse::<f64>().ok())
+        };
+        let commits = sum_of("hookyard_commit_group_size_count");
+        Figures {
+            rate,
+            cpu_us: self.cpu_us() / accepted.total as f64,
+            peak_mb: self.peak_mb(),
+            commits: commits.map_or(0.0, |commits| commits * 1000.0 / accepted.total as f64),
+        }
     }
 
     /// What the server's threads have computed, in the program and in the kernel.

@@ -137,6 +137,8 @@ impl<P: Plan> Dispatcher<P> {
         let work = self.shared.journal.work();
         let (mut rules, mut limits) = (self.shared.rules.clone(), self.limits.clone());
         loop {
+            // Attempts that end together are to be followed by one lease, not by one each.
+            tokio::task::yield_now().await;
             let next_look = self.start_due().await;
             tokio::select! {
                 () = shutdown.cancelled() => return,

@@ -105,7 +105,7 @@ impl Handle {
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Looks at what is committed, on the writer's thread, after the group under way.
+    /// Looks at what is committed, on the writer's thread, between groups.
     pub async fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Connection, &Shared) -> Result<T, Fault> + Send + 'static,

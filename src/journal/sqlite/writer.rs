@@ -60,45 +60,34 @@ impl Writer {
     pub fn run(&mut self, commands: &mpsc::Receiver<Command>) {
         while self.closing.is_none() {
             let Ok(first) = commands.recv() else { break };
-            let (mut group, mut looks) = (Group::new(), Vec::new());
-            self.sort(first, &mut group, &mut looks);
-            self.gather(commands, &mut group, &mut looks);
+            let mut group = Group::new();
+            self.take(first, &mut group);
+            self.gather(commands, &mut group);
             let verdict = self.commit(&mut group);
-            if verdict.is_err() {
-                self.take_queued(commands, &mut group, &mut looks);
+            if let Err(error) = &verdict {
+                self.fail_queued(commands, &mut group, error);
             }
             answer(group, &verdict);
-            let failed = verdict.err();
-            for (look, _permit) in looks {
-                match &failed {
-                    // Nothing is leased whose outcome could not be kept either.
-                    Some(error) => look(Err(error.clone())),
-                    None => self.look(look),
-                }
-            }
         }
         self.connection = None;
     }
 
-    fn sort(&mut self, command: Command, group: &mut Group, looks: &mut Vec<(Look, OwnedSemaphorePermit)>) {
+    /// Puts a job into the group. A look waits for no commit: what is leased is attempted while
+    /// outcomes are being kept.
+    fn take(&mut self, command: Command, group: &mut Group) {
         match command {
             Command::Write(job, permit) => group.push((job, permit)),
-            Command::Look(look, permit) => looks.push((look, permit)),
+            Command::Look(look, _permit) => self.look(look),
             Command::Close(reply) => self.closing = Some(reply),
         }
     }
 
     /// Takes what else is queued; while groups are large, waits a little for as many as usual.
-    fn gather(
-        &mut self,
-        commands: &mpsc::Receiver<Command>,
-        group: &mut Group,
-        looks: &mut Vec<(Look, OwnedSemaphorePermit)>,
-    ) {
+    fn gather(&mut self, commands: &mpsc::Receiver<Command>, group: &mut Group) {
         for nap in 0..=NAPS {
             while group.len() < LARGEST_GROUP && self.closing.is_none() {
                 let Ok(command) = commands.try_recv() else { break };
-                self.sort(command, group, looks);
+                self.take(command, group);
             }
             let enough = group.is_empty() || group.len() >= self.usual || self.usual < WORTH_WAITING;
             if enough || nap == NAPS || self.closing.is_some() {
@@ -113,15 +102,13 @@ impl Writer {
 
     /// What was queued while a commit failed fails with it: the twin of an event in that group
     /// must not be answered otherwise than the event. Taken before anyone is answered, so that
-    /// who tries again is not among them.
-    fn take_queued(
-        &mut self,
-        commands: &mpsc::Receiver<Command>,
-        group: &mut Group,
-        looks: &mut Vec<(Look, OwnedSemaphorePermit)>,
-    ) {
+    /// who tries again is not among them. Nothing is leased behind outcomes that were not kept either.
+    fn fail_queued(&mut self, commands: &mpsc::Receiver<Command>, group: &mut Group, error: &JournalError) {
         while let Ok(command) = commands.try_recv() {
-            self.sort(command, group, looks);
+            match command {
+                Command::Look(look, _permit) => look(Err(error.clone())),
+                command => self.take(command, group),
+            }
         }
     }
 
