@@ -228,3 +228,47 @@ pub(crate) async fn who_waits_in_order_is_let_go_or_cancelled_too(place: &dyn Pl
     assert_eq!(journal.cancel(all, at(NOW + 9)).await.unwrap().cancelled, 3);
     assert!(next(&journal, NOW + 9).await.is_empty());
 }
+
+/// One that is held back by this control and waits in order.
+fn held_back_in_order(number: u64, ms: i64, storm: &str, order: &str, kind: StormKind) -> Entry {
+    let mut entry = held_back(number, ms, storm, kind);
+    for delivery in &mut entry.routing.as_mut().unwrap().deliveries {
+        delivery.order = Some(order.to_owned());
+    }
+    entry
+}
+
+pub(crate) async fn what_is_debounced_away_lets_its_followers_go(place: &dyn Place) {
+    let journal = place.open();
+    let kind = StormKind::Debounce { quiet: Duration::from_secs(30), max: Duration::from_secs(600) };
+    for (number, ms, storm) in [(1, 0, "a"), (2, 1000, "b"), (3, 2000, "a"), (4, 3000, "b"), (5, 4000, "a")] {
+        journal.append(held_back_in_order(number, ms, storm, "x", kind)).await.unwrap();
+    }
+    assert_eq!(names(&acting(&journal, NOW + 40_000).await), ["4", "5"]);
+    assert_eq!(suppressed(&journal).await.len(), 3);
+    assert_eq!(journal.counts().await.unwrap().pending, 0);
+}
+
+pub(crate) async fn every_storm_control_keeps_the_order_too(place: &dyn Place) {
+    let journal = place.open();
+    let minute = Duration::from_secs(60);
+    let kinds = |ms: i64| {
+        [
+            ("t", StormKind::Throttle { until: at(NOW + ms + 60_000) }),
+            ("n", StormKind::Threshold { count: 2, within: minute }),
+            ("c", StormKind::Collect { until: at(NOW + ms + 60_000), max: 100 }),
+        ]
+    };
+    // The order's key is the same for all of them: the throttled acts at once, then the second of
+    // those that are counted, then those that are collected.
+    let mut number = 0;
+    for ms in [0, 1000, 2000] {
+        for (key, kind) in kinds(ms) {
+            number += 1;
+            journal.append(held_back_in_order(number, ms, key, "x", kind)).await.unwrap();
+        }
+    }
+    assert_eq!(names(&acting(&journal, NOW + 2000).await), ["1"], "what is collected holds its followers");
+    assert_eq!(names(&acting(&journal, NOW + 60_000).await), ["3", "5"]);
+    assert_eq!(journal.counts().await.unwrap().pending, 0);
+}

@@ -5,6 +5,7 @@
 
 use super::append::{self, Addition};
 use super::codec;
+use super::order;
 use super::txn::{Fault, Txn};
 use crate::journal::{MAX_COLLECTED_BYTES, NewDelivery, State, Storm, StormKind};
 use rusqlite::{OptionalExtension, params};
@@ -229,12 +230,19 @@ impl Case<'_, '_> {
             return Ok(false);
         }
         let sql = "UPDATE deliveries SET state = ?3, due = NULL, parked = NULL, message = ?4, updated = ?5 \
-                   WHERE event = ?1 AND window = ?2 AND state = 0 AND due IS NOT NULL";
-        let why = "debounced: a later event acts";
-        let row = params![window.last, window.id, State::Suppressed as i64, why, self.arrival.received];
-        let count = self.txn.connection.prepare_cached(sql)?.execute(row)?;
-        self.txn.tally.add(State::Pending, -codec::count(count));
-        self.txn.tally.add(State::Suppressed, codec::count(count));
+                   WHERE event = ?1 AND window = ?2 AND state = 0 AND due IS NOT NULL RETURNING lane, order_key";
+        let (why, now) = ("debounced: a later event acts", self.arrival.received);
+        let row = params![window.last, window.id, State::Suppressed as i64, why, now];
+        let mut query = self.txn.connection.prepare_cached(sql)?;
+        let ended = query.query_map(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let ended: Vec<(i64, Option<String>)> = ended.collect::<Result<_, _>>()?;
+        self.txn.tally.add(State::Pending, -codec::count(ended.len()));
+        self.txn.tally.add(State::Suppressed, codec::count(ended.len()));
+        for (lane, key) in ended {
+            if let Some(key) = key {
+                order::release(self.txn, lane, &key, now)?;
+            }
+        }
         Ok(true)
     }
 

@@ -77,6 +77,8 @@ conformance!(
     what_comes_after_a_collection_has_begun_begins_another,
     deliveries_in_order_come_one_at_a_time_per_key_behind_the_effects,
     who_waits_in_order_is_let_go_or_cancelled_too,
+    what_is_debounced_away_lets_its_followers_go,
+    every_storm_control_keeps_the_order_too,
     a_dead_delivery_is_tried_again_with_all_of_its_time,
     what_died_unattempted_has_its_conditions_asked_again,
     only_dead_deliveries_are_tried_again,
