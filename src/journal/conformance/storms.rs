@@ -3,7 +3,7 @@
 use super::*;
 
 /// An event of the rule `r` with one action, held back by this control.
-fn held_back(number: u64, ms: i64, key: &str, kind: StormKind) -> Entry {
+pub(crate) fn held_back(number: u64, ms: i64, key: &str, kind: StormKind) -> Entry {
     let mut entry = entry(number, ms, &["r/a"]);
     let storm = Storm { rule: "r".into(), key: key.into(), kind };
     entry.routing.as_mut().unwrap().storms.push(storm);
@@ -271,4 +271,44 @@ pub(crate) async fn every_storm_control_keeps_the_order_too(place: &dyn Place) {
     assert_eq!(names(&acting(&journal, NOW + 2000).await), ["1"], "what is collected holds its followers");
     assert_eq!(names(&acting(&journal, NOW + 60_000).await), ["3", "5"]);
     assert_eq!(journal.counts().await.unwrap().pending, 0);
+}
+
+/// Leases the one delivery that is due, and settles it as dead.
+async fn die(journal: &Arc<dyn Journal>, now: i64) {
+    let leased = lease(journal, now, 9, 9).await.deliveries.pop().expect("it is due");
+    settle(journal, &leased, Outcome::Dead { error: "410 Gone".into() }, now).await;
+}
+
+fn all() -> Chosen {
+    Chosen::Like(DeliveryFilter::default())
+}
+
+pub(crate) async fn a_dead_delivery_keeps_its_window_for_a_retry(place: &dyn Place) {
+    let journal = place.open();
+    let throttle = |ms: i64| StormKind::Throttle { until: at(NOW + ms + 1000) };
+    journal.append(held_back(1, 0, "theirs", throttle(0))).await.unwrap();
+    die(&journal, NOW).await;
+    let later = 3 * DAY_MS;
+    journal.append(held_back(2, later, "ours", throttle(later))).await.unwrap();
+    assert_eq!(first(&acting(&journal, NOW + later).await[0]), "2.50");
+    assert_eq!(journal.retry(all(), at(NOW + later)).await.unwrap(), 1);
+    let acted = acting(&journal, NOW + later).await;
+    assert_eq!((names(&acted), first(&acted[0])), (vec!["1"], "1.50".into()), "not what another key saw");
+}
+
+pub(crate) async fn a_dead_collection_keeps_its_events_for_a_retry(place: &dyn Place) {
+    let journal = place.open();
+    let collect = |ms: i64| StormKind::Collect { until: at(NOW + ms + 1000), max: 9 };
+    for (number, ms) in [(1, 0), (2, 1), (3, 2)] {
+        journal.append(held_back(number, ms, "a", collect(0))).await.unwrap();
+    }
+    die(&journal, NOW + 1000).await;
+    let later = 3 * DAY_MS;
+    for (number, key) in [(11, "b"), (12, "c"), (13, "d")] {
+        journal.append(held_back(number, later, key, collect(later))).await.unwrap();
+    }
+    assert_eq!(journal.retry(all(), at(NOW + later)).await.unwrap(), 1);
+    let acted = acting(&journal, NOW + later).await;
+    let events = acted[0].1.get("events").and_then(Json::as_array).map(|events| events.len());
+    assert_eq!((names(&acted), count(&acted[0]), events), (vec!["1"], 3, Some(3)));
 }

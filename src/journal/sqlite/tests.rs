@@ -3,6 +3,7 @@
 mod faults;
 mod maintain;
 mod size;
+mod windows;
 
 use super::*;
 use crate::journal::conformance::{NOW, Place, at, conformance, entry, id_of};
@@ -79,6 +80,8 @@ conformance!(
     who_waits_in_order_is_let_go_or_cancelled_too,
     what_is_debounced_away_lets_its_followers_go,
     every_storm_control_keeps_the_order_too,
+    a_dead_delivery_keeps_its_window_for_a_retry,
+    a_dead_collection_keeps_its_events_for_a_retry,
     a_dead_delivery_is_tried_again_with_all_of_its_time,
     what_died_unattempted_has_its_conditions_asked_again,
     only_dead_deliveries_are_tried_again,
