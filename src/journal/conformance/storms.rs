@@ -312,3 +312,55 @@ pub(crate) async fn a_dead_collection_keeps_its_events_for_a_retry(place: &dyn P
     let events = acted[0].1.get("events").and_then(Json::as_array).map(|events| events.len());
     assert_eq!((names(&acted), count(&acted[0]), events), (vec!["1"], 3, Some(3)));
 }
+
+pub(crate) async fn who_is_retried_in_order_goes_one_at_a_time(place: &dyn Place) {
+    let journal = place.open();
+    for number in 1..=4 {
+        journal.append(ordered(number, number as i64, "x")).await.unwrap();
+    }
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(lease(&journal, NOW + 9, 9, 9).await.deliveries.pop().expect("it is due"));
+        settle(&journal, ids.last().unwrap(), Outcome::Dead { error: "gone".into() }, NOW + 9).await;
+    }
+    let ids: Vec<_> = ids.into_iter().map(|leased| leased.id).collect();
+    let retry = async |chosen: &[usize]| {
+        let chosen = chosen.iter().map(|index| ids[*index].clone()).collect();
+        journal.retry(Chosen::These(chosen), at(NOW + 10)).await.unwrap()
+    };
+    // The last of them is under way already, the first and the second come in any order.
+    assert_eq!(retry(&[3]).await, 1);
+    let under_way = lease(&journal, NOW + 10, 9, 9).await.deliveries.pop().expect("it is due");
+    assert_eq!(retry(&[1, 0]).await, 2);
+    journal.append(ordered(5, 10, "x")).await.unwrap();
+    assert!(next(&journal, NOW + 10).await.is_empty(), "one at a time");
+    let sixth = ordered(6, 10, "x");
+    journal.append(sixth.clone()).await.unwrap();
+    let sixth = Chosen::These(vec![format!("{}/r/a", id_of(&sixth)).parse().unwrap()]);
+    assert_eq!(journal.cancel(sixth, at(NOW + 10)).await.unwrap().cancelled, 1);
+    assert!(next(&journal, NOW + 10).await.is_empty(), "nobody waited for that one");
+    settle(&journal, &under_way, delivered(), NOW + 10).await;
+    assert_eq!(next(&journal, NOW + 10).await, ["body 1"]);
+    let first = lease(&journal, NOW + 10, 9, 9).await.deliveries.pop().expect("it is due");
+    settle(&journal, &first, delivered(), NOW + 10).await;
+    assert_eq!(next(&journal, NOW + 10).await, ["body 2"]);
+    let second = lease(&journal, NOW + 10, 9, 9).await.deliveries.pop().expect("it is due");
+    settle(&journal, &second, Outcome::Retry { due: at(NOW + 500), error: "503".into() }, NOW + 10).await;
+    assert_eq!(retry(&[2]).await, 1);
+    for wanted in ["2", "3", "5"] {
+        let leased = lease(&journal, NOW + 500, 9, 9).await.deliveries;
+        let bodies: Vec<_> = leased.iter().map(|it| String::from_utf8_lossy(&it.body).into_owned()).collect();
+        assert_eq!(bodies, [format!("body {wanted}")]);
+        settle(&journal, &leased[0], delivered(), NOW + 500).await;
+    }
+}
+
+pub(crate) async fn who_is_retried_goes_before_one_that_waits(place: &dyn Place) {
+    let journal = place.open();
+    journal.append(ordered(1, 1, "x")).await.unwrap();
+    journal.append(ordered(2, 2, "x")).await.unwrap();
+    die(&journal, NOW + 9).await;
+    assert_eq!(next(&journal, NOW + 9).await, ["body 2"]);
+    assert_eq!(journal.retry(all(), at(NOW + 9)).await.unwrap(), 1);
+    assert_eq!(names(&acting(&journal, NOW + 9).await), ["1", "2"]);
+}

@@ -229,19 +229,20 @@ impl Case<'_, '_> {
         if !self.is_untouched(window)? {
             return Ok(false);
         }
+        let sql = "SELECT lane, order_key FROM deliveries WHERE event = ?1 AND window = ?2 AND state = 0 \
+                   AND due IS NOT NULL AND parked IS NULL AND order_key IS NOT NULL";
+        let mut query = self.txn.connection.prepare_cached(sql)?;
+        let heads = query.query_map([window.last, window.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let heads: Vec<(i64, String)> = heads.collect::<Result<_, _>>()?;
         let sql = "UPDATE deliveries SET state = ?3, due = NULL, parked = NULL, message = ?4, updated = ?5 \
-                   WHERE event = ?1 AND window = ?2 AND state = 0 AND due IS NOT NULL RETURNING lane, order_key";
+                   WHERE event = ?1 AND window = ?2 AND state = 0 AND due IS NOT NULL";
         let (why, now) = ("debounced: a later event acts", self.arrival.received);
         let row = params![window.last, window.id, State::Suppressed as i64, why, now];
-        let mut query = self.txn.connection.prepare_cached(sql)?;
-        let ended = query.query_map(row, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let ended: Vec<(i64, Option<String>)> = ended.collect::<Result<_, _>>()?;
-        self.txn.tally.add(State::Pending, -codec::count(ended.len()));
-        self.txn.tally.add(State::Suppressed, codec::count(ended.len()));
-        for (lane, key) in ended {
-            if let Some(key) = key {
-                order::release(self.txn, lane, &key, now)?;
-            }
+        let count = self.txn.connection.prepare_cached(sql)?.execute(row)?;
+        self.txn.tally.add(State::Pending, -codec::count(count));
+        self.txn.tally.add(State::Suppressed, codec::count(count));
+        for (lane, key) in heads {
+            order::release(self.txn, lane, &key, now)?;
         }
         Ok(true)
     }

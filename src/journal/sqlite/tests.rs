@@ -82,6 +82,8 @@ conformance!(
     every_storm_control_keeps_the_order_too,
     a_dead_delivery_keeps_its_window_for_a_retry,
     a_dead_collection_keeps_its_events_for_a_retry,
+    who_is_retried_in_order_goes_one_at_a_time,
+    who_is_retried_goes_before_one_that_waits,
     a_dead_delivery_is_tried_again_with_all_of_its_time,
     what_died_unattempted_has_its_conditions_asked_again,
     only_dead_deliveries_are_tried_again,
