@@ -364,3 +364,30 @@ pub(crate) async fn who_is_retried_goes_before_one_that_waits(place: &dyn Place)
     assert_eq!(journal.retry(all(), at(NOW + 9)).await.unwrap(), 1);
     assert_eq!(names(&acting(&journal, NOW + 9).await), ["1", "2"]);
 }
+
+pub(crate) async fn what_is_blocked_holds_its_followers_and_heals_in_order(place: &dyn Place) {
+    let journal = place.open();
+    for number in [1, 2] {
+        let until = NOW + DAY_MS + number as i64;
+        journal.append(blocked(ordered(number, number as i64, "x"), until)).await.unwrap();
+    }
+    journal.append(ordered(3, 3, "x")).await.unwrap();
+    journal.append(ordered(4, 4, "y")).await.unwrap();
+    assert_eq!(names(&acting(&journal, NOW + 9).await), ["4"], "the key waits for its rule to be mended");
+    assert_eq!(journal.heal(Heal::All, at(NOW + 10)).await.unwrap(), 2);
+    for wanted in ["body 1", "body 2", "body 3"] {
+        assert_eq!(next(&journal, NOW + 10).await, [wanted]);
+        let leased = lease(&journal, NOW + 10, 9, 9).await.deliveries.pop().expect(wanted);
+        assert_eq!(journal.heal(Heal::All, at(NOW + 11)).await.unwrap(), 0);
+        settle(&journal, &leased, delivered(), NOW + 10).await;
+    }
+}
+
+pub(crate) async fn what_stays_blocked_lets_its_followers_go_after_its_time(place: &dyn Place) {
+    let journal = place.open();
+    journal.append(blocked(ordered(1, 1, "x"), NOW + 5000)).await.unwrap();
+    journal.append(ordered(2, 2, "x")).await.unwrap();
+    assert!(next(&journal, NOW + 4999).await.is_empty());
+    die(&journal, NOW + 5000).await;
+    assert_eq!(names(&acting(&journal, NOW + 5000).await), ["2"]);
+}

@@ -58,6 +58,20 @@ pub fn rejoin(
     Ok((due, None))
 }
 
+/// The same for one that is open and was made due: it is parked if others come first.
+pub fn take_place(
+    txn: &Txn<'_>,
+    lane: i64,
+    key: &str,
+    (event, name): (i64, &str),
+    due: i64,
+) -> Result<(), Fault> {
+    match rejoin(txn, lane, key, (event, name), due)? {
+        (_, Some(due)) => park(txn, (event, lane, name), due),
+        (_, None) => Ok(()),
+    }
+}
+
 fn park(txn: &Txn<'_>, (event, lane, name): (i64, i64, &str), due: i64) -> Result<(), Fault> {
     let sql = "UPDATE deliveries SET due = ?4, parked = ?5 WHERE event = ?1 AND lane = ?2 AND name = ?3";
     txn.connection.prepare_cached(sql)?.execute(params![event, lane, name, PARKED, due])?;

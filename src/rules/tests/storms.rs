@@ -110,3 +110,17 @@ fn what_is_wrong_is_told_with_its_place() {
         }
     }
 }
+
+#[test]
+fn what_is_blocked_by_its_condition_has_its_place_in_the_order() {
+    for control in ["", "throttle: {within: 1m}, "] {
+        let routing = route(&format!(
+            r#"{control}when: payload.nope > 1, order: {{per: "{{{{ payload.task_id }}}}"}}"#
+        ));
+        for delivery in &routing.deliveries {
+            assert!(delivery.blocked.as_ref().is_some_and(|why| why.contains("nope")), "{delivery:?}");
+            assert_eq!(delivery.order.as_deref(), Some("t-1"));
+        }
+        assert_eq!((routing.deliveries.len(), routing.storms.len()), (2, 0));
+    }
+}
