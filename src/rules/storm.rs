@@ -1,12 +1,12 @@
 //! Storm control and order: the keys of a rule that say which of many events act, and which one waits.
 
-use super::RuleSet;
 use super::compile::Compiler;
 use super::file::RawRule;
 use super::keys::{self, Key};
 use super::options;
 use super::report::Report;
-use crate::event::Event;
+use super::{Rule, RuleSet};
+use crate::event::{Event, WINDOW};
 use crate::journal::{Storm, StormKind};
 use crate::json::Json;
 use crate::pattern::similar_zone;
@@ -17,6 +17,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A longer key is kept as its digest.
@@ -189,6 +190,22 @@ fn zone(node: Option<&Node>, report: &mut Report<'_>) -> Option<TimeZone> {
         report.error_with(node.span, format!("there is no time zone `{name}`"), Some(help));
     }
     zone
+}
+
+impl Rule {
+    /// The event as an attempt at one of the rule's actions sees it. Where storms are controlled and
+    /// none has decided over it (a replay, a dry run) it has a window of its own.
+    pub(super) fn seen(&self, event: &Arc<Event>) -> Arc<Event> {
+        if self.control.is_none() || event.get(WINDOW).is_some() {
+            return Arc::clone(event);
+        }
+        let document = Json::clone(&event.shared());
+        let mut window = vec![("count", Json::from(1u32)), ("first", document.clone())];
+        if self.control.as_ref().is_some_and(|control| matches!(control.kind, Kind::Collect { .. })) {
+            window.push(("events", vec![document].into()));
+        }
+        Arc::new(event.with_window(Json::object(window)))
+    }
 }
 
 impl Control {

@@ -112,3 +112,39 @@ rules:
     let wanted: Vec<u64> = [1, 1].into_iter().chain(1..=20).collect();
     assert_eq!(numbers, wanted);
 }
+
+#[test]
+fn a_replay_sees_a_window_of_its_own() {
+    let home = Home::with_rules(
+        "
+rules:
+  - name: digest
+    match: {source: browser-use}
+    collect: {within: 1h, max: 2}
+    actions: [{file: {path: digest.txt, text: '{{ window.count }} {{ window.first.payload.n }} {{ window.events | length }}'}}, {script: own.rhai}]
+  - name: first
+    match: {source: browser-use}
+    throttle: {within: 1h}
+    actions: [{file: {path: first.txt, text: '{{ window.count }} {{ window.first.payload.n }}'}}]
+",
+    );
+    home.write(
+        "rules/own.rhai",
+        r#"fn on_event(event) { file(#{path: "own.txt", text: `${event.window.count} ${event.window.events.len()}`}); }"#,
+    );
+    let server = home.start();
+    let id = server.accept(&update("t", 1));
+    server.accept(&update("t", 2));
+    let lines = |path: &str, wanted: &[&str]| {
+        eventually(path, || (home.lines(path) == wanted).then_some(()));
+    };
+    lines("digest.txt", &["2 1 2"]);
+    lines("own.txt", &["2 2"]);
+    lines("first.txt", &["1 1"]);
+    assert!(server.stop().success());
+    home.ok(&["replay", &id, "--yes"]);
+    let _server = home.start();
+    lines("digest.txt", &["2 1 2", "1 1 1"]);
+    lines("own.txt", &["2 2", "1 1"]);
+    lines("first.txt", &["1 1", "1 1"]);
+}
