@@ -391,3 +391,14 @@ pub(crate) async fn what_stays_blocked_lets_its_followers_go_after_its_time(plac
     die(&journal, NOW + 5000).await;
     assert_eq!(names(&acting(&journal, NOW + 5000).await), ["2"]);
 }
+
+pub(crate) async fn a_full_collection_that_waited_in_order_is_due_at_once(place: &dyn Place) {
+    let journal = place.open();
+    journal.append(ordered(1, 0, "x")).await.unwrap();
+    let kind = StormKind::Collect { until: at(NOW + DAY_MS), max: 2 };
+    for number in [2, 3] {
+        journal.append(held_back_in_order(number, number as i64, "a", "x", kind)).await.unwrap();
+    }
+    let acted = acting(&journal, NOW + 9).await;
+    assert_eq!((names(&acted), count(&acted[1])), (vec!["1", "2"], 2));
+}

@@ -247,10 +247,10 @@ impl Case<'_, '_> {
         Ok(true)
     }
 
-    /// A collection that is full is due at once.
+    /// A collection that is full is due at once, or when it is let go.
     fn hasten(&mut self, window: &Window) -> Result<(), Fault> {
-        let sql = "UPDATE deliveries SET due = ?3 WHERE event = ?1 AND window = ?2 AND state = 0 AND due > ?3 \
-                   AND parked IS NULL RETURNING lane";
+        let sql = "UPDATE deliveries SET due = iif(parked IS NULL, ?3, due), parked = iif(parked IS NULL, NULL, ?3) \
+                   WHERE event = ?1 AND window = ?2 AND state = 0 AND coalesce(parked, due) > ?3 RETURNING lane";
         let now = self.arrival.received;
         let mut query = self.txn.connection.prepare_cached(sql)?;
         let lanes = query.query_map([window.first, window.id, now], |row| row.get(0))?;
