@@ -402,3 +402,22 @@ pub(crate) async fn a_full_collection_that_waited_in_order_is_due_at_once(place:
     let acted = acting(&journal, NOW + 9).await;
     assert_eq!((names(&acted), count(&acted[1])), (vec!["1", "2"], 2));
 }
+
+pub(crate) async fn an_event_that_would_do_nothing_opens_no_window(place: &dyn Place) {
+    let journal = place.open();
+    let minute = Duration::from_secs(60);
+    let idle = |number, key, kind| {
+        let mut entry = held_back(number, 0, key, kind);
+        entry.routing.as_mut().unwrap().deliveries.clear();
+        entry
+    };
+    let throttle = StormKind::Throttle { until: at(NOW + 60_000) };
+    let threshold = StormKind::Threshold { count: 2, within: minute };
+    journal.append(idle(1, "t", throttle)).await.unwrap();
+    journal.append(idle(2, "n", threshold)).await.unwrap();
+    journal.append(blocked(held_back(3, 0, "t", throttle), NOW + DAY_MS)).await.unwrap();
+    journal.append(held_back(4, 1, "t", throttle)).await.unwrap();
+    journal.append(held_back(5, 1, "n", threshold)).await.unwrap();
+    assert_eq!(names(&acting(&journal, NOW + 1).await), ["4"]);
+    assert_eq!(suppressed(&journal).await, ["counted: 1 of 2"]);
+}

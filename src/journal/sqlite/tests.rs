@@ -87,6 +87,7 @@ conformance!(
     what_is_blocked_holds_its_followers_and_heals_in_order,
     what_stays_blocked_lets_its_followers_go_after_its_time,
     a_full_collection_that_waited_in_order_is_due_at_once,
+    an_event_that_would_do_nothing_opens_no_window,
     a_dead_delivery_is_tried_again_with_all_of_its_time,
     what_died_unattempted_has_its_conditions_asked_again,
     only_dead_deliveries_are_tried_again,
