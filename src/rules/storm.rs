@@ -69,7 +69,8 @@ impl Compiler<'_> {
             "threshold" => threshold(first, report),
             _ => collect(first, report),
         };
-        Some(Control { kind: kind?, per: self.per(&first.node, report)? })
+        let per = self.per(&first.node, report);
+        Some(Control { kind: kind?, per: per? })
     }
 
     pub(super) fn order(&self, node: &Node, report: &mut Report<'_>) -> Option<Order> {
@@ -84,11 +85,21 @@ impl Compiler<'_> {
         self.per(node, report).map(Order)
     }
 
-    /// The key's template.
+    /// The key's template. It says which window an event belongs to, so that it has none yet.
     fn per(&self, node: &Node, report: &mut Report<'_>) -> Option<Params> {
-        let given = node.get("per").map(|per| ("per", per.to_json()));
-        let compiled = Params::compile(&Json::object(given), PER, &self.vars);
-        compiled.map_err(|errors| errors.into_iter().for_each(|error| report.config(node, error))).ok()
+        let given = node.get("per");
+        let json = Json::object(given.map(|per| ("per", per.to_json())));
+        let compiled = Params::compile(&json, PER, &self.vars);
+        let per = compiled
+            .map_err(|errors| errors.into_iter().for_each(|error| report.config(node, error)))
+            .ok()?;
+        if per.reads(WINDOW) {
+            let help = "write what the event itself has, as in \"{{ payload.task_id }}\"";
+            let span = given.map_or(node.span, |per| per.span);
+            report.error_with(span, "`window` is not there yet when `per` is filled in", Some(help));
+            return None;
+        }
+        Some(per)
     }
 }
 
@@ -117,11 +128,10 @@ fn throttle(entry: &Entry, report: &mut Report<'_>) -> Option<Kind> {
 
 fn debounce(entry: &Entry, report: &mut Report<'_>) -> Option<Kind> {
     let field = fields(entry, keys::DEBOUNCE, report);
-    let quiet = options::positive(field("quiet")?, "`quiet`", report)?;
-    let max = match field("max") {
-        Some(node) => options::positive(node, "`max`", report)?,
-        None => quiet.saturating_mul(DEBOUNCE_MAX),
-    };
+    let quiet = field("quiet").and_then(|node| options::positive(node, "`quiet`", report));
+    let max = field("max").map(|node| options::positive(node, "`max`", report));
+    let quiet = quiet?;
+    let max = max.unwrap_or_else(|| Some(quiet.saturating_mul(DEBOUNCE_MAX)))?;
     if max < quiet {
         report.error(entry.node.span, "`max` is shorter than `quiet`: it would never be quiet for so long");
         return None;
@@ -138,23 +148,23 @@ fn threshold(entry: &Entry, report: &mut Report<'_>) -> Option<Kind> {
 
 fn collect(entry: &Entry, report: &mut Report<'_>) -> Option<Kind> {
     let field = fields(entry, keys::COLLECT, report);
-    let max = match field("max") {
-        Some(node) => number(node, "`max`", 1, report)?,
-        None => COLLECTED,
-    };
+    let max = field("max").map_or(Some(COLLECTED), |node| number(node, "`max`", 1, report));
     let end = match (field("within"), field("until")) {
-        (Some(node), None) => End::After(options::positive(node, "`within`", report)?),
-        (None, Some(node)) => End::At(clock_time(node, report)?, zone(field("zone"), report)?),
+        (Some(node), None) => options::positive(node, "`within`", report).map(End::After),
+        (None, Some(node)) => {
+            let (time, zone) = (clock_time(node, report), zone(field("zone"), report));
+            time.zip(zone).map(|(time, zone)| End::At(time, zone))
+        }
         _ => {
             let help = "write `within: 10m`, or `until: \"08:00\"` with a `zone`";
             report.error_with(entry.node.span, "`collect` ends either after a time or at one", Some(help));
-            return None;
+            None
         }
     };
-    if let (End::After(_), Some(node)) = (&end, field("zone")) {
+    if let (None, Some(node)) = (field("until"), field("zone")) {
         report.error(node.span, "`zone` belongs to `until`, which is not there");
     }
-    Some(Kind::Collect { end, max })
+    Some(Kind::Collect { end: end?, max: max? })
 }
 
 fn number(node: &Node, what: &str, least: u32, report: &mut Report<'_>) -> Option<u32> {

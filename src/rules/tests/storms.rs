@@ -98,6 +98,18 @@ fn what_is_wrong_is_told_with_its_place() {
         ("order: {per: \"{{ paylod.x }}\"}", &["`paylod` is not defined"]),
         ("throtle: {within: 1m}", &["did you mean `throttle`?"]),
         (
+            "throttle: {per: \"{{ window.count }}\", within: 1m}",
+            &["1:47", "`window` is not there yet when `per` is filled in"],
+        ),
+        ("order: {per: \"{{ window.first.id }}\"}", &["`window` is not there yet"]),
+        ("throttle: {per: \"{{ ide }}\", within: 5}", &["`ide` is not defined", "needs a unit"]),
+        ("debounce: {per: \"{{ ide }}\", quiet: 5, max: 7}", &["`ide` is not defined", "`quiet`", "`max`"]),
+        ("threshold: {per: \"{{ ide }}\", count: 1, within: 5}", &["`ide`", "`count`", "`within`"]),
+        (
+            "collect: {per: \"{{ ide }}\", until: \"8\", zone: Berlin, max: 0}",
+            &["`ide`", "a time of day", "no time zone `Berlin`", "`max`"],
+        ),
+        (
             "stop: true, actions: [{log: {message: \"{{ window.count }}\"}}]",
             &["`window` is there only where"],
         ),
