@@ -421,3 +421,33 @@ pub(crate) async fn an_event_that_would_do_nothing_opens_no_window(place: &dyn P
     assert_eq!(names(&acting(&journal, NOW + 1).await), ["4"]);
     assert_eq!(suppressed(&journal).await, ["counted: 1 of 2"]);
 }
+
+pub(crate) async fn trimming_spares_what_a_dead_collection_holds(place: &dyn Place) {
+    let journal = place.open();
+    for number in [1, 2, 3] {
+        let kind = StormKind::Collect { until: at(NOW + 1000), max: 9 };
+        let mut entry = held_back(number, number as i64, "a", kind);
+        if number == 1 {
+            let other = delivery(id_of(&entry), "other/a", NOW + 9 * DAY_MS);
+            entry.routing.as_mut().unwrap().deliveries.push(other);
+        }
+        journal.append(entry).await.unwrap();
+    }
+    die(&journal, NOW + 1001).await;
+    let trim = Trim {
+        now: at(NOW + 9 * DAY_MS),
+        before: at(NOW + 8 * DAY_MS),
+        size_bytes: u64::MAX,
+        limit: 9,
+        afresh: true,
+    };
+    assert_eq!(journal.trim(trim).await.unwrap(), 0, "the dead delivery's event has to stay");
+    let other = DeliveryFilter { rule: Some("other".into()), ..DeliveryFilter::default() };
+    journal.cancel(Chosen::Like(other), at(NOW + DAY_MS)).await.unwrap();
+    let (mut removed, mut step) = (0, 1);
+    while step > 0 {
+        step = journal.trim(trim).await.unwrap();
+        removed += step;
+    }
+    assert_eq!(removed, 3, "a dead delivery keeps no event for ever");
+}

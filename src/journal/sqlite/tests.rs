@@ -88,6 +88,7 @@ conformance!(
     what_stays_blocked_lets_its_followers_go_after_its_time,
     a_full_collection_that_waited_in_order_is_due_at_once,
     an_event_that_would_do_nothing_opens_no_window,
+    trimming_spares_what_a_dead_collection_holds,
     a_dead_delivery_is_tried_again_with_all_of_its_time,
     what_died_unattempted_has_its_conditions_asked_again,
     only_dead_deliveries_are_tried_again,
