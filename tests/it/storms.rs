@@ -148,3 +148,27 @@ rules:
     lines("own.txt", &["2 2", "1 1"]);
     lines("first.txt", &["1 1", "1 1"]);
 }
+
+#[test]
+fn what_was_blocked_by_its_key_acts_for_itself_once_the_rule_is_mended() {
+    let rules = |per: &str| {
+        format!(
+            "
+rules:
+  - name: first
+    match: {{source: browser-use}}
+    throttle: {{per: '{{{{ {per} }}}}', within: 1h}}
+    order: {{per: all}}
+    actions: [{{file: {{path: first.txt, text: '{{{{ payload.n }}}} of {{{{ window.count }}}}'}}}}]
+"
+        )
+    };
+    let home = Home::with_rules(&rules("payload.nope"));
+    let server = home.start();
+    for number in 1..=3 {
+        server.accept(&update("t", number));
+    }
+    home.write("rules/rules.yaml", &rules("payload.task_id"));
+    assert_eq!(server.reload().status, 200);
+    eventually("all", || (home.lines("first.txt") == ["1 of 1", "2 of 1", "3 of 1"]).then_some(()));
+}
