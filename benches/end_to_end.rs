@@ -11,7 +11,7 @@ mod subject;
 
 use load::Load;
 use std::time::Duration;
-use subject::{Subject, Work};
+use subject::{Figures, Subject, Work};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -34,24 +34,35 @@ fn main() {
     let works = [Work::BareWarp, Work::NoneMatches, Work::File, Work::Script];
     let works: Vec<_> =
         works.into_iter().filter(|work| only.is_empty() || only.contains(&work.word())).collect();
-    let mut rates: Vec<Vec<f64>> = vec![Vec::new(); works.len()];
+    let mut figures: Vec<Vec<Figures>> = works.iter().map(|_| Vec::new()).collect();
     for round in 1..=rounds {
-        for (work, rates) in works.iter().zip(&mut rates) {
+        for (work, figures) in works.iter().zip(&mut figures) {
             let subject = Subject::start(*work);
             let accepted = load.run(subject.address);
-            let rate = subject.finish(&accepted);
-            eprintln!("round {round}: {:<36} {rate:>9.0} /s", work.name());
-            rates.push(rate);
+            let found = subject.finish(&accepted);
+            eprintln!("round {round}: {:<40} {:>9.0} /s {:>7.1} µs", work.name(), found.rate, found.cpu_us);
+            figures.push(found);
         }
     }
     println!(
         "\n{} connections, {rounds} rounds of {:?}, server on core 0, load on core 1",
         load.connections, load.duration
     );
-    println!("{:<36} {:>12} {:>14}", "work", "requests/s", "of bare warp");
-    for (work, own) in works.iter().zip(&rates) {
-        let ratios = own.iter().zip(&rates[0]).map(|(own, bare)| own / bare).collect();
-        println!("{:<36} {:>12.0} {:>14.2}", work.name(), median(own.clone()), median(ratios));
+    println!(
+        "{:<40} {:>12} {:>14} {:>14} {:>12}",
+        "work", "requests/s", "of the first", "CPU µs/event", "peak MB"
+    );
+    for (work, own) in works.iter().zip(&figures) {
+        let of = |value: fn(&Figures) -> f64| median(own.iter().map(value).collect());
+        let ratios = own.iter().zip(&figures[0]).map(|(own, first)| own.rate / first.rate).collect();
+        println!(
+            "{:<40} {:>12.0} {:>14.2} {:>14.1} {:>12.0}",
+            work.name(),
+            of(|it| it.rate),
+            median(ratios),
+            of(|it| it.cpu_us),
+            of(|it| it.peak_mb)
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use crate::admin::{self, Admin};
 use crate::config::{Config, Location};
 use crate::dispatch::{self, Dispatcher};
 use crate::ingest::{self, HookLimits, Hooks};
-use crate::journal::sqlite::{Options, SqliteJournal};
+use crate::journal::sqlite::{self, Options, SqliteJournal};
 use crate::journal::{Journal, JournalError};
 use crate::refused::Ring;
 use crate::reload::{Current, Reloader, Request};
@@ -73,6 +73,7 @@ impl Listeners {
 pub struct App {
     pub current: Current,
     journal: Arc<SqliteJournal>,
+    journal_file: Option<String>,
     reloader: Reloader,
     reloads: mpsc::Receiver<Request>,
     /// Asks for a reload (SIGHUP does).
@@ -92,6 +93,7 @@ impl App {
         ingest::describe_metrics();
         admin::describe_metrics();
         let journal = open_journal(config.journal.clone()).await?;
+        let journal_file = sqlite::identity(&config.journal);
         journal.limit_size(config.keep.size_bytes);
         // One file store over all generations: appends to one file are synced together.
         let files = Context::new(config.egress.clone(), config.files.clone());
@@ -100,7 +102,7 @@ impl App {
         };
         let (reloader, current) = Reloader::start(location, config, journal.clone(), context).await;
         let (reload, reloads) = mpsc::channel(8);
-        Ok(Self { current, journal, reloader, reloads, reload, metrics })
+        Ok(Self { current, journal, journal_file, reloader, reloads, reload, metrics })
     }
 
     /// Serves until `shutdown`, then drains: no new connections, requests and attempts under way
@@ -150,6 +152,7 @@ impl App {
             current: current.clone(),
             hooks: Arc::clone(&hooks),
             journal: Arc::clone(&journal),
+            journal_file: self.journal_file,
             reloads: self.reload,
             metrics: self.metrics.clone(),
             started_at: Timestamp::now(),

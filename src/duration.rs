@@ -1,5 +1,6 @@
 //! Lengths of time as people write them: `5s`, `1h 30m`, `1.5d`.
 
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 /// Why a text is no length of time.
@@ -44,6 +45,12 @@ pub fn parse(text: &str) -> Result<Duration, NotADuration> {
     Ok(sum)
 }
 
+/// So long before `now`; the beginning of all times, if that was even earlier.
+pub fn before(now: Timestamp, age: Duration) -> Timestamp {
+    let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+    now.checked_sub(age).unwrap_or(Timestamp::MIN)
+}
+
 #[expect(clippy::disallowed_methods, reason = "one part alone is never summed up")]
 fn read(part: &str) -> Result<Duration, NotADuration> {
     Ok(humantime::parse_duration(part)?)
@@ -68,6 +75,15 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_longer_ago_than_can_be_counted_is_the_beginning() {
+        let now: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
+        assert_eq!(before(now, Duration::from_secs(3600)), "2026-11-23T07:00:00Z".parse().unwrap());
+        for age in [parse("99999999y").unwrap(), Duration::MAX] {
+            assert_eq!(before(now, age), Timestamp::MIN);
+        }
+    }
 
     #[test]
     fn parts_are_added_up() {

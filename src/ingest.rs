@@ -7,6 +7,7 @@
 //! Before the answer everything is bounded: the body by its limit and time, all bodies together by
 //! [`IN_FLIGHT_BYTES`], the rest by the size of the body. 200 means durable.
 
+mod again;
 mod answer;
 mod body;
 mod count;
@@ -32,6 +33,7 @@ use warp::Filter;
 use warp::filters::path::FullPath;
 use warp::reply::Response;
 
+pub use again::{Replayed, replay_refused};
 pub use count::describe_metrics;
 
 /// What all bodies being read or committed may take together, in bytes. Beyond it requests are
@@ -284,7 +286,10 @@ impl Hooks {
         let routing = self.route(&received, now);
         let matched = routing.as_ref().map(|routing| !routing.rules.is_empty());
         let dedupe_since = now.saturating_sub(source.dedupe_within()).unwrap_or(Timestamp::MIN);
-        let appended = self.journal.append(Entry { received, received_at: now, dedupe_since, routing }).await;
+        let appended = self
+            .journal
+            .append(Entry { received, received_at: now, dedupe_since, routing, taken: None })
+            .await;
         self.committed(appended.as_ref().err());
         match appended {
             Ok(Appended::New(id)) => {

@@ -5,10 +5,8 @@
 //! not kept. After a secret is mended, what was refused for it can be verified again as of its
 //! time of receipt.
 
-use crate::journal::{Appended, Entry, Journal, JournalError};
 use crate::json::{self, Json};
-use crate::rules::Serving;
-use crate::source::{Accepted, Incoming, Received, Refused, Source, Sources, is_hidden_header};
+use crate::source::{Accepted, Incoming, Received, Refused, Source, is_hidden_header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -37,7 +35,7 @@ pub struct Record {
     pub status: u16,
     /// The sentence that the sender got.
     pub reason: String,
-    /// All of them, names lower case.
+    /// Names lower case; those that carry a credential are not written.
     pub headers: Vec<(String, String)>,
     /// `None`: it was longer than [`BODY_BYTES`].
     pub body: Option<Bytes>,
@@ -86,13 +84,14 @@ impl Record {
         let pair = |(name, value): &(String, String)| -> Json {
             vec![Json::from(name.as_str()), Json::from(value.as_str())].into()
         };
+        let headers = self.headers.iter().filter(|(name, _)| !is_credential(name));
         let body = self.body.as_ref().map(|body| Json::from(BASE64_STANDARD.encode(body)));
         let record = Json::object([
             ("at", Json::from(self.received_at.as_millisecond())),
             ("source", self.source.as_str().into()),
             ("status", u32::from(self.status).into()),
             ("reason", self.reason.as_str().into()),
-            ("headers", self.headers.iter().map(pair).collect::<Vec<_>>().into()),
+            ("headers", headers.map(pair).collect::<Vec<_>>().into()),
             ("body", body.unwrap_or(Json::Null)),
         ]);
         format!("{record}\n")
@@ -116,6 +115,12 @@ impl Record {
             body: text("body").and_then(|body| BASE64_STANDARD.decode(body).ok()).map(Bytes::from),
         })
     }
+}
+
+/// Whether a header carries what opens a door by itself: nobody needs it to verify again, and this
+/// request may have been meant for another. A signature is good for its own request only.
+fn is_credential(name: &str) -> bool {
+    is_hidden_header(name) && !["signature", "hmac"].iter().any(|part| name.contains(part))
 }
 
 /// The two files of a journal.
@@ -143,57 +148,6 @@ pub fn read(journal: &Path) -> io::Result<Vec<Record>> {
     }
     records.reverse();
     Ok(records)
-}
-
-/// What became of the refused requests that were verified again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Replayed {
-    pub accepted: usize,
-    /// Their senders had sent them again meanwhile.
-    pub duplicates: usize,
-    pub still_refused: usize,
-}
-
-impl Replayed {
-    pub fn to_json(self) -> Json {
-        Json::object([
-            ("accepted", Json::from(self.accepted)),
-            ("duplicates", self.duplicates.into()),
-            ("still_refused", self.still_refused.into()),
-        ])
-    }
-}
-
-/// Verifies what is kept again, the oldest first, and keeps and routes what passes.
-///
-/// # Errors
-/// [`JournalError`]: what was kept until then stays.
-pub async fn replay(
-    records: Vec<Record>,
-    sources: &Sources,
-    rules: Option<&Serving>,
-    journal: &dyn Journal,
-    now: Timestamp,
-) -> Result<Replayed, JournalError> {
-    let mut replayed = Replayed::default();
-    for record in records.into_iter().rev() {
-        let source = sources.named(&record.source);
-        let verified =
-            source.and_then(|source| record.verify(source, fastrand::u128(..)).ok().zip(Some(source)));
-        let Some((received, source)) = verified else {
-            replayed.still_refused += 1;
-            continue;
-        };
-        let routing = rules.map(|serving| serving.rules.route(&received.event, serving.number, now));
-        let dedupe_since =
-            record.received_at.saturating_sub(source.dedupe_within()).unwrap_or(Timestamp::MIN);
-        let entry = Entry { received, received_at: record.received_at, dedupe_since, routing };
-        match journal.append(entry).await? {
-            Appended::New(_) => replayed.accepted += 1,
-            Appended::Duplicate(_) => replayed.duplicates += 1,
-        }
-    }
-    Ok(replayed)
 }
 
 /// The writing side. Cheap to clone; never waits.
@@ -326,6 +280,17 @@ mod tests {
         let size = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap();
         assert!(size("j.db.refused").len() + size("j.db.refused.old").len() < 2 * FILE_BYTES + 200_000);
         assert_eq!(size("j.db.refused").permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_written_has_what_verifies_and_no_credentials() {
+        let dir = tempfile::tempdir().unwrap();
+        let header = |name: &str| (name.to_owned(), "value".to_owned());
+        let credentials = ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
+        let needed = ["content-type", "x-browser-use-signature", "x-browser-use-timestamp", "x-hub-hmac"];
+        let headers = credentials.iter().chain(&needed).map(|name| header(name)).collect();
+        let read_back = written(dir.path(), &[Record { headers, ..record(1, "a") }]);
+        assert_eq!(read_back[0].headers, needed.map(header));
     }
 
     #[test]

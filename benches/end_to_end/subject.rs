@@ -10,6 +10,18 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use warp::Filter;
 
+/// `USER_HZ`, which is 100 on every Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What one round of a work came to.
+pub struct Figures {
+    /// Requests per second; with deliveries, until the last of them has arrived.
+    pub rate: f64,
+    /// Of the server, for each event.
+    pub cpu_us: f64,
+    pub peak_mb: f64,
+}
+
 /// Which work the server does for a request.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Work {
@@ -106,15 +118,36 @@ impl Subject {
         Self { address: address.expect("the line has an address"), work, child, dir }
     }
 
-    /// Requests per second; with deliveries, until the last of them has arrived.
-    pub fn finish(self, accepted: &Accepted) -> f64 {
-        match self.work {
+    /// Waits until the last delivery has arrived, and says what all took.
+    pub fn finish(self, accepted: &Accepted) -> Figures {
+        let rate = match self.work {
             Work::BareWarp | Work::NoneMatches => accepted.counted as f64 / accepted.seconds,
             Work::File | Work::Script => {
                 self.wait_for_lines(accepted.total);
                 accepted.total as f64 / accepted.started.elapsed().as_secs_f64()
             }
-        }
+        };
+        Figures { rate, cpu_us: self.cpu_us() / accepted.total as f64, peak_mb: self.peak_mb() }
+    }
+
+    /// What the server's threads have computed, in the program and in the kernel.
+    fn cpu_us(&self) -> f64 {
+        let stat = self.proc("stat");
+        // Behind the name in brackets: `utime` and `stime` are the 14th and 15th field (proc_pid_stat(5)).
+        let fields = stat.rsplit(')').next().expect("it has a name").split_whitespace();
+        let ticks: f64 = fields.skip(11).take(2).map(|field| field.parse::<f64>().expect("ticks")).sum();
+        ticks * 1e6 / TICKS_PER_SECOND
+    }
+
+    fn peak_mb(&self) -> f64 {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it has a line");
+        line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
+    }
+
+    fn proc(&self, file: &str) -> String {
+        // taskset becomes the server, and so it has its number.
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("the server runs")
     }
 
     fn wait_for_lines(&self, wanted: u64) {

@@ -84,6 +84,7 @@ pub fn entry(number: u64) -> Entry {
     let id = format!("{}/{rule}/file", received.event.id()).parse().expect("it is an id");
     let delivery = NewDelivery { id, due: now, blocked: None, order: None };
     Entry {
+        taken: None,
         received,
         received_at: now,
         dedupe_since: now.saturating_sub(SignedDuration::from_hours(24)).expect("not in hours"),
@@ -103,6 +104,7 @@ pub fn delivered(leased: Leased) -> Settlement {
         number: leased.attempts + 1,
         started_at: now,
         duration: Duration::from_millis(3),
+        generation: Some(1),
         outcome: "delivered".to_owned(),
         message: "written to all.txt".to_owned(),
         request: None,

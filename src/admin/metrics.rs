@@ -31,6 +31,17 @@ pub fn describe() {
         "hookyard_dead_total",
         "Deliveries given up after an attempt, or when their time was over."
     );
+    describe_counter!(
+        "hookyard_suppressed_total",
+        "Deliveries that a storm control of their rule held back."
+    );
+    describe_counter!("hookyard_lane_pauses_total", "Pauses of lanes whose destination did not answer.");
+    describe_gauge!("hookyard_lane_paused", "1 while a lane is paused, by rule and action.");
+    describe_counter!(
+        "hookyard_refused_not_kept_total",
+        "Refused requests that came too fast to be kept for inspection."
+    );
+    describe_gauge!("hookyard_journal_damaged", "1 if the check after an unclean stop found damage.");
     describe_counter!("hookyard_by_hand_total", "Deliveries retried, cancelled or made by a replay by hand.");
     describe_counter!(
         "hookyard_state_conflicts_total",
@@ -67,9 +78,12 @@ impl Admin {
     pub(super) async fn render_metrics(&self) -> Response<String> {
         match self.journal.counts().await {
             Ok(counts) => {
-                for (state, count) in
-                    [("pending", counts.pending), ("blocked", counts.blocked), ("dead", counts.dead)]
-                {
+                for (state, count) in [
+                    ("pending", counts.pending),
+                    ("blocked", counts.blocked),
+                    ("dead", counts.dead),
+                    ("suppressed", counts.suppressed),
+                ] {
                     gauge!("hookyard_deliveries", "state" => state).set(count as f64);
                 }
                 gauge!("hookyard_journal_events").set(counts.events as f64);

@@ -33,8 +33,14 @@ use warp::reply::{Reply, Response};
 
 pub use metrics::{BUCKETS, describe as describe_metrics};
 
+/// By this header a command says which journal it means. All projects listen on the same address
+/// unless they are told otherwise: the server that answers there may be another project's.
+pub const JOURNAL_HEADER: &str = "x-hookyard-journal";
+
 /// No body that is meant for here is longer.
 const BODY_BYTES: usize = 1 << 20;
+
+const ANOTHER_JOURNAL: &str = "this server keeps another journal than the one that is meant";
 
 /// What the admin side needs.
 #[derive(Clone)]
@@ -43,6 +49,8 @@ pub struct Admin {
     /// Whose readiness `/readyz` tells, here as on their own listener.
     pub hooks: Arc<Hooks>,
     pub journal: Arc<dyn Journal>,
+    /// Which file that is, by [`crate::journal::sqlite::identity`].
+    pub journal_file: Option<String>,
     pub reloads: mpsc::Sender<Request>,
     pub metrics: PrometheusHandle,
     pub started_at: Timestamp,
@@ -113,6 +121,9 @@ impl Admin {
             if let Err(refused) = guard.check(headers) {
                 return turned_away(refused).into_response();
             }
+            if self.is_another(headers) {
+                return error(StatusCode::MISDIRECTED_REQUEST, ANOTHER_JOURNAL).into_response();
+            }
         }
         match page {
             None => error(StatusCode::NOT_FOUND, &nothing_at(path)).into_response(),
@@ -129,6 +140,12 @@ impl Admin {
         }
     }
 
+    /// Whether another journal is meant than the one that is kept here.
+    fn is_another(&self, headers: &HeaderMap) -> bool {
+        let meant = headers.get(JOURNAL_HEADER);
+        meant.is_some_and(|meant| self.journal_file.as_deref().map(str::as_bytes) != Some(meant.as_bytes()))
+    }
+
     async fn show(&self, what: Show<'_>, query: &str) -> http::Response<String> {
         match what {
             Show::Healthy => text(StatusCode::OK, "ok\n".into()),
@@ -136,12 +153,12 @@ impl Admin {
             Show::Metrics => self.render_metrics().await,
             Show::Status => self.status().await,
             Show::Rules => self.rules(),
-            Show::Generations => self.generations().await,
+            Show::Generations => self.generations(query).await,
             Show::Generation(number) => self.generation(number).await,
             Show::Events => self.events(query).await,
             Show::Event(id) => self.event(id).await,
             Show::Deliveries => self.deliveries(query).await,
-            Show::Refused => self.refused().await,
+            Show::Refused => self.refused(query).await,
         }
     }
 

@@ -9,6 +9,9 @@ use crate::operate::{self, Wrong, delivery_json, event_json, generation_json};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
 
+/// No more generations are shown; fewer are kept.
+const GENERATIONS: usize = 1_000;
+
 impl Admin {
     pub(super) async fn events(&self, query: &str) -> Response<String> {
         let filter = match operate::events(query, Timestamp::now()) {
@@ -49,11 +52,15 @@ impl Admin {
         }
     }
 
-    pub(super) async fn generations(&self) -> Response<String> {
+    pub(super) async fn generations(&self, query: &str) -> Response<String> {
+        let limit = match operate::newest(query, GENERATIONS) {
+            Ok(limit) => limit,
+            Err(wrong) => return bad(&wrong),
+        };
         let served = self.current.serving.borrow().as_ref().map(|serving| serving.number);
         match self.journal.generations().await {
             Ok(found) => {
-                let list = Json::Array(found.iter().map(generation_json).collect());
+                let list = Json::Array(found.iter().take(limit).map(generation_json).collect());
                 json(StatusCode::OK, &Json::object([("served", served.into()), ("generations", list)]))
             }
             Err(problem) => unavailable(&problem),

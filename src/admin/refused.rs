@@ -1,8 +1,10 @@
 //! `/api/refused`: requests that were refused, and `POST /api/refused/replay`: verified again.
 
 use super::Admin;
-use super::answer::{error, json, unavailable};
+use super::answer::{bad, error, json, unavailable};
+use crate::ingest;
 use crate::json::Json;
+use crate::operate;
 use crate::refused::{self, Record};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
@@ -12,10 +14,16 @@ const SHOWN: usize = 1_000;
 
 impl Admin {
     /// The newest first.
-    pub(super) async fn refused(&self) -> Response<String> {
+    pub(super) async fn refused(&self, query: &str) -> Response<String> {
+        let (source, limit) = match operate::refused(query, SHOWN) {
+            Ok(wanted) => wanted,
+            Err(wrong) => return bad(&wrong),
+        };
         match self.read_refused().await {
             Ok(records) => {
-                let shown: Vec<Json> = records.iter().take(SHOWN).map(Record::shown).collect();
+                let of_source = |record: &&Record| source.as_ref().is_none_or(|name| *name == record.source);
+                let shown: Vec<Json> =
+                    records.iter().filter(of_source).take(limit).map(Record::shown).collect();
                 json(StatusCode::OK, &Json::object([("refused", Json::Array(shown))]))
             }
             Err(problem) => problem,
@@ -30,7 +38,9 @@ impl Admin {
         };
         let sources = self.current.sources.borrow().clone();
         let serving = self.current.serving.borrow().clone();
-        match refused::replay(records, &sources, serving.as_deref(), &*self.journal, Timestamp::now()).await {
+        match ingest::replay_refused(records, &sources, serving.as_deref(), &*self.journal, Timestamp::now())
+            .await
+        {
             Ok(replayed) => json(StatusCode::OK, &replayed.to_json()),
             Err(problem) => unavailable(&problem),
         }

@@ -2,6 +2,7 @@
 
 use super::{Common, Verdict, events, output, setup};
 use crate::delivery::DeliveryId;
+use crate::duration::before;
 use crate::event::EventId;
 use crate::journal::sqlite::SqliteHistory;
 use crate::journal::{DeliveryFilter, History, State, StoredDelivery};
@@ -21,6 +22,9 @@ pub(super) struct DeliveriesArgs {
     /// Only those still to be made
     #[arg(long, group = "state")]
     pending: bool,
+    /// Only those that a storm control of their rule held back
+    #[arg(long, group = "state")]
+    suppressed: bool,
     /// Only of this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
@@ -43,14 +47,19 @@ pub(super) struct DeliveriesArgs {
 
 pub(super) fn run(common: &Common, args: &DeliveriesArgs) -> anyhow::Result<Verdict> {
     let config = setup::config(&setup::location(common)?)?;
-    let state = [(args.dead, State::Dead), (args.blocked, State::Blocked), (args.pending, State::Pending)];
+    let state = [
+        (args.dead, State::Dead),
+        (args.blocked, State::Blocked),
+        (args.pending, State::Pending),
+        (args.suppressed, State::Suppressed),
+    ];
     let state = state.into_iter().find_map(|(wanted, state)| wanted.then_some(state));
     let filter = DeliveryFilter {
         state,
         event: args.event,
         rule: args.rule.clone(),
         action: args.action.clone(),
-        since: args.since.map(|since| Timestamp::now().checked_sub(since)).transpose()?,
+        since: args.since.map(|since| before(Timestamp::now(), since)),
         before: args.before.clone(),
         limit: args.limit,
     };

@@ -2,13 +2,14 @@
 
 use super::output::{self, OutputError, printable};
 use super::{Common, Verdict, refused, setup};
+use crate::duration::before;
 use crate::event::{Event, EventId, FIELDS, NotAnEventId};
 use crate::journal::sqlite::SqliteHistory;
 use crate::journal::{
-    AttemptRecord, DeliveryFilter, EventFilter, History, Replay, StoredDelivery, StoredEvent,
+    AttemptRecord, DeliveryFilter, EventFilter, History, Replay, StoredDelivery, StoredEvent, Taken,
 };
 use crate::json::Json;
-use crate::operate::{attempt_json, delivery_json, replay_json, verified_json};
+use crate::operate::{attempt_json, delivery_json, replay_json, taken_json, verified_json};
 use anyhow::bail;
 use clap::Args;
 use jiff::Timestamp;
@@ -88,13 +89,13 @@ pub(super) fn run(common: &Common, args: &EventsArgs) -> anyhow::Result<Verdict>
 
 async fn list(history: &dyn History, args: &EventsArgs, json: bool) -> anyhow::Result<Verdict> {
     let now = Timestamp::now();
-    let ago = |age: Option<Duration>| age.map(|age| now.checked_sub(age)).transpose();
+    let ago = |age: Option<Duration>| age.map(|age| before(now, age));
     let filter = EventFilter {
         source: args.source.clone(),
         kind: args.kind.clone(),
         status: args.status.clone(),
-        since: ago(args.since)?,
-        until: ago(args.until)?,
+        since: ago(args.since),
+        until: ago(args.until),
         before: args.before,
         unmatched: args.unmatched,
         rule: args.rule.clone(),
@@ -145,6 +146,10 @@ fn print(stored: &StoredEvent, Story { replays, deliveries }: &Story) -> Result<
         stored.generation.map_or("not routed yet".into(), |number| format!("routed by generation {number}"));
     let names = |rules: &[String]| if rules.is_empty() { "nothing".into() } else { rules.join(", ") };
     output::line("")?;
+    if let Some(Taken { at, refused }) = &stored.taken {
+        let (at, refused) = (time(*at), printable(refused));
+        output::line(format_args!("refused first: {refused}; verified again by hand {at}"))?;
+    }
     if let Some(verified) = stored.verified {
         let (form, secret) = (verified.form.name(), verified.secret + 1);
         output::line(format_args!("verified: signed as {form} with secret {secret} of its source"))?;
@@ -162,7 +167,8 @@ fn print(stored: &StoredEvent, Story { replays, deliveries }: &Story) -> Result<
             let took = format!("{:.1} ms", attempt.duration.as_secs_f64() * 1e3);
             let (number, at) = (attempt.number, time(attempt.started_at));
             let message = printable(&attempt.message);
-            output::line(format_args!("  {number}. {at} {took}  {}  {message}", attempt.outcome))?;
+            let by = attempt.generation.map(|number| format!(" by generation {number}")).unwrap_or_default();
+            output::line(format_args!("  {number}. {at} {took}{by}  {}  {message}", attempt.outcome))?;
             // An error has the beginning of the answer in its message.
             let answer = attempt.answer.as_ref().filter(|_| attempt.outcome == "delivered");
             if let Some(answer) = answer.filter(|answer| !answer.body.is_empty()) {
@@ -243,10 +249,10 @@ fn to_json(stored: &StoredEvent, story: Option<&Story>) -> String {
     let rules = Json::Array(stored.rules.iter().map(|rule| rule.as_str().into()).collect());
     let generation = Json::from(stored.generation);
     let story = story.map_or_else(String::new, |Story { replays, deliveries }| {
-        let verified = verified_json(stored.verified);
+        let (verified, taken) = (verified_json(stored.verified), taken_json(stored.taken.as_ref()));
         let replays = Json::Array(replays.iter().map(replay_json).collect());
         let deliveries = Json::Array(deliveries.iter().map(with_attempts).collect());
-        format!(r#","verified":{verified},"replays":{replays},"deliveries":{deliveries}"#)
+        format!(r#","verified":{verified},"taken":{taken},"replays":{replays},"deliveries":{deliveries}"#)
     });
     format!(r#"{{"event":{},"generation":{generation},"rules":{rules}{story}}}"#, stored.event)
 }

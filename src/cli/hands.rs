@@ -5,6 +5,7 @@ use super::output::{self, printable};
 use super::{Common, Verdict, server, setup};
 use crate::config::Config;
 use crate::delivery::DeliveryId;
+use crate::duration::before;
 use crate::event::EventId;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Chosen, DeliveryFilter, State};
@@ -72,7 +73,7 @@ impl Which {
             event: self.event,
             rule: self.rule.clone(),
             action: self.action.clone(),
-            since: self.since.map(|since| Timestamp::now().checked_sub(since)).transpose()?,
+            since: self.since.map(|since| before(Timestamp::now(), since)),
             ..DeliveryFilter::default()
         }))
     }

@@ -7,6 +7,8 @@ use crate::operate::counts_json;
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug, Args)]
 pub(super) struct JournalArgs {
@@ -43,8 +45,19 @@ pub(super) fn run(common: &Common, args: &JournalArgs) -> anyhow::Result<Verdict
         }
         Command::Export => {
             // A reader that is gone ends it, and is nobody's mistake.
-            let take = |record: Json| writeln!(std::io::stdout().lock(), "{record}").is_ok();
+            let damaged = Arc::new(AtomicBool::new(false));
+            let found = Arc::clone(&damaged);
+            let take = move |record: Json| {
+                if let Some(error) = record.get("error").and_then(Json::as_str) {
+                    eprintln!("{}", output::printable(error));
+                    found.store(true, Ordering::Relaxed);
+                }
+                writeln!(std::io::stdout().lock(), "{record}").is_ok()
+            };
             runtime.block_on(history()?.export(take))?;
+            if damaged.load(Ordering::Relaxed) {
+                return Ok(Verdict::Problems);
+            }
         }
     }
     Ok(Verdict::Fine)

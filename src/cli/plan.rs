@@ -50,7 +50,7 @@ pub(super) fn run(common: &Common, args: &PlanArgs) -> anyhow::Result<Verdict> {
         source: args.source.clone(),
         kind: args.kind.clone(),
         status: args.status.clone(),
-        since: Some(now.checked_sub(args.since)?),
+        since: Some(crate::duration::before(now, args.since)),
         ..EventFilter::default()
     };
     let history = SqliteHistory::open_read_only(&config.journal)?;

@@ -4,6 +4,7 @@ use super::ask::Ask;
 use super::{Common, Verdict, events, output, server, setup};
 use crate::action::Context;
 use crate::config::Config;
+use crate::ingest;
 use crate::journal::Journal;
 use crate::journal::sqlite::SqliteJournal;
 use crate::json::Json;
@@ -73,7 +74,8 @@ async fn here(config: &Config, journal: &Arc<SqliteJournal>) -> anyhow::Result<J
     let (tree, rules) = setup::load(&config.rules, &settings)?;
     let number = journal.keep_generation(&reload::name_of(&config.rules), &tree, now).await?;
     let serving = Serving { number, rules };
-    let replayed = refused::replay(read(config)?, &config.sources, Some(&serving), &**journal, now).await?;
+    let replayed =
+        ingest::replay_refused(read(config)?, &config.sources, Some(&serving), &**journal, now).await?;
     Ok(replayed.to_json())
 }
 

@@ -5,6 +5,7 @@ use super::hands::{number, tell_of};
 use super::{Common, Verdict, output, refused, server, setup};
 use crate::action::Context;
 use crate::config::Config;
+use crate::duration::before;
 use crate::event::EventId;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{EventFilter, Journal};
@@ -17,6 +18,9 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What a dry run says, also where there is nothing to ask about.
+const WOULD: &str = "would be replayed";
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true).multiple(true)))]
@@ -60,13 +64,13 @@ impl ReplayArgs {
         if !self.ids.is_empty() {
             return Ok(Events::These(self.ids.clone()));
         }
-        let ago = |age: Option<Duration>| age.map(|age| now.checked_sub(age)).transpose();
+        let ago = |age: Option<Duration>| age.map(|age| before(now, age));
         Ok(Events::Like(EventFilter {
             source: self.source.clone(),
             kind: self.kind.clone(),
             status: self.status.clone(),
-            since: ago(self.since)?,
-            until: ago(self.until)?,
+            since: ago(self.since),
+            until: ago(self.until),
             unmatched: self.unmatched,
             ..EventFilter::default()
         }))
@@ -83,14 +87,14 @@ pub(super) fn run(common: &Common, args: &ReplayArgs) -> anyhow::Result<Verdict>
     if !args.ask.yes {
         let found = runtime.block_on(perform(&config, &wish))?;
         if number(&found, "deliveries") == 0 {
-            return tell(common, &found);
+            return tell(common, &found, WOULD);
         }
-        if let Err(verdict) = args.ask.confirm(&sentence(&found, "would be replayed")) {
+        if let Err(verdict) = args.ask.confirm(&sentence(&found, WOULD)) {
             return Ok(verdict);
         }
     }
     let done = runtime.block_on(perform(&config, &Replaying { dry: false, ..wish }))?;
-    tell(common, &done)
+    tell(common, &done, "replayed")
 }
 
 async fn perform(config: &Config, wish: &Replaying) -> anyhow::Result<Json> {
@@ -123,13 +127,13 @@ fn check_rule(wanted: Option<&str>, rules: &RuleSet) -> anyhow::Result<()> {
     }
 }
 
-fn tell(common: &Common, done: &Json) -> anyhow::Result<Verdict> {
+fn tell(common: &Common, done: &Json, what: &str) -> anyhow::Result<Verdict> {
     let passed_over = done.get("passed_over").and_then(Json::as_array).unwrap_or_default();
     if common.json {
         output::line(done)?;
     } else {
         passed_over.iter().for_each(tell_of);
-        output::line(sentence(done, "replayed"))?;
+        output::line(sentence(done, what))?;
     }
     Ok(if passed_over.is_empty() { Verdict::Fine } else { Verdict::Problems })
 }

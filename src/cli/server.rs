@@ -2,9 +2,10 @@
 
 use crate::action::client::Request;
 use crate::action::{Client, Consent, Egress};
+use crate::admin::JOURNAL_HEADER;
 use crate::config::Config;
 use crate::journal::Journal;
-use crate::journal::sqlite::{Options, SqliteHistory, SqliteJournal};
+use crate::journal::sqlite::{self, Options, SqliteHistory, SqliteJournal};
 use crate::json::{self, Json};
 use anyhow::{Context as _, anyhow, bail};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -91,8 +92,22 @@ pub(super) fn request(
         let bearer = format!("Bearer {}", token.expose());
         headers.insert(AUTHORIZATION, bearer.parse().context("admin.token cannot be sent as a header")?);
     }
+    // Where there is no journal, the server is meant that listens there, on whatever machine.
+    if let Some(journal) = sqlite::identity(&config.journal) {
+        headers.insert(JOURNAL_HEADER, journal.parse().expect("it is digits and a dash"));
+    }
     let body = body.map(ToString::to_string).unwrap_or_default().into();
     Ok(Request { method, url: format!("http://{address}{path}"), headers, body })
+}
+
+/// The sentence for a server that is another project's.
+pub(super) fn another(config: &Config) -> String {
+    format!(
+        "the server at {} does not keep {}, it is another project's: set admin.listen or HOOKYARD_ADMIN_LISTEN to \
+         where this project's server listens, or stop that one",
+        reachable(&config.admin.listen),
+        config.journal.display()
+    )
 }
 
 async fn ask(
@@ -112,5 +127,8 @@ async fn ask(
     let answer = sent.map_err(|_| anyhow!("http://{address}{path}: no answer within {patience:?}"))??;
     let body = json::parse(&answer.body)
         .with_context(|| format!("what answers at {address} is no admin side of hookyard"))?;
+    if answer.status == StatusCode::MISDIRECTED_REQUEST {
+        bail!("{}", another(config));
+    }
     Ok(Some(Answer { status: answer.status, body }))
 }

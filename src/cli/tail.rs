@@ -5,7 +5,7 @@ use super::{Common, Verdict, server, setup};
 use crate::action::{Client, Consent, Egress};
 use crate::json::{self, Json};
 use anyhow::bail;
-use http::Method;
+use http::{Method, StatusCode};
 
 /// A line that is longer is none of hookyard's.
 const LINE_BYTES: usize = 1 << 20;
@@ -23,6 +23,9 @@ pub(super) fn run(common: &Common) -> anyhow::Result<Verdict> {
         };
         if !stream.status().is_success() {
             let status = stream.status();
+            if status == StatusCode::MISDIRECTED_REQUEST {
+                bail!("{}", server::another(&config));
+            }
             let said = stream.next().await?.unwrap_or_default();
             let message =
                 json::parse(&said).ok().and_then(|said| Some(said.get("message")?.as_str()?.to_owned()));

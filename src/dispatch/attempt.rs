@@ -129,7 +129,10 @@ impl Tried {
         let settlement = |tried: &Self, derived| Settlement {
             id: id.clone(),
             outcome: tried.outcome.clone(),
-            attempt: tried.made.as_ref().map(|made| record(made, &tried.outcome, leased.attempts + 1)),
+            attempt: tried.made.as_ref().map(|made| AttemptRecord {
+                generation: Some(rules.generation()),
+                ..record(made, &tried.outcome, leased.attempts + 1)
+            }),
             derived,
             now,
         };
@@ -273,6 +276,7 @@ fn record(made: &Made, outcome: &Outcome, number: u32) -> AttemptRecord {
         number,
         started_at: made.started_at,
         duration: made.duration,
+        generation: None,
         outcome: word(outcome).to_owned(),
         message: message(outcome).to_owned(),
         request: made.request.clone(),
@@ -305,6 +309,7 @@ fn is_served<P>(shared: &Shared<P>, rules: &P) -> bool {
 
 /// Commits an outcome, however long that takes: meanwhile nothing is leased.
 async fn settle<P>(shared: &Shared<P>, settlement: Settlement) -> Settled {
+    let _settling = Counted::new(&shared.settling);
     let error = match shared.journal.settle(settlement.clone()).await {
         Ok(settled) => return settled,
         Err(error) => error,

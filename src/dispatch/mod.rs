@@ -37,6 +37,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// How often events that slipped in unrouted beside the first rules are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// So many attempts are held in memory for each that may be made at once, with their outcomes.
+const OUTCOMES_PER_ATTEMPT: usize = 4;
+
 /// How much is done at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -80,6 +83,8 @@ struct Shared<P> {
     lanes: Arc<Lanes>,
     /// Outcomes that could not be committed yet: while there is one, nothing is leased.
     held: AtomicUsize,
+    /// Attempts that have ended and whose outcomes are being committed: others may be made meanwhile.
+    settling: AtomicUsize,
     state: Arc<state::Committed>,
     namespaces: state::Namespaces,
     labels: count::Labels,
@@ -104,9 +109,10 @@ impl<P: Plan> Dispatcher<P> {
         clock: Clock,
     ) -> Self {
         let state = Arc::new(state::Committed { journal: journal.clone(), clock: clock.clone() });
-        let (held, namespaces) = (AtomicUsize::new(0), state::Namespaces::default());
+        let (held, settling, namespaces) = (AtomicUsize::new(0), AtomicUsize::new(0), Default::default());
         let (lanes, labels) = (Arc::default(), count::Labels::default());
-        let shared = Arc::new(Shared { journal, rules, clock, lanes, held, state, namespaces, labels });
+        let shared =
+            Arc::new(Shared { journal, rules, clock, lanes, held, settling, state, namespaces, labels });
         let (attempts, leased) = (JoinSet::new(), HashMap::new());
         let (seen, looked_at, afresh) = (None, Timestamp::MIN, false);
         Self { shared, limits, attempts, leased, seen, looked_at, afresh, drain: DRAIN }
@@ -150,7 +156,7 @@ impl<P: Plan> Dispatcher<P> {
     /// Starts what is due and has room; says how long nothing else will be due by itself.
     async fn start_due(&mut self) -> Option<Duration> {
         let limits = *self.limits.borrow();
-        let room = limits.concurrency.saturating_sub(self.attempts.len());
+        let room = self.room(limits.concurrency);
         let rules = self.shared.rules.borrow().clone()?;
         self.meet(&rules);
         if room == 0 || self.shared.held.load(Ordering::SeqCst) > 0 {
@@ -171,6 +177,15 @@ impl<P: Plan> Dispatcher<P> {
                 Some(JOURNAL_PAUSE)
             }
         }
+    }
+
+    /// How many more may be attempted. Those whose outcomes are being committed do not count, up to
+    /// some: they take memory only.
+    fn room(&self, concurrency: usize) -> usize {
+        let all = self.attempts.len();
+        let settling = self.shared.settling.load(Ordering::SeqCst).min(all);
+        let in_memory = concurrency.saturating_mul(OUTCOMES_PER_ATTEMPT).saturating_sub(all);
+        concurrency.saturating_sub(all - settling).min(in_memory)
     }
 
     /// Other rules than at the last look: no lane is paused any more, and some may be faster.

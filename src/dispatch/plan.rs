@@ -24,6 +24,9 @@ pub struct Step<'a> {
 
 /// Rules to deliver by: what [`Serving`] is, and what tests make up.
 pub trait Plan: Send + Sync + 'static {
+    /// Their number, which is kept with every attempt.
+    fn generation(&self) -> u64;
+
     /// The action that a delivery's id names, if it is loaded and on.
     fn find(&self, rule: &str, action: &str) -> Option<Step<'_>>;
 
@@ -61,6 +64,10 @@ pub trait Plan: Send + Sync + 'static {
 }
 
 impl Plan for Serving {
+    fn generation(&self) -> u64 {
+        self.number
+    }
+
     fn find(&self, rule: &str, action: &str) -> Option<Step<'_>> {
         let (_, planned) = self.rules.find(rule, action)?;
         Some(Step {

@@ -59,7 +59,14 @@ impl Rules {
     }
 }
 
+/// Of all rules here.
+const GENERATION: u64 = 1;
+
 impl Plan for Rules {
+    fn generation(&self) -> u64 {
+        GENERATION
+    }
+
     fn find(&self, rule: &str, _: &str) -> Option<Step<'_>> {
         let (_, action) = self.actions.iter().find(|(name, _)| *name == rule)?;
         let (params, action, consent) = (&self.params, action.clone(), &self.consent);
@@ -88,7 +95,12 @@ impl Plan for Rules {
     fn route(&self, event: &Event, now: Timestamp) -> Routing {
         let id = format!("{}/late/a", event.id()).parse().expect("an id");
         let delivery = crate::journal::NewDelivery { id, due: now, blocked: None, order: None };
-        Routing { generation: 1, rules: vec!["late".into()], deliveries: vec![delivery], storms: Vec::new() }
+        Routing {
+            generation: GENERATION,
+            rules: vec!["late".into()],
+            deliveries: vec![delivery],
+            storms: Vec::new(),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ impl<F: Fn(&str, &str) -> Room + Send + Sync> Rooms for F {
 /// What may be leased of one lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// At most this many in all, those under way included.
+    /// At most this many in all, those included that are being attempted.
     pub in_all: usize,
     /// At most this many more before that time, when the lane is looked at again by itself.
     pub until: Option<(usize, Timestamp)>,

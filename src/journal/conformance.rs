@@ -65,7 +65,7 @@ pub(crate) fn entry(number: u64, ms: i64, deliveries: &[&str]) -> Entry {
         storms: Vec::new(),
     };
     let dedupe_since = at(NOW + ms - DAY_MS);
-    Entry { received, received_at: at(NOW + ms), dedupe_since, routing: Some(routing) }
+    Entry { received, received_at: at(NOW + ms), dedupe_since, routing: Some(routing), taken: None }
 }
 
 fn delivery(event: EventId, path: &str, due: i64) -> NewDelivery {
@@ -106,6 +106,7 @@ async fn settle(journal: &Arc<dyn Journal>, leased: &Leased, outcome: Outcome, n
         number: leased.attempts + 1,
         started_at: at(now),
         duration: Duration::from_micros(1500),
+        generation: Some(3),
         outcome: "tried".into(),
         message: "said".into(),
         request: Some("{\"text\":\"t\"".into()),
@@ -290,6 +291,7 @@ pub(crate) async fn a_retry_comes_back_when_it_is_due(place: &dyn Place) {
     let attempts = journal.attempts(&leased.id).await.unwrap();
     assert_eq!(attempts.iter().map(|it| it.number).collect::<Vec<_>>(), [1, 2]);
     assert_eq!((attempts[0].duration, attempts[0].message.as_str()), (Duration::from_micros(1500), "said"));
+    assert_eq!(attempts[1].generation, Some(3));
     assert_eq!(attempts[1].request.as_deref(), Some("{\"text\":\"t\""));
     let answer = attempts[1].answer.as_ref().expect("it is kept");
     assert_eq!((answer.status, answer.body.as_str(), answer.cut), (503, "sorry, \u{e9}", true));

@@ -46,6 +46,18 @@ pub struct Entry {
     pub dedupe_since: Timestamp,
     /// `None` while there is no generation: the event is kept as unrouted.
     pub routing: Option<Routing>,
+    /// Of a request that was refused at its receipt. The retry time of its deliveries counts from
+    /// when it was taken: counted from receipt, a late one would be dead with its first failure.
+    pub taken: Option<Taken>,
+}
+
+/// A request that was refused first and verified again later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// When it was verified again.
+    pub at: Timestamp,
+    /// The sentence that its sender got.
+    pub refused: String,
 }
 
 /// Which deliveries an event leads to, by which generation.
@@ -181,6 +193,8 @@ pub struct AttemptRecord {
     pub number: u32,
     pub started_at: Timestamp,
     pub duration: Duration,
+    /// Whose rules made it; `None` of one that an older version kept.
+    pub generation: Option<u64>,
     /// `delivered`, `retry`, `blocked`, `dead`.
     pub outcome: String,
     /// The receipt or the error, secrets as names.
@@ -244,7 +258,8 @@ pub trait Journal: History {
     async fn release(&self, id: &DeliveryId);
 
     /// Keeps the outcome of an attempt with its effects, its changes of state and the events it
-    /// derives, and ends the lease.
+    /// derives, and ends the lease. From the call on its attempt does not count any more against what
+    /// its lane has room for.
     async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError>;
 
     /// Keeps an event that hookyard made of nothing else.
@@ -353,6 +368,8 @@ pub struct StoredEvent {
     pub rules: Vec<String>,
     /// How its signature was found good; hookyard's own events have none.
     pub verified: Option<Verified>,
+    /// Of a request that was refused first.
+    pub taken: Option<Taken>,
 }
 
 /// Where a delivery stands.
@@ -368,7 +385,8 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Blocked, Self::Delivered, Self::Skipped, Self::Dead];
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Blocked, Self::Delivered, Self::Skipped, Self::Dead, Self::Suppressed];
 
     /// The word people read.
     pub fn name(self) -> &'static str {
@@ -389,7 +407,8 @@ pub struct StoredDelivery {
     pub id: DeliveryId,
     pub state: State,
     pub attempts: u32,
-    /// When it is tried next, or given up if blocked. Not for ended ones.
+    /// When it is tried next, or given up if blocked. Not for ended ones, nor for one that waits for
+    /// an earlier one of its key.
     pub due: Option<Timestamp>,
     /// The last receipt or error.
     pub message: String,

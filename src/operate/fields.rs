@@ -2,7 +2,7 @@
 
 use crate::diagnostic::did_you_mean;
 use crate::json::{Json, Object};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::fmt::Display;
 use std::str::FromStr;
 use url::form_urlencoded;
@@ -111,8 +111,7 @@ pub fn check_name(name: &str, known: &[&str]) -> Result<(), Wrong> {
 
 fn time(name: &str, text: &str, now: Timestamp) -> Result<Timestamp, Wrong> {
     if let Ok(age) = crate::duration::parse(text) {
-        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
-        return Ok(now.checked_sub(age).unwrap_or(Timestamp::MIN));
+        return Ok(crate::duration::before(now, age));
     }
     let wrong = |_| {
         Wrong(format!(

@@ -39,6 +39,23 @@ pub fn deliveries(query: &str, now: Timestamp) -> Result<DeliveryFilter, Wrong> 
     Ok(DeliveryFilter { before, limit, ..delivery_filter(&fields, now)? })
 }
 
+/// Reads the query of a list that is not paged: how many are wanted.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn newest(query: &str, most: usize) -> Result<usize, Wrong> {
+    Fields::of_query(query, &["limit"])?.count("limit", most, most)
+}
+
+/// Reads the query of the list of refused requests: of which source, and how many.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn refused(query: &str, most: usize) -> Result<(Option<String>, usize), Wrong> {
+    let fields = Fields::of_query(query, &["source", "limit"])?;
+    Ok((fields.text("source"), fields.count("limit", most, most)?))
+}
+
 pub(super) fn event_filter(fields: &Fields, now: Timestamp) -> Result<EventFilter, Wrong> {
     Ok(EventFilter {
         source: fields.text("source"),

@@ -11,11 +11,11 @@ mod replay;
 mod timeline;
 
 pub use fields::{Fields, Wrong};
-pub use find::{DEFAULT_LIMIT, deliveries, events};
+pub use find::{DEFAULT_LIMIT, deliveries, events, newest, refused};
 pub use hands::{Hands, OPEN, cancel, retry};
 pub use records::{
     answer_json, attempt_json, counts_json, delivery_json, event_json, generation_json, happening_json,
-    replay_json, verified_json,
+    replay_json, taken_json, verified_json,
 };
 pub use replay::{Events, Replayed, Replaying, replay, unknown_rule};
 pub use timeline::timeline;

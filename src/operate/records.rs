@@ -2,7 +2,7 @@
 
 use crate::delivery::Answered;
 use crate::journal::{
-    AttemptRecord, Counts, GenerationBrief, Happening, Replay, StoredDelivery, StoredEvent, What,
+    AttemptRecord, Counts, GenerationBrief, Happening, Replay, StoredDelivery, StoredEvent, Taken, What,
 };
 use crate::json::{self, Json, Object};
 use crate::source::Verified;
@@ -28,6 +28,12 @@ pub fn verified_json(verified: Option<Verified>) -> Json {
     Json::object([("form", Json::from(verified.form.name())), ("secret", secret.into())])
 }
 
+/// What the sender was told first, and when it was verified again; `null` for what was not refused.
+pub fn taken_json(taken: Option<&Taken>) -> Json {
+    let Some(Taken { at, refused }) = taken else { return Json::Null };
+    Json::object([("refused", Json::from(refused.as_str())), ("at", at.to_string().into())])
+}
+
 pub fn delivery_json(delivery: &StoredDelivery) -> Json {
     Json::object([
         ("id", delivery.id.to_string().into()),
@@ -44,6 +50,7 @@ pub fn attempt_json(attempt: &AttemptRecord) -> Json {
         ("number", attempt.number.into()),
         ("started_at", attempt.started_at.to_string().into()),
         ("duration_ms", (attempt.duration.as_millis() as u64).into()),
+        ("generation", attempt.generation.into()),
         ("outcome", attempt.outcome.as_str().into()),
         ("message", attempt.message.as_str().into()),
         ("request", request_json(attempt)),

@@ -36,10 +36,14 @@ pub async fn timeline(history: &dyn History, id: EventId) -> Result<Option<Strin
     Ok(Some(format!(r#"{{"event":{},"timeline":{timeline},"deliveries":{deliveries}}}"#, stored.event)))
 }
 
-/// Received, verified, matched: all of it before the answer.
+/// Received, verified, matched: all of it before the answer, unless it was refused first.
 fn beginning(stored: &StoredEvent) -> Vec<Moment> {
-    let at = stored.received_at;
-    let mut moments = vec![moment(at, "received", [("source", stored.event.source().into())])];
+    let received = stored.received_at;
+    let mut moments = vec![moment(received, "received", [("source", stored.event.source().into())])];
+    if let Some(taken) = &stored.taken {
+        moments.push(moment(received, "refused", [("message", taken.refused.as_str().into())]));
+    }
+    let at = stored.taken.as_ref().map_or(received, |taken| taken.at);
     if stored.verified.is_some() {
         moments.push(moment(at, "verified", [("by", verified_json(stored.verified))]));
     }
@@ -70,6 +74,7 @@ fn attempted(delivery: &StoredDelivery, attempt: &AttemptRecord) -> Moment {
             ("delivery", delivery.id.to_string().into()),
             ("number", attempt.number.into()),
             ("duration_ms", (attempt.duration.as_millis() as u64).into()),
+            ("generation", attempt.generation.into()),
             ("outcome", attempt.outcome.as_str().into()),
             ("message", attempt.message.as_str().into()),
             ("request", request_json(attempt)),

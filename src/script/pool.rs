@@ -6,14 +6,16 @@
 //! is reserved here is address space; memory is taken only as deep as a stack is used.
 //!
 //! How many runs compute at once is bounded. One that waits for an answer from outside does so
-//! aside, and does not count: a service that hangs holds up no other script.
+//! aside, and does not count: a service that hangs holds up no other script. A thread that has done
+//! one run takes the next that waits: many short ones cost no change of threads each.
 
 use std::cell::Cell;
-use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 const STACK_BYTES: usize = 256 << 20;
 
@@ -25,93 +27,139 @@ static POOL: LazyLock<Pool> = LazyLock::new(|| {
 });
 
 thread_local! {
-    /// The right to compute of the run on this thread, while it does.
-    static PERMIT: Cell<Option<OwnedSemaphorePermit>> = const { Cell::new(None) };
+    /// The pool in which this thread's run has a place, while it computes.
+    static PLACE: Cell<Option<&'static Pool>> = const { Cell::new(None) };
 }
 
 type Job = Box<dyn FnOnce() + Send>;
 
 struct Pool {
-    /// Threads that have nothing to do. There are as many threads as there are runs under way:
-    /// the caller bounds those.
-    idle: Mutex<Vec<Sender<Job>>>,
-    most_idle: usize,
-    /// One for each run that computes.
-    permits: Arc<Semaphore>,
+    /// How many runs may compute at once; as many threads stay when there is nothing to do.
+    places: usize,
+    state: Mutex<State>,
+    /// Wakes a thread that has nothing to do: it has a place.
+    hired: Condvar,
+    /// Wakes a run that has waited aside: it has a place again.
+    returned: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Runs that have no place yet.
+    queue: VecDeque<Job>,
+    /// Places that are taken, those on their way to a thread included.
+    taken: usize,
+    /// Threads that have nothing to do, and places on their way to them.
+    idle: usize,
+    hired: usize,
+    /// Runs that have waited and want a place again, and places on their way to them.
+    returning: usize,
+    returned: usize,
 }
 
 impl Pool {
-    fn new(runs: usize) -> Self {
-        Self { idle: Mutex::default(), most_idle: runs, permits: Arc::new(Semaphore::new(runs)) }
+    fn new(places: usize) -> Self {
+        Self { places, state: Mutex::default(), hired: Condvar::new(), returned: Condvar::new() }
     }
 
     async fn run<T: Send + 'static>(&'static self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
         let (answer, answered) = oneshot::channel();
         let job = move || {
-            let turn = Turn::take(permit);
-            let done = work();
-            drop(turn);
             // Where the caller's time was up, nobody waits for the answer any more.
-            drop(answer.send(done));
+            if !answer.is_closed() {
+                drop(answer.send(work()));
+            }
         };
-        if let Err(error) = self.start(Box::new(job)) {
-            tracing::error!(%error, "there is no thread for a script");
-        }
+        self.enqueue(Box::new(job));
         answered.await.ok()
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Sender<Job>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn enqueue(&'static self, job: Job) {
+        let mut state = self.state();
+        state.queue.push_back(job);
+        self.hire(&mut state);
     }
 
-    /// Hands a job to a thread; to a new one if none is idle.
-    fn start(&'static self, job: Job) -> std::io::Result<()> {
-        let idle = self.idle().pop();
-        let job = match idle {
-            Some(thread) => match thread.send(job) {
-                Ok(()) => return Ok(()),
-                Err(mpsc::SendError(job)) => job,
-            },
-            None => job,
-        };
-        let work = move || self.work(job);
-        thread::Builder::new().name("script".into()).stack_size(STACK_BYTES).spawn(work).map(drop)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a thread does: its first job, then others while they come.
-    fn work(&self, mut job: Job) {
-        let (sender, jobs) = mpsc::channel();
-        loop {
-            // A job that panics drops its answer, which is how the caller hears of it.
-            drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)));
-            let mut idle = self.idle();
-            if idle.len() >= self.most_idle {
-                return;
-            }
-            idle.push(sender.clone());
-            drop(idle);
-            match jobs.recv() {
-                Ok(next) => job = next,
-                Err(mpsc::RecvError) => return,
+    /// Has a thread begin, if there is a free place and something to do.
+    fn hire(&'static self, state: &mut State) {
+        if state.queue.is_empty() || state.taken >= self.places {
+            return;
+        }
+        if state.idle > 0 {
+            (state.idle, state.hired, state.taken) = (state.idle - 1, state.hired + 1, state.taken + 1);
+            self.hired.notify_one();
+            return;
+        }
+        let thread = thread::Builder::new().name("script".into()).stack_size(STACK_BYTES);
+        match thread.spawn(|| self.work()) {
+            Ok(_) => state.taken += 1,
+            Err(error) => {
+                tracing::error!(%error, "there is no thread for a script");
+                if state.taken == 0 {
+                    // No other thread would take them: their callers hear that it failed.
+                    state.queue.clear();
+                }
             }
         }
     }
-}
 
-/// Holds the permit of this thread's run, and gives back what there is of it also when that panics.
-struct Turn(());
-
-impl Turn {
-    fn take(permit: OwnedSemaphorePermit) -> Self {
-        PERMIT.set(Some(permit));
-        Self(())
+    /// What a thread does that has a place: one run after the other while they come.
+    fn work(&'static self) {
+        let mut state = self.state();
+        loop {
+            if state.returning == 0
+                && let Some(job) = state.queue.pop_front()
+            {
+                drop(state);
+                PLACE.set(Some(self));
+                // A run that panics drops its answer, which is how the caller hears of it.
+                drop(catch_unwind(AssertUnwindSafe(job)));
+                let has_place = PLACE.take().is_some();
+                state = self.state();
+                if has_place {
+                    continue;
+                }
+            } else {
+                self.give_up(&mut state);
+            }
+            if state.idle >= self.places {
+                return;
+            }
+            state.idle += 1;
+            while state.hired == 0 {
+                state = self.hired.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            state.hired -= 1;
+        }
     }
-}
 
-impl Drop for Turn {
-    fn drop(&mut self) {
-        PERMIT.set(None);
+    /// Gives a place to a run that comes back, else to one that has had none.
+    fn give_up(&'static self, state: &mut State) {
+        if state.returning > 0 {
+            (state.returning, state.returned) = (state.returning - 1, state.returned + 1);
+            self.returned.notify_one();
+        } else {
+            state.taken -= 1;
+            self.hire(state);
+        }
+    }
+
+    /// Waits for a place.
+    fn come_back(&self) {
+        let mut state = self.state();
+        if state.taken < self.places {
+            state.taken += 1;
+            return;
+        }
+        state.returning += 1;
+        while state.returned == 0 {
+            state = self.returned.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.returned -= 1;
     }
 }
 
@@ -125,14 +173,12 @@ pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
 
 /// Waits for something that is not computing: meanwhile another run may compute.
 pub(super) fn aside<T>(runtime: &Handle, wait: impl Future<Output = T>) -> T {
-    let Some(permit) = PERMIT.take() else { return runtime.block_on(wait) };
-    let permits = Arc::clone(permit.semaphore());
-    drop(permit);
-    runtime.block_on(async {
-        let waited = wait.await;
-        PERMIT.set(permits.acquire_owned().await.ok());
-        waited
-    })
+    let Some(pool) = PLACE.take() else { return runtime.block_on(wait) };
+    pool.give_up(&mut pool.state());
+    let waited = runtime.block_on(wait);
+    pool.come_back();
+    PLACE.set(Some(pool));
+    waited
 }
 
 /// Runs something on a thread of its own with such a stack, and waits for it (for loading).
@@ -153,13 +199,27 @@ pub(super) fn wait<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Barrier};
     use std::time::Duration;
-    use tokio::sync::Notify;
+    use tokio::sync::{Notify, Semaphore};
 
     fn pool(runs: usize) -> &'static Pool {
         Box::leak(Box::new(Pool::new(runs)))
+    }
+
+    impl Pool {
+        /// Waits until no place is taken: an answer comes a little before.
+        async fn is_free(&self) {
+            let free = async {
+                while self.state().taken > 0 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(60), free).await.expect("all places are given back");
+            let state = self.state();
+            assert_eq!((state.hired, state.returning, state.returned), (0, 0, 0));
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -177,11 +237,11 @@ mod tests {
             });
             assert_eq!(ended.await.is_none(), matches!(round % 5, 1 | 2));
         }
-        assert_eq!(pool.permits.available_permits(), 2);
+        pool.is_free().await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_caller_that_gives_up_leaves_no_permit_behind() {
+    async fn a_caller_that_gives_up_leaves_no_place_taken() {
         let pool = pool(1);
         let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Barrier::new(2)));
         let (here, there) = (begun.clone(), go_on.clone());
@@ -197,7 +257,7 @@ mod tests {
         go_on.wait();
         // Behind the one that was given up.
         assert_eq!(pool.run(|| 7).await, Some(7));
-        assert_eq!(pool.permits.available_permits(), 1);
+        pool.is_free().await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -224,6 +284,6 @@ mod tests {
         gate.add_permits(20);
         assert!(runs.join_all().await.iter().all(Option::is_some));
         assert!((1..=2).contains(&most.load(Ordering::SeqCst)), "{most:?}");
-        assert_eq!(pool.permits.available_permits(), 2);
+        pool.is_free().await;
     }
 }

@@ -1,7 +1,7 @@
 //! `kill -9` under load: what was acknowledged is delivered.
 
 use crate::support::{Home, Receiver, event, eventually, sender, signed};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,6 +34,10 @@ rules:
     match: {{status: finished}}
     collect: {{within: 200ms, max: 20}}
     actions: [{{file: {{path: digests.txt, text: '{{{{ id }}}} {{{{ window.count }}}} {{{{ window.events | length }}}}'}}}}]
+  - name: calm
+    match: {{status: finished}}
+    throttle: {{per: '{{{{ source }}}}', within: 1h}}
+    actions: [{{file: {{path: calm.txt, text: '{{{{ id }}}}'}}}}]
 ",
         receiver.url("/in")
     ));
@@ -78,6 +82,7 @@ rules:
         });
     }
     let acknowledged = acknowledged.into_inner().expect("no panic held it");
+    assert_none_is_delivered_unseen(&home, &receiver);
     let _server = home.start();
     let posted = |key: &str| -> BTreeSet<String> {
         receiver.seen().iter().filter_map(|request| Some(request.json()[key].as_str()?.to_owned())).collect()
@@ -106,6 +111,13 @@ rules:
     };
     eventually("all digests", || (digests() == (events, events)).then_some(()));
 
+    // The first acted, whatever was killed since; all others were held back.
+    eventually("the first", || (in_file("calm.txt").len() == 1).then_some(()));
+    let listed = home.ok(&["deliveries", "--suppressed", "--rule", "calm", "--json", "--limit", "1000000"]);
+    assert_eq!(listed.lines().count(), events - 1);
+
+    assert_none_is_delivered_unseen(&home, &receiver);
+
     // What came twice came under the same key.
     let mut keys = BTreeMap::<String, BTreeSet<String>>::new();
     for request in receiver.seen() {
@@ -115,4 +127,38 @@ rules:
     for (body, keys) in keys {
         assert_eq!(keys.len(), 1, "{body} came under {keys:?}");
     }
+}
+
+/// What the journal has as delivered was seen by the receiver or stands in its file.
+fn assert_none_is_delivered_unseen(home: &Home, receiver: &Receiver) {
+    // First what is claimed, then what was seen: while the server runs, both grow.
+    let exported = home.ok(&["journal", "export"]);
+    let seen: BTreeSet<String> =
+        receiver.seen().iter().filter_map(|it| Some(it.header("idempotency-key")?.to_owned())).collect();
+    let lines = |path: &str| home.lines(path).into_iter().collect::<BTreeSet<_>>();
+    let (all, effects, calm) = (lines("all.txt"), lines("effects.txt"), lines("calm.txt"));
+    let digests: BTreeSet<_> =
+        lines("digests.txt").iter().filter_map(|line| Some(line.split_once(' ')?.0.to_owned())).collect();
+    let mut delivered = 0;
+    for record in exported.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")) {
+        let text =
+            |pointer: &str| record.pointer(pointer).and_then(Value::as_str).expect("a text").to_owned();
+        let (event, task) = (text("/event/id"), text("/event/payload/task_id"));
+        let deliveries = record["deliveries"].as_array().expect("a list");
+        for delivery in deliveries.iter().filter(|delivery| delivery["state"] == json!("delivered")) {
+            let id = delivery["id"].as_str().expect("an id");
+            let is_seen = match id.strip_prefix(&event).expect("it begins with its event's") {
+                "/post/http" | "/post/script/http-1" => seen.contains(id),
+                "/post/file" => all.contains(&task),
+                "/post/script/file-1" => effects.contains(&task),
+                "/digest/file" => digests.contains(&event),
+                "/calm/file" => calm.contains(&event),
+                // Runs of scripts, and the numbers that these count.
+                _ => continue,
+            };
+            assert!(is_seen, "{id} is delivered, and nobody has seen it");
+            delivered += 1;
+        }
+    }
+    assert!(delivered > 0, "the journal is no longer read");
 }

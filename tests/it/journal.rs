@@ -3,7 +3,7 @@
 use crate::support::faulty::{Fault, Faulty};
 use crate::support::home::Server;
 use crate::support::http::Answer;
-use crate::support::{Home, SECRET, event, eventually};
+use crate::support::{Home, Receiver, SECRET, event, eventually, http};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
@@ -143,4 +143,51 @@ fn a_journal_of_a_newer_version_is_left_alone() {
     drop(connection);
     let why = refusal(&home);
     assert!(why.contains("newer"), "{why}");
+}
+
+#[test]
+fn a_journal_is_looked_at_written_out_and_made_small() {
+    let receiver = Receiver::start();
+    receiver.answer(410, "", "gone for good");
+    let home = Home::with_rules(&format!(
+        "rules: [{{name: post, match: any, actions: [{{http: {{url: '{}', json: {{task: '{{{{ payload.task_id }}}}'}}}}}}]}}]",
+        receiver.url("/in")
+    ));
+    let server = home.start();
+    let id = server.accept(&event("t-1", "finished", json!({})));
+    let info = |dead: u64| {
+        let info = home.ok(&["journal", "info", "--json"]);
+        let info: Value = serde_json::from_str(&info).expect("JSON");
+        (info["dead"] == json!(dead)).then_some(info)
+    };
+    let counted = eventually("the dead delivery", || info(1));
+    assert_eq!((&counted["events"], &counted["generations"]), (&json!(1), &json!(1)));
+    let shown = home.ok(&["journal", "info"]);
+    assert!(shown.contains("data/hookyard.db") && shown.contains("1 dead"), "{shown}");
+
+    let refused = home.run(&["journal", "vacuum"]);
+    assert_eq!(refused.status.code(), Some(1), "the server runs: {refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("another hookyard"), "{refused:?}");
+
+    receiver.wait_for(1);
+    let replay =
+        http::request(server.admin, "POST", "/api/replay", &[], json!({"ids": [id]}).to_string().as_bytes());
+    assert_eq!(replay.expect("an answer").status, 200);
+    receiver.wait_for(2);
+    assert!(server.stop().success());
+    let exported = home.ok(&["journal", "export"]);
+    let first: Value = serde_json::from_str(exported.lines().next().expect("a line")).expect("JSON");
+    assert_eq!((&first["event"]["id"], &first["verified"]["form"]), (&json!(id), &json!("python")));
+    assert_eq!(
+        (&first["replays"][0]["number"], &first["replays"][0]["rules"]),
+        (&json!(2), &json!(["post"]))
+    );
+    let attempt = &first["deliveries"][0]["attempts"][0];
+    assert_eq!((&attempt["outcome"], &attempt["generation"]), (&json!("dead"), &json!(1)));
+    assert_eq!(attempt["answer"], json!({"status": 410, "body": "gone for good", "cut": false}));
+    assert!(attempt["request"].as_str().expect("a text").contains("t-1"), "{attempt}");
+
+    let small = home.ok(&["journal", "vacuum"]);
+    assert!(small.contains(" before, ") && small.trim_end().ends_with(" now"), "{small}");
+    assert_eq!(home.ok(&["journal", "export"]), exported, "nothing is lost");
 }

@@ -130,8 +130,41 @@ fn open_deliveries_are_cancelled_with_a_server_and_without() {
 }
 
 #[test]
+fn the_server_of_another_project_is_not_acted_on() {
+    let receiver = Receiver::start();
+    let (home, server, _) = with_dead(&receiver);
+    let other = Home::with_rules(&rules(&receiver));
+    other.start().stop();
+    for arguments in [
+        &["retry", "--dead", "--yes"][..],
+        &["cancel", "--rule", "post", "--yes"],
+        &["replay", "--since", "1h", "--yes"],
+        &["replay", "--refused", "--yes"],
+        &["kv", "set", "n", "k", "1"],
+        &["tail"],
+    ] {
+        let output = run(&other, Some(&server), arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        let complaint = complaint(&output);
+        assert!(complaint.contains("it is another project's: set admin.listen"), "{complaint}");
+    }
+    assert_eq!(in_state(&home, "dead", 2).len(), 2);
+    assert_eq!(ok(&home, None, &["kv", "list", "n"]), "KEY  EXPIRES  VALUE\n");
+    // Where no journal is, the server is meant that listens there.
+    let remote = Home::with_rules(&rules(&receiver));
+    assert_eq!(
+        ok(&remote, Some(&server), &["retry", "--dead", "--yes"]),
+        "2 deliveries to be tried again now\n"
+    );
+}
+
+#[test]
 fn wrong_usage_is_told() {
     let home = Home::with_rules("rules: [{name: post, match: any, actions: [{log: {}}]}]");
+    for long_ago in [&["events"][..], &["deliveries"], &["plan"], &["retry", "--yes"]] {
+        let output = run(&home, None, &[long_ago, &["--since", "99999999y"]].concat());
+        assert!(complaint(&output).contains("there is no such file"), "{long_ago:?}: {output:?}");
+    }
     for arguments in [
         &["retry", "--yes"][..],
         &["cancel"],
@@ -197,7 +230,7 @@ fn events_are_replayed_beside_the_server_and_without() {
     let why = "2 events would be replayed by generation 1: post/http 1: --yes does it";
     assert!(complaint(&unasked).contains(why), "{unasked:?}");
     let shown = ok(&home, Some(&server), &["replay", "--unmatched"]);
-    assert_eq!(shown, "1 event replayed by generation 1, and nothing comes of it\n");
+    assert_eq!(shown, "1 event would be replayed by generation 1, and nothing comes of it\n");
     ok(&home, Some(&server), &["replay", &finished, "--yes"]);
     in_state(&home, "delivered", 2);
     let wrong = run(&home, Some(&server), &["replay", "--since", "1h", "--rule", "pots"]);
@@ -265,6 +298,10 @@ rules:
       - script: {file: ask.rhai}
         name: ask
       - file: {path: a.txt, text: '{{ payload.missing }}'}
+  - name: calm
+    match: {source: browser-use}
+    throttle: {per: '{{ source }}', within: 1h}
+    actions: [{log: {}, name: calm}]
   - {name: odd, match: {status: failed}, when: payload.task_id > 3, actions: [{log: {}}]}
 ",
     );
@@ -297,6 +334,11 @@ rules:
     assert_eq!(lane("file")["blocked"], json!(2));
     assert!(lane("file")["why"].as_str().expect("text").contains("missing"));
     assert_eq!(lane("log")["blocked"], json!(1), "its `when` errs");
+    assert_eq!(
+        (&lane("calm")["requests"], &lane("calm")["under_storm_control"]),
+        (&json!({"log": 3}), &json!(3))
+    );
+    assert_eq!(lane("http")["under_storm_control"], json!(0));
     let shown = lines(&["--show", "--status", "finished"]);
     let request = shown.iter().find(|it| it["kind"] == json!("http")).expect("it is shown");
     assert_eq!(request["delivery"], json!(format!("{first}/finished/http")));
@@ -304,7 +346,15 @@ rules:
     assert_eq!(request["params"]["auth"], json!({"bearer": "${CRM_TOKEN}"}), "secrets are names");
 
     let text = ok(&home, Some(&server), &["plan", "edited"]);
-    for part in ["3 events by the rules of edited", "GAINED", "2 http", "`fetch`", "Nothing was sent"] {
+    for part in [
+        "3 events by the rules of edited",
+        "GAINED",
+        "  2 http",
+        "up to 3 log",
+        "a throttle",
+        "`fetch`",
+        "Nothing was sent",
+    ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     assert_eq!(home.ok(&["events", "--json"]).lines().count(), 3);

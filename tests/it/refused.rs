@@ -29,6 +29,16 @@ fn what_was_refused_for_a_wrong_secret_is_routed_when_it_is_mended() {
     );
     assert_eq!(kept["refused"][2]["reason"], json!("the signature does not match"));
     assert!(kept["refused"][2]["body"].as_str().expect("its body").contains("t-1"), "{kept}");
+    let listed = |query: &str| server.get(&format!("/api/refused?{query}"));
+    assert_eq!(listed("limit=1").json()["refused"].as_array().expect("a list").len(), 1);
+    assert_eq!(listed("source=browser-use").json()["refused"].as_array().expect("a list").len(), 3);
+    assert_eq!(listed("source=other").json()["refused"], json!([]));
+    assert_eq!((listed("limt=1").status, listed("limit=0").status), (400, 400));
+    assert_eq!(
+        server.get("/api/generations?limit=1").json()["generations"].as_array().expect("a list").len(),
+        1
+    );
+    assert_eq!(server.get("/api/generations?limit=none").status, 400);
     assert!(!kept.to_string().contains("signature\":"), "nothing that could be replayed elsewhere: {kept}");
 
     home.write("secret.txt", crate::support::SECRET);
@@ -41,6 +51,29 @@ fn what_was_refused_for_a_wrong_secret_is_routed_when_it_is_mended() {
         lines.sort();
         (lines == ["t-1", "t-2"]).then_some(())
     });
+    let metrics = server.get("/metrics").body;
+    for counted in [
+        "hookyard_received_total{source=\"browser-use\"} 2",
+        "hookyard_matched_total{source=\"browser-use\"} 2",
+        "hookyard_verified_total{source=\"browser-use\",form=\"python\",secret=\"0\"} 2",
+    ] {
+        assert!(metrics.lines().any(|line| line == counted), "{counted} is not in\n{metrics}");
+    }
+    let events = server.get("/api/events").json();
+    let id = events["events"][0]["id"].as_str().expect("an id");
+    // The line is written before the outcome is kept.
+    let told = eventually("the attempt is kept", || {
+        let told = server.get(&format!("/api/events/{id}")).json();
+        (told["deliveries"][0]["state"] == json!("delivered")).then_some(told)
+    });
+    let timeline = told["timeline"].as_array().expect("a timeline");
+    let words: Vec<_> = timeline.iter().map(|moment| moment["what"].as_str().expect("a word")).collect();
+    assert_eq!(words, ["received", "refused", "verified", "matched", "attempted"], "{told}");
+    assert_eq!(timeline[1]["message"], json!("the signature does not match"));
+    assert_ne!(timeline[2]["at"], timeline[0]["at"]);
+    assert_eq!(timeline[4]["generation"], told["timeline"][3]["generation"]);
+    let told = home.ok(&["events", id]);
+    assert!(told.contains("refused first: the signature does not match; verified again by hand"), "{told}");
     assert_eq!(replay(), json!({"accepted": 0, "duplicates": 2, "still_refused": 1}));
 
     let listed = home.ok(&["events", "--refused"]);

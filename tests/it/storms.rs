@@ -83,6 +83,16 @@ rules:
     assert_eq!(lines("last.txt"), ["a 4 4", "b 4 4"]);
     assert_eq!(lines("first.txt"), ["a 1", "b 1"]);
     assert_eq!(lines("third.txt"), ["a 3 1", "b 3 1"]);
+    // The others are seen wherever deliveries are.
+    let metrics = server.get("/metrics").body;
+    for counted in ["hookyard_suppressed_total 18", "hookyard_deliveries{state=\"suppressed\"} 18"] {
+        assert!(metrics.lines().any(|line| line == counted), "{counted} is not in\n{metrics}");
+    }
+    let listed = server.get("/api/deliveries?state=suppressed").json();
+    assert_eq!(listed["deliveries"].as_array().expect("a list").len(), 18, "{listed}");
+    let listed = home.ok(&["deliveries", "--suppressed", "--json"]);
+    assert!(listed.lines().all(|line| line.contains("\"state\":\"suppressed\"")), "{listed}");
+    assert_eq!(listed.lines().count(), 18);
 }
 
 #[test]
@@ -171,4 +181,35 @@ rules:
     home.write("rules/rules.yaml", &rules("payload.task_id"));
     assert_eq!(server.reload().status, 200);
     eventually("all", || (home.lines("first.txt") == ["1 of 1", "2 of 1", "3 of 1"]).then_some(()));
+}
+
+#[test]
+fn who_waits_in_order_is_due_at_no_time() {
+    let receiver = Receiver::start();
+    receiver.answer(503, "", "later");
+    let home = Home::with_rules(&format!(
+        "
+retry: {{first: 10m}}
+rules:
+  - name: post
+    match: {{source: browser-use}}
+    order: {{per: '{{{{ payload.task_id }}}}'}}
+    actions: [{{http: {{url: '{}'}}}}]
+",
+        receiver.url("/in")
+    ));
+    let server = home.start();
+    for number in 1..=2 {
+        server.accept(&update("a", number));
+    }
+    receiver.wait_for(1);
+    let shown = home.ok(&["deliveries"]);
+    assert!(shown.contains("waits for an earlier one of its key") && !shown.contains("9999"), "{shown}");
+    let second = &server.get("/api/deliveries").json()["deliveries"][0];
+    assert_eq!(
+        (&second["state"], &second["due"], &second["message"]),
+        (&json!("pending"), &json!(null), &json!("waits for an earlier one of its key"))
+    );
+    let exported = home.ok(&["journal", "export"]);
+    assert!(!exported.contains("9999"), "{exported}");
 }

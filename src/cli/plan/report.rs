@@ -36,6 +36,8 @@ struct Lane {
     silent: u64,
     blocked: u64,
     unknown: u64,
+    /// Deliveries that a storm control of their rule may hold back.
+    stormy: u64,
     /// Why the first one would be blocked.
     why: Option<String>,
 }
@@ -69,6 +71,11 @@ impl<'a> Report<'a> {
             matches.now += 1;
             matches.gained += u64::from(!then.contains(rule));
         }
+    }
+
+    /// What stands under a storm control: which of them would act, depends on when they come.
+    pub fn stormy(&mut self, id: &DeliveryId) {
+        self.lanes.entry((id.rule.clone(), id.action.clone())).or_default().stormy += 1;
     }
 
     pub fn delivery(&mut self, id: &DeliveryId, outcome: Outcome) -> Result<(), OutputError> {
@@ -143,6 +150,7 @@ impl<'a> Report<'a> {
                 ("silent", lane.silent.into()),
                 ("blocked", lane.blocked.into()),
                 ("unknown", lane.unknown.into()),
+                ("under_storm_control", lane.stormy.into()),
                 ("why", lane.why.clone().into()),
             ]))?;
         }
@@ -170,7 +178,12 @@ impl<'a> Report<'a> {
 
     fn notes(&self) -> Vec<&'static str> {
         let unknown = self.lanes.values().any(|lane| lane.unknown > 0);
+        let stormy = self.lanes.values().any(|lane| lane.stormy > 0);
         let notes = [
+            (
+                stormy,
+                "Up to: these rules have a throttle, debounce, threshold or collect, which holds some of them back. A plan does not decide which.",
+            ),
             (
                 unknown,
                 "UNKNOWN: these runs asked `fetch`. Nothing goes out in a plan, so the answer is unknown, and so is what they would send.",
@@ -188,7 +201,11 @@ impl<'a> Report<'a> {
 impl Lane {
     fn row(&self, rule: &str, action: &str) -> Vec<String> {
         let requests: Vec<_> = self.requests.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        let requests = if requests.is_empty() { "-".to_owned() } else { requests.join(", ") };
+        let requests = match (requests.is_empty(), self.stormy) {
+            (true, _) => "-".to_owned(),
+            (false, 0) => requests.join(", "),
+            (false, _) => format!("up to {}", requests.join(", ")),
+        };
         let (blocked, unknown) = (self.blocked.to_string(), self.unknown.to_string());
         let why = self.why.clone().unwrap_or_default();
         vec![rule.to_owned(), action.to_owned(), requests, blocked, unknown, why]

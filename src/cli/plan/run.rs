@@ -46,6 +46,9 @@ impl Run<'_> {
                 report.delivery(&id, Outcome::Blocked(why))?;
                 continue;
             }
+            if routing.storms.iter().any(|storm| storm.rule == id.rule) {
+                report.stormy(&id);
+            }
             let (state, answers) = (Arc::new(Frozen(self.history.clone(), self.now)), Answers::unknown());
             let stage = Stage { state, answers };
             let rehearsed = self.rules.rehearse(&event, delivery.id, &stage).await;

@@ -218,6 +218,23 @@ pub(crate) async fn a_replay_has_ids_and_a_time_of_its_own(place: &dyn Place) {
     assert_eq!(journal.replay(id, again(9, &["r/a"]), at(later)).await.unwrap(), None, "it is gone");
 }
 
+pub(crate) async fn what_was_refused_first_has_its_time_from_when_it_was_taken(place: &dyn Place) {
+    let journal = place.open();
+    let later = NOW + 3 * DAY_MS;
+    let taken = Taken { at: at(later), refused: "no".into() };
+    let entry = Entry { taken: Some(taken.clone()), ..entry(1, 0, &["r/a", "r/b"]) };
+    let id = id_of(&entry);
+    journal.append(entry.clone()).await.unwrap();
+    assert_eq!(journal.append(entry).await.unwrap(), Appended::Duplicate(id));
+    journal.close().await;
+    let journal = place.open();
+    let stored = journal.event(id).await.unwrap().expect("it is kept");
+    assert_eq!((stored.taken, stored.received_at), (Some(taken), at(NOW)));
+    let leased = lease(&journal, later, 9, 9).await.deliveries;
+    assert_eq!(leased.len(), 2);
+    assert!(leased.iter().all(|it| it.counted_from == at(later) && it.received_at == at(NOW)));
+}
+
 pub(crate) async fn what_was_never_routed_is_not_replayed(place: &dyn Place) {
     let journal = place.open();
     let waiting = unrouted(entry(1, 0, &[]));

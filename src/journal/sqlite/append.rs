@@ -6,7 +6,9 @@ use super::prints::Print;
 use super::storm::{self, Arrival};
 use super::txn::{Fault, Txn};
 use crate::event::{Event, EventId};
-use crate::journal::{Appended, Derived, Entry, JournalError, MAX_DESCENDANTS, NewDelivery, Routing, State};
+use crate::journal::{
+    Appended, Derived, Entry, JournalError, MAX_DESCENDANTS, NewDelivery, Routing, State, Taken,
+};
 use crate::json::Json;
 use rusqlite::{OptionalExtension, params};
 use std::ops::RangeInclusive;
@@ -51,6 +53,9 @@ impl Row {
             }
             None => txn.tally.unrouted += 1,
         }
+        if let Some(taken) = &self.entry.taken {
+            keep_taken(txn, print.seq, taken)?;
+        }
         Ok(Ok(Appended::New(print.id)))
     }
 
@@ -76,6 +81,16 @@ impl Row {
         };
         stored.insert(txn, print)
     }
+}
+
+/// That an event was refused first, and that its deliveries have their time from now.
+fn keep_taken(txn: &Txn<'_>, seq: i64, taken: &Taken) -> Result<(), Fault> {
+    let at = taken.at.as_millisecond();
+    let sql = "UPDATE events SET refused = ?2, taken = ?3 WHERE seq = ?1";
+    txn.connection.prepare_cached(sql)?.execute(params![seq, taken.refused, at])?;
+    let sql = "UPDATE deliveries SET counted_from = ?2, updated = ?2 WHERE event = ?1";
+    txn.connection.prepare_cached(sql)?.execute([seq, at])?;
+    Ok(())
 }
 
 /// All of an event's row but what its print says.

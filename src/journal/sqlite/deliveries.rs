@@ -1,7 +1,7 @@
 //! Reading deliveries: lists in pages, counts, attempts, and how deep the lanes are.
 
 use super::history::limit;
-use super::{append, codec};
+use super::{append, codec, order};
 use crate::delivery::{Answered, DeliveryId};
 use crate::journal::{AttemptRecord, DeliveryFilter, LaneDepth, State, StoredDelivery};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
@@ -69,12 +69,16 @@ impl Plan {
 }
 
 fn is_rare(connection: &Connection, what: &str) -> Result<bool> {
-    let sql = format!("SELECT {what}, pending + blocked + delivered + skipped + dead FROM tally");
+    let sql =
+        format!("SELECT {what}, pending + blocked + delivered + skipped + dead + suppressed FROM tally");
     let count =
         |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()));
     let (some, all) = connection.prepare_cached(&sql)?.query_row([], count)?;
     Ok(some.saturating_mul(RARE) < all)
 }
+
+/// What is said of a delivery that is due when another has ended.
+const PARKED: &str = "waits for an earlier one of its key";
 
 /// A page of deliveries.
 pub fn list(connection: &Connection, filter: &DeliveryFilter) -> Result<Vec<StoredDelivery>> {
@@ -132,12 +136,14 @@ pub fn find(connection: &Connection, id: &DeliveryId) -> Result<Option<StoredDel
 
 fn delivery(row: &Row<'_>) -> Result<StoredDelivery> {
     let (rule, action, name): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    let (due, message): (Option<i64>, String) = (row.get(6)?, row.get(7)?);
+    let is_parked = due == Some(order::PARKED);
     Ok(StoredDelivery {
         id: codec::delivery_id(codec::event_id(row.get(0)?), &rule, &action, &name),
         state: codec::state(row.get(4)?),
         attempts: row.get(5)?,
-        due: row.get::<_, Option<i64>>(6)?.map(codec::time),
-        message: row.get(7)?,
+        due: due.filter(|_| !is_parked).map(codec::time),
+        message: if is_parked && message.is_empty() { PARKED.to_owned() } else { message },
         updated_at: codec::time(row.get(8)?),
     })
 }
@@ -147,7 +153,7 @@ pub fn attempts(connection: &Connection, id: &DeliveryId) -> Result<Vec<AttemptR
     let (Some(event), Some(lane)) = (append::seq(connection, id.event)?, lane(connection, id)?) else {
         return Ok(Vec::new());
     };
-    let sql = "SELECT number, started, duration_us, outcome, message, answer_status, answer, answer_cut, request \
+    let sql = "SELECT number, started, duration_us, outcome, message, answer_status, answer, answer_cut, request, generation \
                FROM attempts WHERE event = ?1 AND lane = ?2 AND name = ?3 ORDER BY number";
     connection.prepare_cached(sql)?.query_map(params![event, lane, codec::name(id)], attempt)?.collect()
 }
@@ -161,6 +167,7 @@ fn attempt(row: &Row<'_>) -> Result<AttemptRecord> {
         outcome: row.get(3)?,
         message: row.get(4)?,
         request: row.get(8)?,
+        generation: row.get::<_, Option<i64>>(9)?.map(i64::cast_unsigned),
         answer: answer.0.map(|status| Answered {
             status,
             body: answer.1.unwrap_or_default(),

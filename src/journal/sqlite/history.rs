@@ -5,7 +5,7 @@ use crate::delivery::DeliveryId;
 use crate::event::EventId;
 use crate::journal::{
     AttemptRecord, Counts, DeliveryFilter, EventFilter, Generation, GenerationBrief, History, JournalError,
-    LaneDepth, Replay, StoredDelivery, StoredEvent,
+    LaneDepth, Replay, StoredDelivery, StoredEvent, Taken,
 };
 use crate::kv::{Entry, Size, Value};
 use async_trait::async_trait;
@@ -173,9 +173,12 @@ pub struct EventRow {
     rules: String,
     document: String,
     verified: Option<String>,
+    refused: Option<String>,
+    taken: Option<i64>,
 }
 
-const EVENT: &str = "SELECT id, received, generation, rules, document, verified FROM events e";
+const EVENT: &str =
+    "SELECT id, received, generation, rules, document, verified, refused, taken FROM events e";
 
 impl EventRow {
     fn read(row: &Row<'_>) -> Result<Self> {
@@ -186,6 +189,8 @@ impl EventRow {
             rules: row.get(3)?,
             document: row.get(4)?,
             verified: row.get(5)?,
+            refused: row.get(6)?,
+            taken: row.get(7)?,
         })
     }
 
@@ -200,6 +205,7 @@ impl EventRow {
             generation: self.generation.map(i64::cast_unsigned),
             rules: codec::read_names(&self.rules),
             verified: self.verified.as_deref().and_then(codec::read_verified),
+            taken: self.refused.zip(self.taken).map(|(refused, at)| Taken { at: codec::time(at), refused }),
         })
     }
 }

@@ -2,12 +2,27 @@
 //! written to it then would be lost with the process.
 
 use super::txn::Fault;
+use std::fmt;
 use std::io;
 use std::path::Path;
 
 /// Which file it is, whatever its name.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Identity(#[cfg(unix)] (u64, u64));
+
+/// As two processes of this machine can compare it.
+impl fmt::Display for Identity {
+    #[cfg(unix)]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (device, inode) = self.0;
+        write!(f, "{device:x}-{inode:x}")
+    }
+
+    #[cfg(not(unix))]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unknown")
+    }
+}
 
 impl Identity {
     /// # Errors

@@ -22,8 +22,11 @@ pub struct Lane {
     due: Option<i64>,
     /// Nothing is leased of it before then.
     not_before: i64,
-    /// Keys (event, name) of what is leased; as few as the lane's concurrency.
-    leased: Vec<(i64, String)>,
+    /// Keys of what is leased: the event's, and the names.
+    leased: HashMap<i64, Vec<String>>,
+    /// How many they are, and how many of them are being attempted.
+    count: usize,
+    under_way: usize,
 }
 
 /// A lease.
@@ -35,6 +38,8 @@ pub struct Held {
     pub due: i64,
     /// As it is in the table, if that is sure.
     pub state: Option<State>,
+    /// Whether its attempt has ended, and only its outcome is still to be kept.
+    pub settling: bool,
 }
 
 /// All of them.
@@ -138,13 +143,33 @@ impl Lanes {
     pub fn hold(&mut self, id: DeliveryId, held: Held) {
         self.last = held.lane;
         if let Some(lane) = self.lanes.get_mut(&held.lane) {
-            lane.leased.push((held.event, held.name.clone()));
+            lane.leased.entry(held.event).or_default().push(held.name.clone());
+            lane.count += 1;
+            lane.under_way += usize::from(!held.settling);
         }
         self.held.insert(id, held);
     }
 
     pub fn held(&self, id: &DeliveryId) -> Option<&Held> {
         self.held.get(id)
+    }
+
+    /// Its attempt has ended: its lane has room for another one while the outcome is being kept.
+    pub fn settle(&mut self, id: &DeliveryId) {
+        self.set_settling(id, true);
+    }
+
+    /// Its outcome was not kept, and it is attempted again.
+    pub fn resume(&mut self, id: &DeliveryId) {
+        self.set_settling(id, false);
+    }
+
+    fn set_settling(&mut self, id: &DeliveryId, settling: bool) {
+        let Some(held) = self.held.get_mut(id).filter(|held| held.settling != settling) else { return };
+        held.settling = settling;
+        if let Some(lane) = self.lanes.get_mut(&held.lane) {
+            lane.under_way = if settling { lane.under_way - 1 } else { lane.under_way + 1 };
+        }
     }
 
     /// After a commit that may have been made or not, the table has to be asked.
@@ -156,7 +181,7 @@ impl Lanes {
     pub fn end(&mut self, id: &DeliveryId, due: Option<i64>) {
         let Some(held) = self.held.remove(id) else { return };
         if let Some(lane) = self.lanes.get_mut(&held.lane) {
-            lane.leased.retain(|(event, name)| (*event, name) != (held.event, &held.name));
+            lane.end(&held);
         }
         if let Some(due) = due {
             self.note(held.lane, due);
@@ -177,7 +202,7 @@ impl Lanes {
 
 impl Lane {
     fn new(rule: String, action: String) -> Self {
-        Self { rule, action, due: None, not_before: OPEN, leased: Vec::new() }
+        Self { rule, action, due: None, not_before: OPEN, leased: HashMap::new(), count: 0, under_way: 0 }
     }
 
     /// When there is something to lease at the earliest.
@@ -185,13 +210,33 @@ impl Lane {
         self.due.map(|due| due.max(self.not_before))
     }
 
+    /// Before when no delivery is due that is not leased; `None`: there is none.
+    pub fn due(&self) -> Option<i64> {
+        self.due
+    }
+
     pub fn is_leased(&self, event: i64, name: &str) -> bool {
-        self.leased.iter().any(|(of, called)| (*of, called.as_str()) == (event, name))
+        self.leased.get(&event).is_some_and(|names| names.iter().any(|called| called == name))
+    }
+
+    fn end(&mut self, held: &Held) {
+        let Some(names) = self.leased.get_mut(&held.event) else { return };
+        names.retain(|called| *called != held.name);
+        if names.is_empty() {
+            self.leased.remove(&held.event);
+        }
+        self.count -= 1;
+        self.under_way -= usize::from(!held.settling);
     }
 
     /// How many are leased.
+    pub fn leased(&self) -> usize {
+        self.count
+    }
+
+    /// How many of them are being attempted.
     pub fn under_way(&self) -> usize {
-        self.leased.len()
+        self.under_way
     }
 }
 
@@ -210,7 +255,8 @@ mod tests {
 
     fn hold(lanes: &mut Lanes, lane: LaneId, event: i64) -> DeliveryId {
         let id: DeliveryId = format!("evt_01JDFV3M4X0000000000000000/r{lane}/a/e-{event}").parse().unwrap();
-        lanes.hold(id.clone(), Held { lane, event, name: String::new(), due: 10, state: None });
+        let held = Held { lane, event, name: String::new(), due: 10, state: None, settling: false };
+        lanes.hold(id.clone(), held);
         id
     }
 
@@ -255,6 +301,23 @@ mod tests {
         lanes.set_due(2, Some(60));
         lanes.open_all();
         assert_eq!(lanes.next_due(), Some(60));
+    }
+
+    #[test]
+    fn a_lane_has_room_again_when_an_attempt_has_ended_not_only_when_its_outcome_is_kept() {
+        let mut lanes = lanes(1);
+        let (one, other) = (hold(&mut lanes, 1, 1), hold(&mut lanes, 1, 2));
+        let counts = |lanes: &Lanes| lanes.get(1).map(|lane| (lane.leased(), lane.under_way()));
+        lanes.settle(&one);
+        lanes.settle(&one);
+        assert_eq!(counts(&lanes), Some((2, 1)));
+        assert!(lanes.get(1).unwrap().is_leased(1, ""), "nobody else attempts it");
+        lanes.resume(&one);
+        assert_eq!(counts(&lanes), Some((2, 2)));
+        lanes.settle(&other);
+        lanes.end(&other, None);
+        lanes.end(&one, None);
+        assert_eq!(counts(&lanes), Some((0, 0)));
     }
 
     #[test]

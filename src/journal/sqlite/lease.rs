@@ -22,6 +22,10 @@ pub struct Wanted {
     pub capacity: Capacity,
 }
 
+/// A lane has at most so many leases for each attempt that it has room for: while outcomes are kept,
+/// attempts go on, but not for ever.
+const OUTCOMES_PER_ATTEMPT: usize = 4;
+
 /// What is left of the room of the lanes that were asked in one lease.
 struct Left<'a> {
     rooms: &'a dyn Rooms,
@@ -32,7 +36,8 @@ impl Left<'_> {
     /// How many more of a lane may be taken.
     fn of(&mut self, number: LaneId, lane: &Lane) -> usize {
         let room = self.known.entry(number).or_insert_with(|| self.rooms.room(&lane.rule, &lane.action));
-        let beside_others = room.in_all.saturating_sub(lane.under_way());
+        let waiting = room.in_all.saturating_mul(OUTCOMES_PER_ATTEMPT).saturating_sub(lane.leased());
+        let beside_others = room.in_all.saturating_sub(lane.under_way()).min(waiting);
         room.until.map_or(beside_others, |(count, _)| count.min(beside_others))
     }
 
@@ -172,13 +177,14 @@ fn take_from(
     taken: &mut Vec<LeasedRow>,
 ) -> Result<()> {
     let Some(it) = lanes.get(lane) else { return Ok(()) };
-    let (under_way, rule, action) = (it.under_way(), it.rule.clone(), it.action.clone());
+    let Some(first) = it.due() else { return Ok(()) };
+    let (leased, rule, action) = (it.leased(), it.rule.clone(), it.action.clone());
     let most = share.min(rooms.of(lane, it));
     let mut room = most;
-    // Leased rows stand in the index too, hence the longer look; one more says what comes next.
-    let look = i64::try_from(under_way + room + 1).unwrap_or(i64::MAX);
+    // Leased rows may stand there too, hence the longer look; one more says what comes next.
+    let look = i64::try_from(leased + room + 1).unwrap_or(i64::MAX);
     let mut query = connection.prepare_cached(KEYS)?;
-    let mut rows = query.query([lane, look])?;
+    let mut rows = query.query([lane, first, look])?;
     let mut next = None;
     while let Some(row) = rows.next()? {
         let (event, name, due): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -189,12 +195,12 @@ fn take_from(
             next = Some(due);
             break;
         }
-        let Some(leased) = LeasedRow::find(connection, (event, lane, &name), &rule, &action)? else {
+        let Some(row) = LeasedRow::find(connection, (event, lane, &name), &rule, &action)? else {
             continue;
         };
-        let state = Some(leased.state);
-        lanes.hold(leased.id.clone(), Held { lane, event, name, due, state });
-        taken.push(leased);
+        let state = Some(row.state);
+        lanes.hold(row.id.clone(), Held { lane, event, name, due, state, settling: false });
+        taken.push(row);
         room -= 1;
     }
     rooms.taken(lane, most - room);
@@ -203,9 +209,10 @@ fn take_from(
     Ok(())
 }
 
-/// Answered from the index alone: what is leased is passed over without a look at its event.
+/// Answered from the index alone: what is leased is passed over without a look at its event, and that
+/// of what was due before the first that is not leased.
 const KEYS: &str = "SELECT event, name, due FROM deliveries INDEXED BY deliveries_open \
-                    WHERE lane = ?1 AND due IS NOT NULL ORDER BY due LIMIT ?2";
+                    WHERE lane = ?1 AND due >= ?2 ORDER BY due LIMIT ?3";
 const ROW: &str = "SELECT e.id, d.state, d.attempts, e.received, e.document, e.body, e.headers, d.effect_kind, \
                    d.effect_params, d.window, d.counted_from, d.earlier_attempts FROM deliveries d CROSS JOIN events e ON e.seq = d.event \
                    WHERE d.event = ?1 AND d.lane = ?2 AND d.name = ?3";

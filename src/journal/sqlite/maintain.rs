@@ -1,10 +1,10 @@
 //! Looking after the file: what is in it, making it small, writing it out.
 
 use super::history::SqliteHistory;
-use super::{codec, open, tally::Tally};
-use crate::event::Event;
+use super::{codec, open, order, tally::Tally};
+use crate::event::EventId;
 use crate::journal::{Counts, JournalError};
-use crate::json::Json;
+use crate::json::{Json, Object};
 use jiff::Timestamp;
 use rusqlite::{Connection, Result, Row};
 use std::path::Path;
@@ -36,7 +36,7 @@ impl SqliteHistory {
     }
 
     /// Hands out every event with all that was made of it, the oldest first, as JSON; as long as
-    /// `sink` takes more.
+    /// `sink` takes more. One whose document cannot be read has its id alone, and `error` says why.
     ///
     /// # Errors
     /// [`JournalError::Unavailable`]: it cannot be read.
@@ -76,37 +76,78 @@ fn none(error: rusqlite::Error) -> Result<Option<i64>> {
 }
 
 fn export(connection: &Connection, sink: &mut dyn FnMut(Json) -> bool) -> Result<()> {
-    let sql = "SELECT seq, id, received, generation, rules, document FROM events ORDER BY seq";
+    let sql = "SELECT seq, id, received, generation, rules, document, verified, refused, taken FROM events ORDER BY seq";
     let mut query = connection.prepare(sql)?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         let seq: i64 = row.get(0)?;
-        let rules: String = row.get(4)?;
-        let rules: Vec<Json> = rules.split(',').filter(|rule| !rule.is_empty()).map(Json::from).collect();
-        let document: String = row.get(5)?;
-        let Ok(event) = codec::event(codec::event_id(row.get(1)?), &document) else { continue };
-        let generation: Option<i64> = row.get(3)?;
-        let record = Json::object([
-            ("event", Json::clone(&event.shared())),
-            ("received_at", codec::time(row.get(2)?).to_string().into()),
-            ("generation", generation.map(i64::cast_unsigned).into()),
-            ("rules", rules.into()),
-            ("deliveries", deliveries(connection, seq, &event)?.into()),
-        ]);
-        if !sink(record) {
+        let (id, document) = (codec::event_id(row.get(1)?), row.get::<_, String>(5)?);
+        let mut record = match codec::event(id, &document) {
+            Ok(event) => Object::from_iter([("event", Json::clone(&event.shared()))]),
+            Err(error) => {
+                let id = Json::from(id.to_string());
+                Object::from_iter([
+                    ("event", Json::object([("id", id)])),
+                    ("error", error.to_string().into()),
+                ])
+            }
+        };
+        for (name, value) in received(row)? {
+            record.insert(name, value);
+        }
+        record.insert("replays", replays(connection, seq)?);
+        record.insert("deliveries", deliveries(connection, seq, id)?);
+        if !sink(Json::Object(record)) {
             return Ok(());
         }
     }
     Ok(())
 }
 
-fn deliveries(connection: &Connection, event_seq: i64, event: &Event) -> Result<Vec<Json>> {
+/// What is known of an event beside its document.
+fn received(row: &Row<'_>) -> Result<[(&'static str, Json); 5]> {
+    let generation: Option<i64> = row.get(3)?;
+    let verified: Option<String> = row.get(6)?;
+    let verified = verified.as_deref().and_then(codec::read_verified).map(|verified| {
+        let secret = Json::from(verified.secret as u64);
+        Json::object([("form", Json::from(verified.form.name())), ("secret", secret)])
+    });
+    let taken = row.get::<_, Option<String>>(7)?.zip(row.get(8)?).map(|(refused, at)| {
+        Json::object([("refused", Json::from(refused)), ("at", codec::time(at).to_string().into())])
+    });
+    Ok([
+        ("received_at", codec::time(row.get(2)?).to_string().into()),
+        ("generation", generation.map(i64::cast_unsigned).into()),
+        ("rules", names(&row.get::<_, String>(4)?)),
+        ("verified", verified.unwrap_or(Json::Null)),
+        ("taken", taken.unwrap_or(Json::Null)),
+    ])
+}
+
+fn names(names: &str) -> Json {
+    Json::Array(codec::read_names(names).into_iter().map(Json::from).collect())
+}
+
+fn replays(connection: &Connection, event: i64) -> Result<Vec<Json>> {
+    let sql = "SELECT number, at, generation, rules FROM replays WHERE event = ?1 ORDER BY number";
+    let replay = |row: &Row<'_>| {
+        Ok(Json::object([
+            ("number", Json::from(row.get::<_, i64>(0)?)),
+            ("at", codec::time(row.get(1)?).to_string().into()),
+            ("generation", row.get::<_, i64>(2)?.cast_unsigned().into()),
+            ("rules", names(&row.get::<_, String>(3)?)),
+        ]))
+    };
+    connection.prepare_cached(sql)?.query_map([event], replay)?.collect()
+}
+
+fn deliveries(connection: &Connection, event_seq: i64, event: EventId) -> Result<Vec<Json>> {
     let sql = "SELECT l.rule, l.action, d.name, d.state, d.attempts, d.due, d.message, d.updated, d.lane \
                FROM deliveries d JOIN lanes l ON l.lane = d.lane WHERE d.event = ?1 ORDER BY d.lane, d.name";
     let delivery = |row: &Row<'_>| {
         let (rule, action, name): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let id = codec::delivery_id(event.id(), &rule, &action, &name);
-        let due: Option<i64> = row.get(5)?;
+        let id = codec::delivery_id(event, &rule, &action, &name);
+        let due = row.get::<_, Option<i64>>(5)?.filter(|due| *due != order::PARKED);
         Ok(Json::object([
             ("id", Json::from(id.to_string())),
             ("state", codec::state(row.get(3)?).name().into()),
@@ -120,19 +161,37 @@ fn deliveries(connection: &Connection, event_seq: i64, event: &Event) -> Result<
 }
 
 fn attempts(connection: &Connection, event: i64, lane: i64, name: &str) -> Result<Vec<Json>> {
-    let sql = "SELECT number, started, duration_us, outcome, message FROM attempts \
+    let sql = "SELECT number, started, duration_us, outcome, message, generation, request, answer_status, answer, \
+               answer_cut FROM attempts \
                WHERE event = ?1 AND lane = ?2 AND name = ?3 ORDER BY number";
     let attempt = |row: &Row<'_>| {
         let microseconds: i64 = row.get(2)?;
+        let generation: Option<i64> = row.get(5)?;
+        // As it is kept: JSON, or the beginning of it.
+        let request: Option<String> = row.get(6)?;
         Ok(Json::object([
             ("number", Json::from(row.get::<_, i64>(0)?)),
             ("started_at", codec::time(row.get(1)?).to_string().into()),
             ("duration_us", microseconds.into()),
             ("outcome", row.get::<_, String>(3)?.into()),
             ("message", row.get::<_, String>(4)?.into()),
+            ("generation", generation.map(i64::cast_unsigned).into()),
+            ("request", request.into()),
+            ("answer", answer(row)?),
         ]))
     };
     connection.prepare_cached(sql)?.query_map(rusqlite::params![event, lane, name], attempt)?.collect()
+}
+
+/// `null` without an answer.
+fn answer(row: &Row<'_>) -> Result<Json> {
+    let Some(status) = row.get::<_, Option<i64>>(7)? else { return Ok(Json::Null) };
+    let (body, cut): (Option<String>, Option<bool>) = (row.get(8)?, row.get(9)?);
+    Ok(Json::object([
+        ("status", Json::from(status)),
+        ("body", body.into()),
+        ("cut", cut.unwrap_or_default().into()),
+    ]))
 }
 
 /// Gives what is free in the file back to the disk. Nobody else may have the journal open; returns

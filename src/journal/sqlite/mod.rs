@@ -50,6 +50,12 @@ pub use open::{CommitHook, Options};
 /// What a receiver of happenings may be behind; each is a line or so.
 const HAPPENINGS: usize = 1024;
 
+/// Which file a journal is, whatever path leads to it: the same for the server that has it open and
+/// for a command beside it. `None`: there is no such file.
+pub fn identity(path: &Path) -> Option<String> {
+    identity::Identity::of(path).ok().map(|file| file.to_string())
+}
+
 /// A journal that this process alone writes.
 pub struct SqliteJournal {
     writer: Arc<handle::Handle>,
@@ -173,11 +179,17 @@ impl Journal for SqliteJournal {
     }
 
     async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError> {
-        let (at, happened) = (settlement.now, self.watched(|| settled(&settlement)));
+        let (at, id) = (settlement.now, settlement.id.clone());
+        let happened = self.watched(|| settled(&settlement));
         let prepared = settle::Prepared::new(settlement);
+        self.writer.shared.lanes().settle(&id);
+        self.writer.shared.work.notify_one();
         let settled = self.writer.write(move |txn| settle::settle(txn, &prepared)).await?;
-        if settled == Settled::Kept {
-            self.tell(at, happened.into_iter().flatten());
+        match settled {
+            Settled::Kept => self.tell(at, happened.into_iter().flatten()),
+            Settled::Conflict | Settled::TooManyDescendants | Settled::TooManyEffects => {
+                self.writer.shared.lanes().resume(&id);
+            }
         }
         Ok(settled)
     }

@@ -237,8 +237,8 @@ fn inherit_time(txn: &Txn<'_>, place: &Place) -> Result<(), Fault> {
 
 fn insert_attempt(txn: &Txn<'_>, place: &Place, attempt: &AttemptRecord) -> Result<(), Fault> {
     let sql = "INSERT OR REPLACE INTO attempts (event, lane, name, number, started, duration_us, outcome, message, \
-               answer_status, answer, answer_cut, request) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+               answer_status, answer, answer_cut, request, generation) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     let answer = attempt.answer.as_ref();
     let row = params![
         place.event,
@@ -253,6 +253,7 @@ fn insert_attempt(txn: &Txn<'_>, place: &Place, attempt: &AttemptRecord) -> Resu
         answer.map(|answer| answer.body.as_str()),
         answer.map(|answer| answer.cut),
         attempt.request,
+        attempt.generation.map(u64::cast_signed),
     ];
     txn.connection.prepare_cached(sql)?.execute(row)?;
     Ok(())

@@ -10,6 +10,9 @@ pub struct Tally {
     pub unrouted: i64,
     /// By state, in the order of their numbers in the table.
     deliveries: [i64; 6],
+    /// Suppressed since [`Self::committed`]. Unlike their number above it does not sink when their
+    /// events are removed.
+    newly_suppressed: u64,
 }
 
 impl Tally {
@@ -19,7 +22,7 @@ impl Tally {
         connection.query_row(sql, [], |row| {
             let count = |at: usize| row.get(at);
             let deliveries = [count(2)?, count(3)?, count(4)?, count(5)?, count(6)?, count(7)?];
-            Ok(Self { events: count(0)?, unrouted: count(1)?, deliveries })
+            Ok(Self { events: count(0)?, unrouted: count(1)?, deliveries, newly_suppressed: 0 })
         })
     }
 
@@ -34,6 +37,17 @@ impl Tally {
     /// `count` more deliveries in a state (fewer, if negative).
     pub fn add(&mut self, state: State, count: i64) {
         self.deliveries[state as usize] += count;
+        if state == State::Suppressed {
+            self.newly_suppressed += u64::try_from(count).unwrap_or(0);
+        }
+    }
+
+    /// After a commit: what has happened is counted, once.
+    pub fn committed(&mut self) {
+        let suppressed = std::mem::take(&mut self.newly_suppressed);
+        if suppressed > 0 {
+            metrics::counter!("hookyard_suppressed_total").increment(suppressed);
+        }
     }
 
     pub fn counts(&self, bytes: u64) -> Counts {

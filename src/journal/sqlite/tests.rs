@@ -96,6 +96,7 @@ conformance!(
     what_is_cancelled_is_dead_and_what_is_under_way_goes_on,
     cancelling_keeps_to_what_was_asked_for,
     a_replay_has_ids_and_a_time_of_its_own,
+    what_was_refused_first_has_its_time_from_when_it_was_taken,
     what_was_never_routed_is_not_replayed,
     deliveries_are_read_in_pages,
     deliveries_are_filtered_and_counted,

@@ -158,6 +158,7 @@ impl Writer {
         txn.prints.committed(written);
         let Txn { tally, newest, lanes, due, ended, .. } = txn;
         (self.tally, self.newest) = (tally, newest);
+        self.tally.committed();
         remember(&self.shared, lanes, due, ended);
         Ok(())
     }

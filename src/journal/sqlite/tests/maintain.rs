@@ -62,3 +62,31 @@ async fn a_vacuum_gives_room_back_and_wants_the_journal_for_itself() {
     let gone = vacuum(&dir.path().with_file_name("nothing.db")).expect_err("there is none").to_string();
     assert!(gone.contains("no such file"), "{gone}");
 }
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_written_out_as_such() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    for number in 1..=2 {
+        journal.append(entry(number, number as i64, &["r/a"])).await.unwrap();
+    }
+    journal.close().await;
+    let outside = rusqlite::Connection::open(dir.path()).unwrap();
+    outside
+        .execute("UPDATE events SET document = '{' WHERE seq = (SELECT min(seq) FROM events)", [])
+        .unwrap();
+    let seen: Arc<Mutex<Vec<Json>>> = Arc::default();
+    let sink = seen.clone();
+    let take = move |record| {
+        sink.lock().unwrap().push(record);
+        true
+    };
+    SqliteHistory::open_read_only(&dir.path()).unwrap().export(take).await.unwrap();
+    let seen = seen.lock().unwrap();
+    let error = seen[0].get("error").and_then(Json::as_str).expect("a sentence");
+    assert!(error.contains("cannot be read"), "{error}");
+    let id = seen[0].pointer("/event/id").and_then(Json::as_str).expect("its id");
+    assert_eq!(id, id_of(&entry(1, 1, &[])).to_string());
+    assert!(seen[0].pointer("/deliveries/0/id").is_some(), "what was made of it is there");
+    assert_eq!((seen.len(), seen[1].get("error")), (2, None));
+}
