@@ -36,7 +36,8 @@ pub(super) struct Made {
 }
 
 /// Attempts a delivery by these rules and settles it.
-pub(super) async fn run<P: Plan>(shared: Arc<Shared<P>>, rules: Arc<P>, leased: Leased) {
+pub(super) async fn run<P: Plan>(shared: Arc<Shared<P>>, rules: Arc<P>, mut leased: Leased) {
+    leased.event = rules.seen(&leased.id.rule, &leased.event);
     let namespaces = &shared.namespaces;
     let first = Tried::once(&shared, &*rules, &leased).await;
     let turn = match first.namespace() {

@@ -41,6 +41,12 @@ pub trait Plan: Send + Sync + 'static {
     /// The sentence of the condition that still errs.
     fn holds(&self, rule: &str, action: &str, event: &Event) -> Result<bool, String>;
 
+    /// The event as an attempt at an action of this rule sees it: with its storm window, if the rule
+    /// controls storms.
+    fn seen(&self, _rule: &str, event: &Arc<Event>) -> Arc<Event> {
+        Arc::clone(event)
+    }
+
     /// Fills parameters in.
     ///
     /// # Errors
@@ -76,6 +82,10 @@ impl Plan for Serving {
 
     fn holds(&self, rule: &str, action: &str, event: &Event) -> Result<bool, String> {
         self.rules.holds(rule, action, event)
+    }
+
+    fn seen(&self, rule: &str, event: &Arc<Event>) -> Arc<Event> {
+        self.rules.seen(rule, event)
     }
 
     fn render(&self, params: &Params, event: &Event) -> Result<Rendered, RenderError> {

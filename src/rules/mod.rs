@@ -32,6 +32,7 @@ pub use tree::{MAX_TREE_BYTES, Tree, TreeError, read_tree};
 
 use crate::action::{Action, Consent};
 use crate::delivery::{LaneLimits, Retry};
+use crate::event::Event;
 use crate::pattern::Pattern;
 use crate::registry::ConfigError;
 use crate::script::{self, Condition, Scripts};
@@ -132,6 +133,12 @@ impl RuleSet {
         let rule = &self.rules[*self.by_name.get(rule)?];
         let planned = rule.actions.iter().find(|planned| planned.name == action)?;
         Some((rule, planned))
+    }
+
+    /// The event as an attempt at an action of a rule sees it.
+    pub fn seen(&self, rule: &str, event: &Arc<Event>) -> Arc<Event> {
+        let rule = self.by_name.get(rule).map(|index| &self.rules[*index]);
+        rule.map_or_else(|| Arc::clone(event), |rule| rule.seen(event))
     }
 
     /// Makes the action of an effect.

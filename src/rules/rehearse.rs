@@ -54,7 +54,7 @@ impl RuleSet {
         let mut rehearsed = Rehearsed::default();
         let (rule, planned) =
             self.find(&id.rule, &id.action).expect("routing names actions of this rule set");
-        let event = &if rule.control.is_some() { alone(event) } else { Arc::clone(event) };
+        let event = &rule.seen(event);
         let scope = Scope { event, vars: &self.vars, resolver: &*self.resolver };
         let params = match planned.params.render(scope) {
             Ok(rendered) => rendered,
@@ -93,14 +93,6 @@ impl Rehearsed {
             Err(error) => self.broken.push(format!("{lane}/{} cannot be filled in: {error}", effect.name)),
         }
     }
-}
-
-/// The event as an attempt sees it of a rule that controls storms: a window of its own.
-fn alone(event: &Event) -> Arc<Event> {
-    let document = Json::clone(&event.shared());
-    let (count, first) = (Json::from(1u32), document.clone());
-    let window = [("count", count), ("first", first), ("events", vec![document].into())];
-    Arc::new(event.with_window(Json::object(window)))
 }
 
 fn attempt(

@@ -138,12 +138,15 @@ impl RuleSet {
     /// Fills in the keys of a rule that holds events back or puts its deliveries in order.
     fn hold_back(&self, found: &mut Matched, event: &Event, now: Timestamp, storms: &mut Vec<Storm>) {
         let rule = &self.rules[found.index];
-        if found.error.is_some() {
-            return;
-        }
+        // What is blocked has its place in the order too: its followers wait for it.
         match rule.order.as_ref().map(|order| order.key(event, self)).transpose() {
             Ok(order) => found.order = order,
-            Err(error) => found.error = Some(error),
+            Err(error) => {
+                found.error.get_or_insert(error);
+            }
+        }
+        if found.error.is_some() {
+            return;
         }
         match rule.control.as_ref().map(|control| control.storm(&rule.name, event, self, now)).transpose() {
             Ok(storm) => storms.extend(storm),

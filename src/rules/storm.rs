@@ -1,12 +1,12 @@
 //! Storm control and order: the keys of a rule that say which of many events act, and which one waits.
 
-use super::RuleSet;
 use super::compile::Compiler;
 use super::file::RawRule;
 use super::keys::{self, Key};
 use super::options;
 use super::report::Report;
-use crate::event::Event;
+use super::{Rule, RuleSet};
+use crate::event::{Event, WINDOW};
 use crate::journal::{Storm, StormKind};
 use crate::json::Json;
 use crate::pattern::similar_zone;
@@ -17,6 +17,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A longer key is kept as its digest.
@@ -68,7 +69,8 @@ impl Compiler<'_> {
             "threshold" => threshold(first, report),
             _ => collect(first, report),
         };
-        Some(Control { kind: kind?, per: self.per(&first.node, report)? })
+        let per = self.per(&first.node, report);
+        Some(Control { kind: kind?, per: per? })
     }
 
     pub(super) fn order(&self, node: &Node, report: &mut Report<'_>) -> Option<Order> {
@@ -83,11 +85,21 @@ impl Compiler<'_> {
         self.per(node, report).map(Order)
     }
 
-    /// The key's template.
+    /// The key's template. It says which window an event belongs to, so that it has none yet.
     fn per(&self, node: &Node, report: &mut Report<'_>) -> Option<Params> {
-        let given = node.get("per").map(|per| ("per", per.to_json()));
-        let compiled = Params::compile(&Json::object(given), PER, &self.vars);
-        compiled.map_err(|errors| errors.into_iter().for_each(|error| report.config(node, error))).ok()
+        let given = node.get("per");
+        let json = Json::object(given.map(|per| ("per", per.to_json())));
+        let compiled = Params::compile(&json, PER, &self.vars);
+        let per = compiled
+            .map_err(|errors| errors.into_iter().for_each(|error| report.config(node, error)))
+            .ok()?;
+        if per.reads(WINDOW) {
+            let help = "write what the event itself has, as in \"{{ payload.task_id }}\"";
+            let span = given.map_or(node.span, |per| per.span);
+            report.error_with(span, "`window` is not there yet when `per` is filled in", Some(help));
+            return None;
+        }
+        Some(per)
     }
 }
 
@@ -116,11 +128,10 @@ fn throttle(entry: &Entry, report: &mut Report<'_>) -> Option<Kind> {
 
 fn debounce(entry: &Entry, report: &mut Report<'_>) -> Option<Kind> {
     let field = fields(entry, keys::DEBOUNCE, report);
-    let quiet = options::positive(field("quiet")?, "`quiet`", report)?;
-    let max = match field("max") {
-        Some(node) => options::positive(node, "`max`", report)?,
-        None => quiet.saturating_mul(DEBOUNCE_MAX),
-    };
+    let quiet = field("quiet").and_then(|node| options::positive(node, "`quiet`", report));
+    let max = field("max").map(|node| options::positive(node, "`max`", report));
+    let quiet = quiet?;
+    let max = max.unwrap_or_else(|| Some(quiet.saturating_mul(DEBOUNCE_MAX)))?;
     if max < quiet {
         report.error(entry.node.span, "`max` is shorter than `quiet`: it would never be quiet for so long");
         return None;
@@ -137,23 +148,23 @@ fn threshold(entry: &Entry, report: &mut Report<'_>) -> Option<Kind> {
 
 fn collect(entry: &Entry, report: &mut Report<'_>) -> Option<Kind> {
     let field = fields(entry, keys::COLLECT, report);
-    let max = match field("max") {
-        Some(node) => number(node, "`max`", 1, report)?,
-        None => COLLECTED,
-    };
+    let max = field("max").map_or(Some(COLLECTED), |node| number(node, "`max`", 1, report));
     let end = match (field("within"), field("until")) {
-        (Some(node), None) => End::After(options::positive(node, "`within`", report)?),
-        (None, Some(node)) => End::At(clock_time(node, report)?, zone(field("zone"), report)?),
+        (Some(node), None) => options::positive(node, "`within`", report).map(End::After),
+        (None, Some(node)) => {
+            let (time, zone) = (clock_time(node, report), zone(field("zone"), report));
+            time.zip(zone).map(|(time, zone)| End::At(time, zone))
+        }
         _ => {
             let help = "write `within: 10m`, or `until: \"08:00\"` with a `zone`";
             report.error_with(entry.node.span, "`collect` ends either after a time or at one", Some(help));
-            return None;
+            None
         }
     };
-    if let (End::After(_), Some(node)) = (&end, field("zone")) {
+    if let (None, Some(node)) = (field("until"), field("zone")) {
         report.error(node.span, "`zone` belongs to `until`, which is not there");
     }
-    Some(Kind::Collect { end, max })
+    Some(Kind::Collect { end: end?, max: max? })
 }
 
 fn number(node: &Node, what: &str, least: u32, report: &mut Report<'_>) -> Option<u32> {
@@ -189,6 +200,22 @@ fn zone(node: Option<&Node>, report: &mut Report<'_>) -> Option<TimeZone> {
         report.error_with(node.span, format!("there is no time zone `{name}`"), Some(help));
     }
     zone
+}
+
+impl Rule {
+    /// The event as an attempt at one of the rule's actions sees it. Where storms are controlled and
+    /// none has decided over it (a replay, a dry run) it has a window of its own.
+    pub(super) fn seen(&self, event: &Arc<Event>) -> Arc<Event> {
+        if self.control.is_none() || event.get(WINDOW).is_some() {
+            return Arc::clone(event);
+        }
+        let document = Json::clone(&event.shared());
+        let mut window = vec![("count", Json::from(1u32)), ("first", document.clone())];
+        if self.control.as_ref().is_some_and(|control| matches!(control.kind, Kind::Collect { .. })) {
+            window.push(("events", vec![document].into()));
+        }
+        Arc::new(event.with_window(Json::object(window)))
+    }
 }
 
 impl Control {

@@ -124,6 +124,66 @@ rules:
 }
 
 #[test]
+fn a_replay_sees_a_window_of_its_own() {
+    let home = Home::with_rules(
+        "
+rules:
+  - name: digest
+    match: {source: browser-use}
+    collect: {within: 1h, max: 2}
+    actions: [{file: {path: digest.txt, text: '{{ window.count }} {{ window.first.payload.n }} {{ window.events | length }}'}}, {script: own.rhai}]
+  - name: first
+    match: {source: browser-use}
+    throttle: {within: 1h}
+    actions: [{file: {path: first.txt, text: '{{ window.count }} {{ window.first.payload.n }}'}}]
+",
+    );
+    home.write(
+        "rules/own.rhai",
+        r#"fn on_event(event) { file(#{path: "own.txt", text: `${event.window.count} ${event.window.events.len()}`}); }"#,
+    );
+    let server = home.start();
+    let id = server.accept(&update("t", 1));
+    server.accept(&update("t", 2));
+    let lines = |path: &str, wanted: &[&str]| {
+        eventually(path, || (home.lines(path) == wanted).then_some(()));
+    };
+    lines("digest.txt", &["2 1 2"]);
+    lines("own.txt", &["2 2"]);
+    lines("first.txt", &["1 1"]);
+    assert!(server.stop().success());
+    home.ok(&["replay", &id, "--yes"]);
+    let _server = home.start();
+    lines("digest.txt", &["2 1 2", "1 1 1"]);
+    lines("own.txt", &["2 2", "1 1"]);
+    lines("first.txt", &["1 1", "1 1"]);
+}
+
+#[test]
+fn what_was_blocked_by_its_key_acts_for_itself_once_the_rule_is_mended() {
+    let rules = |per: &str| {
+        format!(
+            "
+rules:
+  - name: first
+    match: {{source: browser-use}}
+    throttle: {{per: '{{{{ {per} }}}}', within: 1h}}
+    order: {{per: all}}
+    actions: [{{file: {{path: first.txt, text: '{{{{ payload.n }}}} of {{{{ window.count }}}}'}}}}]
+"
+        )
+    };
+    let home = Home::with_rules(&rules("payload.nope"));
+    let server = home.start();
+    for number in 1..=3 {
+        server.accept(&update("t", number));
+    }
+    home.write("rules/rules.yaml", &rules("payload.task_id"));
+    assert_eq!(server.reload().status, 200);
+    eventually("all", || (home.lines("first.txt") == ["1 of 1", "2 of 1", "3 of 1"]).then_some(()));
+}
+
+#[test]
 fn who_waits_in_order_is_due_at_no_time() {
     let receiver = Receiver::start();
     receiver.answer(503, "", "later");

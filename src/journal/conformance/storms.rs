@@ -3,7 +3,7 @@
 use super::*;
 
 /// An event of the rule `r` with one action, held back by this control.
-fn held_back(number: u64, ms: i64, key: &str, kind: StormKind) -> Entry {
+pub(crate) fn held_back(number: u64, ms: i64, key: &str, kind: StormKind) -> Entry {
     let mut entry = entry(number, ms, &["r/a"]);
     let storm = Storm { rule: "r".into(), key: key.into(), kind };
     entry.routing.as_mut().unwrap().storms.push(storm);
@@ -227,4 +227,227 @@ pub(crate) async fn who_waits_in_order_is_let_go_or_cancelled_too(place: &dyn Pl
     let all = Chosen::Like(DeliveryFilter { rule: Some("r".into()), ..DeliveryFilter::default() });
     assert_eq!(journal.cancel(all, at(NOW + 9)).await.unwrap().cancelled, 3);
     assert!(next(&journal, NOW + 9).await.is_empty());
+}
+
+/// One that is held back by this control and waits in order.
+fn held_back_in_order(number: u64, ms: i64, storm: &str, order: &str, kind: StormKind) -> Entry {
+    let mut entry = held_back(number, ms, storm, kind);
+    for delivery in &mut entry.routing.as_mut().unwrap().deliveries {
+        delivery.order = Some(order.to_owned());
+    }
+    entry
+}
+
+pub(crate) async fn what_is_debounced_away_lets_its_followers_go(place: &dyn Place) {
+    let journal = place.open();
+    let kind = StormKind::Debounce { quiet: Duration::from_secs(30), max: Duration::from_secs(600) };
+    for (number, ms, storm) in [(1, 0, "a"), (2, 1000, "b"), (3, 2000, "a"), (4, 3000, "b"), (5, 4000, "a")] {
+        journal.append(held_back_in_order(number, ms, storm, "x", kind)).await.unwrap();
+    }
+    assert_eq!(names(&acting(&journal, NOW + 40_000).await), ["4", "5"]);
+    assert_eq!(suppressed(&journal).await.len(), 3);
+    assert_eq!(journal.counts().await.unwrap().pending, 0);
+}
+
+pub(crate) async fn every_storm_control_keeps_the_order_too(place: &dyn Place) {
+    let journal = place.open();
+    let minute = Duration::from_secs(60);
+    let kinds = |ms: i64| {
+        [
+            ("t", StormKind::Throttle { until: at(NOW + ms + 60_000) }),
+            ("n", StormKind::Threshold { count: 2, within: minute }),
+            ("c", StormKind::Collect { until: at(NOW + ms + 60_000), max: 100 }),
+        ]
+    };
+    // The order's key is the same for all of them: the throttled acts at once, then the second of
+    // those that are counted, then those that are collected.
+    let mut number = 0;
+    for ms in [0, 1000, 2000] {
+        for (key, kind) in kinds(ms) {
+            number += 1;
+            journal.append(held_back_in_order(number, ms, key, "x", kind)).await.unwrap();
+        }
+    }
+    assert_eq!(names(&acting(&journal, NOW + 2000).await), ["1"], "what is collected holds its followers");
+    assert_eq!(names(&acting(&journal, NOW + 60_000).await), ["3", "5"]);
+    assert_eq!(journal.counts().await.unwrap().pending, 0);
+}
+
+/// Leases the one delivery that is due, and settles it as dead.
+async fn die(journal: &Arc<dyn Journal>, now: i64) {
+    let leased = lease(journal, now, 9, 9).await.deliveries.pop().expect("it is due");
+    settle(journal, &leased, Outcome::Dead { error: "410 Gone".into() }, now).await;
+}
+
+fn all() -> Chosen {
+    Chosen::Like(DeliveryFilter::default())
+}
+
+pub(crate) async fn a_dead_delivery_keeps_its_window_for_a_retry(place: &dyn Place) {
+    let journal = place.open();
+    let throttle = |ms: i64| StormKind::Throttle { until: at(NOW + ms + 1000) };
+    journal.append(held_back(1, 0, "theirs", throttle(0))).await.unwrap();
+    die(&journal, NOW).await;
+    let later = 3 * DAY_MS;
+    journal.append(held_back(2, later, "ours", throttle(later))).await.unwrap();
+    assert_eq!(first(&acting(&journal, NOW + later).await[0]), "2.50");
+    assert_eq!(journal.retry(all(), at(NOW + later)).await.unwrap(), 1);
+    let acted = acting(&journal, NOW + later).await;
+    assert_eq!((names(&acted), first(&acted[0])), (vec!["1"], "1.50".into()), "not what another key saw");
+}
+
+pub(crate) async fn a_dead_collection_keeps_its_events_for_a_retry(place: &dyn Place) {
+    let journal = place.open();
+    let collect = |ms: i64| StormKind::Collect { until: at(NOW + ms + 1000), max: 9 };
+    for (number, ms) in [(1, 0), (2, 1), (3, 2)] {
+        journal.append(held_back(number, ms, "a", collect(0))).await.unwrap();
+    }
+    die(&journal, NOW + 1000).await;
+    let later = 3 * DAY_MS;
+    for (number, key) in [(11, "b"), (12, "c"), (13, "d")] {
+        journal.append(held_back(number, later, key, collect(later))).await.unwrap();
+    }
+    assert_eq!(journal.retry(all(), at(NOW + later)).await.unwrap(), 1);
+    let acted = acting(&journal, NOW + later).await;
+    let events = acted[0].1.get("events").and_then(Json::as_array).map(|events| events.len());
+    assert_eq!((names(&acted), count(&acted[0]), events), (vec!["1"], 3, Some(3)));
+}
+
+pub(crate) async fn who_is_retried_in_order_goes_one_at_a_time(place: &dyn Place) {
+    let journal = place.open();
+    for number in 1..=4 {
+        journal.append(ordered(number, number as i64, "x")).await.unwrap();
+    }
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(lease(&journal, NOW + 9, 9, 9).await.deliveries.pop().expect("it is due"));
+        settle(&journal, ids.last().unwrap(), Outcome::Dead { error: "gone".into() }, NOW + 9).await;
+    }
+    let ids: Vec<_> = ids.into_iter().map(|leased| leased.id).collect();
+    let retry = async |chosen: &[usize]| {
+        let chosen = chosen.iter().map(|index| ids[*index].clone()).collect();
+        journal.retry(Chosen::These(chosen), at(NOW + 10)).await.unwrap()
+    };
+    // The last of them is under way already, the first and the second come in any order.
+    assert_eq!(retry(&[3]).await, 1);
+    let under_way = lease(&journal, NOW + 10, 9, 9).await.deliveries.pop().expect("it is due");
+    assert_eq!(retry(&[1, 0]).await, 2);
+    journal.append(ordered(5, 10, "x")).await.unwrap();
+    assert!(next(&journal, NOW + 10).await.is_empty(), "one at a time");
+    let sixth = ordered(6, 10, "x");
+    journal.append(sixth.clone()).await.unwrap();
+    let sixth = Chosen::These(vec![format!("{}/r/a", id_of(&sixth)).parse().unwrap()]);
+    assert_eq!(journal.cancel(sixth, at(NOW + 10)).await.unwrap().cancelled, 1);
+    assert!(next(&journal, NOW + 10).await.is_empty(), "nobody waited for that one");
+    settle(&journal, &under_way, delivered(), NOW + 10).await;
+    assert_eq!(next(&journal, NOW + 10).await, ["body 1"]);
+    let first = lease(&journal, NOW + 10, 9, 9).await.deliveries.pop().expect("it is due");
+    settle(&journal, &first, delivered(), NOW + 10).await;
+    assert_eq!(next(&journal, NOW + 10).await, ["body 2"]);
+    let second = lease(&journal, NOW + 10, 9, 9).await.deliveries.pop().expect("it is due");
+    settle(&journal, &second, Outcome::Retry { due: at(NOW + 500), error: "503".into() }, NOW + 10).await;
+    assert_eq!(retry(&[2]).await, 1);
+    for wanted in ["2", "3", "5"] {
+        let leased = lease(&journal, NOW + 500, 9, 9).await.deliveries;
+        let bodies: Vec<_> = leased.iter().map(|it| String::from_utf8_lossy(&it.body).into_owned()).collect();
+        assert_eq!(bodies, [format!("body {wanted}")]);
+        settle(&journal, &leased[0], delivered(), NOW + 500).await;
+    }
+}
+
+pub(crate) async fn who_is_retried_goes_before_one_that_waits(place: &dyn Place) {
+    let journal = place.open();
+    journal.append(ordered(1, 1, "x")).await.unwrap();
+    journal.append(ordered(2, 2, "x")).await.unwrap();
+    die(&journal, NOW + 9).await;
+    assert_eq!(next(&journal, NOW + 9).await, ["body 2"]);
+    assert_eq!(journal.retry(all(), at(NOW + 9)).await.unwrap(), 1);
+    assert_eq!(names(&acting(&journal, NOW + 9).await), ["1", "2"]);
+}
+
+pub(crate) async fn what_is_blocked_holds_its_followers_and_heals_in_order(place: &dyn Place) {
+    let journal = place.open();
+    for number in [1, 2] {
+        let until = NOW + DAY_MS + number as i64;
+        journal.append(blocked(ordered(number, number as i64, "x"), until)).await.unwrap();
+    }
+    journal.append(ordered(3, 3, "x")).await.unwrap();
+    journal.append(ordered(4, 4, "y")).await.unwrap();
+    assert_eq!(names(&acting(&journal, NOW + 9).await), ["4"], "the key waits for its rule to be mended");
+    assert_eq!(journal.heal(Heal::All, at(NOW + 10)).await.unwrap(), 2);
+    for wanted in ["body 1", "body 2", "body 3"] {
+        assert_eq!(next(&journal, NOW + 10).await, [wanted]);
+        let leased = lease(&journal, NOW + 10, 9, 9).await.deliveries.pop().expect(wanted);
+        assert_eq!(journal.heal(Heal::All, at(NOW + 11)).await.unwrap(), 0);
+        settle(&journal, &leased, delivered(), NOW + 10).await;
+    }
+}
+
+pub(crate) async fn what_stays_blocked_lets_its_followers_go_after_its_time(place: &dyn Place) {
+    let journal = place.open();
+    journal.append(blocked(ordered(1, 1, "x"), NOW + 5000)).await.unwrap();
+    journal.append(ordered(2, 2, "x")).await.unwrap();
+    assert!(next(&journal, NOW + 4999).await.is_empty());
+    die(&journal, NOW + 5000).await;
+    assert_eq!(names(&acting(&journal, NOW + 5000).await), ["2"]);
+}
+
+pub(crate) async fn a_full_collection_that_waited_in_order_is_due_at_once(place: &dyn Place) {
+    let journal = place.open();
+    journal.append(ordered(1, 0, "x")).await.unwrap();
+    let kind = StormKind::Collect { until: at(NOW + DAY_MS), max: 2 };
+    for number in [2, 3] {
+        journal.append(held_back_in_order(number, number as i64, "a", "x", kind)).await.unwrap();
+    }
+    let acted = acting(&journal, NOW + 9).await;
+    assert_eq!((names(&acted), count(&acted[1])), (vec!["1", "2"], 2));
+}
+
+pub(crate) async fn an_event_that_would_do_nothing_opens_no_window(place: &dyn Place) {
+    let journal = place.open();
+    let minute = Duration::from_secs(60);
+    let idle = |number, key, kind| {
+        let mut entry = held_back(number, 0, key, kind);
+        entry.routing.as_mut().unwrap().deliveries.clear();
+        entry
+    };
+    let throttle = StormKind::Throttle { until: at(NOW + 60_000) };
+    let threshold = StormKind::Threshold { count: 2, within: minute };
+    journal.append(idle(1, "t", throttle)).await.unwrap();
+    journal.append(idle(2, "n", threshold)).await.unwrap();
+    journal.append(blocked(held_back(3, 0, "t", throttle), NOW + DAY_MS)).await.unwrap();
+    journal.append(held_back(4, 1, "t", throttle)).await.unwrap();
+    journal.append(held_back(5, 1, "n", threshold)).await.unwrap();
+    assert_eq!(names(&acting(&journal, NOW + 1).await), ["4"]);
+    assert_eq!(suppressed(&journal).await, ["counted: 1 of 2"]);
+}
+
+pub(crate) async fn trimming_spares_what_a_dead_collection_holds(place: &dyn Place) {
+    let journal = place.open();
+    for number in [1, 2, 3] {
+        let kind = StormKind::Collect { until: at(NOW + 1000), max: 9 };
+        let mut entry = held_back(number, number as i64, "a", kind);
+        if number == 1 {
+            let other = delivery(id_of(&entry), "other/a", NOW + 9 * DAY_MS);
+            entry.routing.as_mut().unwrap().deliveries.push(other);
+        }
+        journal.append(entry).await.unwrap();
+    }
+    die(&journal, NOW + 1001).await;
+    let trim = Trim {
+        now: at(NOW + 9 * DAY_MS),
+        before: at(NOW + 8 * DAY_MS),
+        size_bytes: u64::MAX,
+        limit: 9,
+        afresh: true,
+    };
+    assert_eq!(journal.trim(trim).await.unwrap(), 0, "the dead delivery's event has to stay");
+    let other = DeliveryFilter { rule: Some("other".into()), ..DeliveryFilter::default() };
+    journal.cancel(Chosen::Like(other), at(NOW + DAY_MS)).await.unwrap();
+    let (mut removed, mut step) = (0, 1);
+    while step > 0 {
+        step = journal.trim(trim).await.unwrap();
+        removed += step;
+    }
+    assert_eq!(removed, 3, "a dead delivery keeps no event for ever");
 }

@@ -233,7 +233,10 @@ fn add_deliveries(txn: &mut Txn<'_>, arrival: Arrival, routing: &Routing) -> Res
     for storm in &routing.storms {
         let of_rule = |delivery: &&NewDelivery| delivery.id.rule == storm.rule && held_back(delivery);
         let deliveries: Vec<_> = routing.deliveries.iter().filter(of_rule).collect();
-        storm::admit(txn, arrival, storm, &deliveries)?;
+        // An event that would do nothing holds nothing back, and does not count.
+        if !deliveries.is_empty() {
+            storm::admit(txn, arrival, storm, &deliveries)?;
+        }
     }
     Ok(())
 }

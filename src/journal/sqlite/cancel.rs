@@ -135,30 +135,29 @@ impl Cancelling {
         name: &str,
         wanted: Option<State>,
     ) -> Result<bool, Fault> {
-        let sql =
-            "SELECT state FROM deliveries WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL";
+        let sql = "SELECT state, iif(parked IS NULL, order_key, NULL) FROM deliveries \
+                   WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL";
         let mut query = txn.connection.prepare_cached(sql)?;
-        let state = query.query_row(params![event, lane, name], |row| row.get(0)).optional()?;
-        let Some(state) =
-            state.map(codec::state).filter(|state| wanted.is_none_or(|wanted| wanted == *state))
-        else {
-            return Ok(false);
-        };
+        let open = query.query_row(params![event, lane, name], |row| {
+            Ok((codec::state(row.get(0)?), row.get::<_, Option<String>>(1)?))
+        });
+        let open = open.optional()?.filter(|(state, _)| wanted.is_none_or(|wanted| wanted == *state));
+        let Some((state, awaited)) = open else { return Ok(false) };
         if txn.shared.lanes().get(lane).is_some_and(|it| it.is_leased(event, name)) {
             self.so_far.under_way += 1;
             return Ok(false);
         }
         let sql = "UPDATE deliveries SET state = 4, due = NULL, parked = NULL, updated = ?4, message = ?5 \
-                   WHERE event = ?1 AND lane = ?2 AND name = ?3 RETURNING order_key";
+                   WHERE event = ?1 AND lane = ?2 AND name = ?3";
         let row = params![event, lane, name, self.now, MESSAGE];
-        let order: Option<String> = txn.connection.prepare_cached(sql)?.query_row(row, |row| row.get(0))?;
+        txn.connection.prepare_cached(sql)?.execute(row)?;
         txn.tally.add(state, -1);
         txn.tally.add(State::Dead, 1);
         self.so_far.cancelled += 1;
-        if let Some(key) = &order {
+        if let Some(key) = &awaited {
             order::release(txn, lane, key, self.now)?;
         }
-        Ok(order.is_some())
+        Ok(awaited.is_some())
     }
 }
 

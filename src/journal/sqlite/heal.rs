@@ -1,6 +1,7 @@
 //! Healing: blocked deliveries are made due in steps, so that appends pass in between.
 
 use super::lanes::{LaneId, Lanes};
+use super::order;
 use super::txn::{Fault, Txn};
 use crate::journal::Heal;
 
@@ -31,20 +32,29 @@ impl Healing {
         self.healed
     }
 
-    /// Heals some more.
+    /// Heals some more. Those that are made in order take their places among the others.
     pub fn step(mut self, txn: &mut Txn<'_>) -> Result<Self, Fault> {
         let sql = "UPDATE deliveries SET due = ?2 WHERE (event, lane, name) IN \
                    (SELECT event, lane, name FROM deliveries INDEXED BY deliveries_blocked \
-                   WHERE lane = ?1 AND state = 1 AND due > ?2 LIMIT ?3)";
+                   WHERE lane = ?1 AND state = 1 AND due > ?2 AND due < ?4 LIMIT ?3) RETURNING event, name, order_key";
         let mut room = STEP;
         while let Some(lane) = self.lanes.last().copied().filter(|_| room > 0) {
             let limit = i64::try_from(room).unwrap_or(i64::MAX);
-            let count = txn.connection.prepare_cached(sql)?.execute([lane, self.now, limit])?;
-            if count > 0 {
+            let mut query = txn.connection.prepare_cached(sql)?;
+            let healed = query.query_map([lane, self.now, limit, order::PARKED], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+            let healed: Vec<(i64, String, Option<String>)> = healed.collect::<Result<_, _>>()?;
+            if !healed.is_empty() {
                 txn.due.push((lane, self.now));
             }
-            self.healed += count;
-            room -= count;
+            self.healed += healed.len();
+            room -= healed.len();
+            for (event, name, key) in healed {
+                if let Some(key) = key {
+                    order::take_place(txn, lane, &key, (event, &name), self.now)?;
+                }
+            }
             if room > 0 {
                 self.lanes.pop();
             }

@@ -18,6 +18,7 @@ const VERSIONS: &[&str] = &[
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
 ];
 /// Pages in the WAL before they are moved to the database: few, because the move is what the

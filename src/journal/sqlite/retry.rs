@@ -1,12 +1,13 @@
 //! Dead deliveries made pending again, in steps, so that appends pass in between.
 
 use super::lanes::LaneId;
+use super::order;
 use super::settle;
 use super::txn::{Fault, Txn};
 use super::{append, codec};
 use crate::delivery::DeliveryId;
 use crate::journal::{Chosen, DeliveryFilter, State};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use std::collections::BTreeSet;
 
 /// Deliveries changed in one transaction: some milliseconds.
@@ -118,14 +119,20 @@ fn behind(
     Ok((keys, if looked < LOOK { Left::Nothing } else { Left::Behind(at, filter) }))
 }
 
-/// Whether it was dead.
+/// Whether it was dead. One that is made in order takes its place among the others.
 fn make_pending(txn: &mut Txn<'_>, (event, lane, name): &Key, now: i64) -> Result<bool, Fault> {
-    let sql = "UPDATE deliveries SET state = 0, due = ?4, updated = ?4, counted_from = ?4, earlier_attempts = attempts \
-               WHERE event = ?1 AND lane = ?2 AND name = ?3 AND state = 4";
-    let was_dead = txn.connection.prepare_cached(sql)?.execute(params![event, lane, name, now])? > 0;
-    if was_dead {
-        txn.tally.add(State::Dead, -1);
-        txn.tally.add(State::Pending, 1);
-    }
-    Ok(was_dead)
+    let sql = "SELECT order_key FROM deliveries WHERE event = ?1 AND lane = ?2 AND name = ?3 AND state = 4";
+    let mut query = txn.connection.prepare_cached(sql)?;
+    let dead = query.query_row(params![event, lane, name], |row| row.get::<_, Option<String>>(0));
+    let Some(order) = dead.optional()? else { return Ok(false) };
+    let (due, parked) = match order {
+        Some(key) => order::rejoin(txn, *lane, &key, (*event, name), now)?,
+        None => (now, None),
+    };
+    let sql = "UPDATE deliveries SET state = 0, due = ?5, parked = ?6, updated = ?4, counted_from = ?4, \
+               earlier_attempts = attempts WHERE event = ?1 AND lane = ?2 AND name = ?3";
+    txn.connection.prepare_cached(sql)?.execute(params![event, lane, name, now, due, parked])?;
+    txn.tally.add(State::Dead, -1);
+    txn.tally.add(State::Pending, 1);
+    Ok(true)
 }

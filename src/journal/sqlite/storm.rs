@@ -5,6 +5,7 @@
 
 use super::append::{self, Addition};
 use super::codec;
+use super::order;
 use super::txn::{Fault, Txn};
 use crate::journal::{MAX_COLLECTED_BYTES, NewDelivery, State, Storm, StormKind};
 use rusqlite::{OptionalExtension, params};
@@ -228,20 +229,28 @@ impl Case<'_, '_> {
         if !self.is_untouched(window)? {
             return Ok(false);
         }
+        let sql = "SELECT lane, order_key FROM deliveries WHERE event = ?1 AND window = ?2 AND state = 0 \
+                   AND due IS NOT NULL AND parked IS NULL AND order_key IS NOT NULL";
+        let mut query = self.txn.connection.prepare_cached(sql)?;
+        let heads = query.query_map([window.last, window.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let heads: Vec<(i64, String)> = heads.collect::<Result<_, _>>()?;
         let sql = "UPDATE deliveries SET state = ?3, due = NULL, parked = NULL, message = ?4, updated = ?5 \
                    WHERE event = ?1 AND window = ?2 AND state = 0 AND due IS NOT NULL";
-        let why = "debounced: a later event acts";
-        let row = params![window.last, window.id, State::Suppressed as i64, why, self.arrival.received];
+        let (why, now) = ("debounced: a later event acts", self.arrival.received);
+        let row = params![window.last, window.id, State::Suppressed as i64, why, now];
         let count = self.txn.connection.prepare_cached(sql)?.execute(row)?;
         self.txn.tally.add(State::Pending, -codec::count(count));
         self.txn.tally.add(State::Suppressed, codec::count(count));
+        for (lane, key) in heads {
+            order::release(self.txn, lane, &key, now)?;
+        }
         Ok(true)
     }
 
-    /// A collection that is full is due at once.
+    /// A collection that is full is due at once, or when it is let go.
     fn hasten(&mut self, window: &Window) -> Result<(), Fault> {
-        let sql = "UPDATE deliveries SET due = ?3 WHERE event = ?1 AND window = ?2 AND state = 0 AND due > ?3 \
-                   AND parked IS NULL RETURNING lane";
+        let sql = "UPDATE deliveries SET due = iif(parked IS NULL, ?3, due), parked = iif(parked IS NULL, NULL, ?3) \
+                   WHERE event = ?1 AND window = ?2 AND state = 0 AND coalesce(parked, due) > ?3 RETURNING lane";
         let now = self.arrival.received;
         let mut query = self.txn.connection.prepare_cached(sql)?;
         let lanes = query.query_map([window.first, window.id, now], |row| row.get(0))?;
@@ -279,18 +288,43 @@ fn number(kind: &StormKind) -> i64 {
     }
 }
 
-/// Removes a few windows that ended long ago and that no open delivery looks at.
+/// Removes a few windows that ended long ago. One whose delivery may still be made is held: it goes
+/// with that delivery, and is not looked at here again.
 fn sweep(txn: &Txn<'_>, now: i64) -> Result<(), Fault> {
-    let sql = "DELETE FROM windows WHERE id IN (SELECT id FROM windows w WHERE until < ?1 AND NOT EXISTS \
-               (SELECT 1 FROM deliveries d WHERE d.window = w.id AND d.due IS NOT NULL) ORDER BY until LIMIT ?2) \
-               RETURNING id";
+    let sql = "SELECT id FROM windows INDEXED BY windows_until WHERE held = 0 AND until < ?1 ORDER BY until LIMIT ?2";
     let mut query = txn.connection.prepare_cached(sql)?;
-    let gone = query.query_map([now.saturating_sub(KEPT_MS), SWEPT], |row| row.get(0))?;
-    let gone: Vec<i64> = gone.collect::<Result<_, _>>()?;
-    for window in gone {
-        txn.connection.prepare_cached("DELETE FROM window_events WHERE window = ?1")?.execute([window])?;
+    let ended = query.query_map([now.saturating_sub(KEPT_MS), SWEPT], |row| row.get(0))?;
+    for window in ended.collect::<Result<Vec<i64>, _>>()? {
+        if !remove(txn, window)? {
+            txn.connection.prepare_cached("UPDATE windows SET held = 1 WHERE id = ?1")?.execute([window])?;
+        }
     }
     Ok(())
+}
+
+/// Removes a window unless a delivery of it may still be made: one that is open, or dead, which an
+/// operator may try again.
+fn remove(txn: &Txn<'_>, window: i64) -> Result<bool, Fault> {
+    let sql = "DELETE FROM windows WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_window \
+               WHERE window = ?1 AND (due IS NOT NULL OR state = 4))";
+    let removed = txn.connection.prepare_cached(sql)?.execute([window])? > 0;
+    if removed {
+        txn.connection.prepare_cached("DELETE FROM window_events WHERE window = ?1")?.execute([window])?;
+    }
+    Ok(removed)
+}
+
+/// The windows that are held, perhaps for a delivery of this event.
+pub fn held_for(txn: &Txn<'_>, event: i64) -> Result<Vec<i64>, Fault> {
+    let sql = "SELECT DISTINCT w.id FROM deliveries d JOIN windows w ON w.id = d.window \
+               WHERE d.event = ?1 AND d.window IS NOT NULL AND w.held = 1";
+    let mut query = txn.connection.prepare_cached(sql)?;
+    Ok(query.query_map([event], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// Removes those of them that nothing holds any more.
+pub fn let_go(txn: &Txn<'_>, held: &[i64]) -> Result<(), Fault> {
+    held.iter().try_for_each(|window| remove(txn, *window).map(drop))
 }
 
 fn millis(time: Duration) -> i64 {

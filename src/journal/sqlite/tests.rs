@@ -3,6 +3,7 @@
 mod faults;
 mod maintain;
 mod size;
+mod windows;
 
 use super::*;
 use crate::journal::conformance::{NOW, Place, at, conformance, entry, id_of};
@@ -77,6 +78,17 @@ conformance!(
     what_comes_after_a_collection_has_begun_begins_another,
     deliveries_in_order_come_one_at_a_time_per_key_behind_the_effects,
     who_waits_in_order_is_let_go_or_cancelled_too,
+    what_is_debounced_away_lets_its_followers_go,
+    every_storm_control_keeps_the_order_too,
+    a_dead_delivery_keeps_its_window_for_a_retry,
+    a_dead_collection_keeps_its_events_for_a_retry,
+    who_is_retried_in_order_goes_one_at_a_time,
+    who_is_retried_goes_before_one_that_waits,
+    what_is_blocked_holds_its_followers_and_heals_in_order,
+    what_stays_blocked_lets_its_followers_go_after_its_time,
+    a_full_collection_that_waited_in_order_is_due_at_once,
+    an_event_that_would_do_nothing_opens_no_window,
+    trimming_spares_what_a_dead_collection_holds,
     a_dead_delivery_is_tried_again_with_all_of_its_time,
     what_died_unattempted_has_its_conditions_asked_again,
     only_dead_deliveries_are_tried_again,

@@ -4,6 +4,7 @@
 //! for as long as it would have been.
 
 use super::codec;
+use super::storm;
 use super::txn::{Fault, Shared, Txn};
 use crate::journal::Trim;
 use rusqlite::{Connection, params};
@@ -80,7 +81,8 @@ fn look(trim: &Trim) -> usize {
 }
 
 /// The next of them: a limited number, so that a step's work is bounded however many old events
-/// have to stay.
+/// have to stay. What a collection holds stays as long as its delivery may be made; a dead one does
+/// not keep its own event.
 fn candidates(
     connection: &Connection,
     after: i64,
@@ -90,7 +92,8 @@ fn candidates(
     let sql = "SELECT seq, fingerprint, dedupe_until, generation IS NOT NULL AND NOT EXISTS \
                (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.due IS NOT NULL) AND NOT EXISTS \
                (SELECT 1 FROM window_events w JOIN deliveries d ON d.window = w.window \
-               WHERE w.event = e.seq AND d.due IS NOT NULL) \
+               WHERE w.event = e.seq AND (d.due IS NOT NULL OR d.state = 4) \
+               AND (d.due IS NOT NULL OR d.event <> e.seq)) \
                FROM events e WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3";
     let before = if of_any_age { i64::MAX } else { codec::first_seq_at(trim.before) };
     let look = i64::try_from(look(trim)).unwrap_or(i64::MAX);
@@ -115,6 +118,7 @@ fn remove(txn: &mut Txn<'_>, event: &Candidate, keep_print: bool) -> Result<(), 
     } else {
         forget_old_print(txn.connection, event.seq, &event.fingerprint)?;
     }
+    let windows = storm::held_for(txn, event.seq)?;
     for sql in [
         "DELETE FROM attempts WHERE event = ?1",
         "DELETE FROM replays WHERE event = ?1",
@@ -125,7 +129,7 @@ fn remove(txn: &mut Txn<'_>, event: &Candidate, keep_print: bool) -> Result<(), 
         txn.connection.prepare_cached(sql)?.execute([event.seq])?;
     }
     txn.tally.events -= 1;
-    Ok(())
+    storm::let_go(txn, &windows)
 }
 
 /// Forgets prints of removed events whose window is over; returns how many.

@@ -98,6 +98,18 @@ fn what_is_wrong_is_told_with_its_place() {
         ("order: {per: \"{{ paylod.x }}\"}", &["`paylod` is not defined"]),
         ("throtle: {within: 1m}", &["did you mean `throttle`?"]),
         (
+            "throttle: {per: \"{{ window.count }}\", within: 1m}",
+            &["1:47", "`window` is not there yet when `per` is filled in"],
+        ),
+        ("order: {per: \"{{ window.first.id }}\"}", &["`window` is not there yet"]),
+        ("throttle: {per: \"{{ ide }}\", within: 5}", &["`ide` is not defined", "needs a unit"]),
+        ("debounce: {per: \"{{ ide }}\", quiet: 5, max: 7}", &["`ide` is not defined", "`quiet`", "`max`"]),
+        ("threshold: {per: \"{{ ide }}\", count: 1, within: 5}", &["`ide`", "`count`", "`within`"]),
+        (
+            "collect: {per: \"{{ ide }}\", until: \"8\", zone: Berlin, max: 0}",
+            &["`ide`", "a time of day", "no time zone `Berlin`", "`max`"],
+        ),
+        (
             "stop: true, actions: [{log: {message: \"{{ window.count }}\"}}]",
             &["`window` is there only where"],
         ),
@@ -108,5 +120,19 @@ fn what_is_wrong_is_told_with_its_place() {
         for part in parts {
             assert!(told.contains(part), "{control}: `{part}` is not in `{told}`");
         }
+    }
+}
+
+#[test]
+fn what_is_blocked_by_its_condition_has_its_place_in_the_order() {
+    for control in ["", "throttle: {within: 1m}, "] {
+        let routing = route(&format!(
+            r#"{control}when: payload.nope > 1, order: {{per: "{{{{ payload.task_id }}}}"}}"#
+        ));
+        for delivery in &routing.deliveries {
+            assert!(delivery.blocked.as_ref().is_some_and(|why| why.contains("nope")), "{delivery:?}");
+            assert_eq!(delivery.order.as_deref(), Some("t-1"));
+        }
+        assert_eq!((routing.deliveries.len(), routing.storms.len()), (2, 0));
     }
 }
