@@ -1,11 +1,13 @@
-//! What a backlog costs: memory, the start, a lease, a healing of 100 000.
+//! What a backlog costs: memory, the start, a lease, a healing of 100 000, the rate of deliveries.
 
+use crate::fairness::{self, Bench};
 use crate::kit::{self, Home};
 use hookyard::journal::{Capacity, Heal, History, Journal};
 use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
 
 const BLOCKED: u64 = 100_000;
+const ROUNDS: usize = 7;
 
 pub fn run(count: u64) {
     let mut home = Home::new();
@@ -32,6 +34,25 @@ pub fn run(count: u64) {
     show("opened again", started.elapsed());
     let counts = home.runtime.block_on(home.journal.counts()).expect("it can be read");
     println!("{counts:?}");
+    drop(home);
+    deliver(count);
+}
+
+/// How fast deliveries are made with so many pending ones in their lane, and with few: in turn.
+fn deliver(count: u64) {
+    let live = fairness::receiver();
+    let serving = fairness::serving(&live, &live);
+    let (few, many) = (Bench::new(), Bench::new());
+    many.append(count, "live");
+    let mut ratios = Vec::new();
+    for _ in 0..ROUNDS {
+        few.append(fairness::LIVE, "live");
+        let (few, many) = (few.deliver(&serving), many.deliver(&serving));
+        println!("delivering with few pending {few:.0}/s, with {count} {many:.0}/s: {:.3}", many / few);
+        ratios.push(many / few);
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!("median: {:.3} (wanted: at least 0.8)", ratios[ROUNDS / 2]);
 }
 
 fn lease(home: &Home) {

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Deliveries to the destination that works, in each round.
-const LIVE: u64 = 5_000;
+pub const LIVE: u64 = 5_000;
 const ROUNDS: usize = 7;
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -49,20 +49,20 @@ pub fn run(backlog: u64) {
 }
 
 /// A journal, and the numbers that its events have had.
-struct Bench {
+pub struct Bench {
     home: Home,
     numbers: kit::Numbers,
     runtime: Runtime,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let runtime = Runtime::new().expect("a runtime");
         Self { home: Home::new(), numbers: kit::Numbers::default(), runtime }
     }
 
     /// Appends so many events with a delivery to this rule's action.
-    fn append(&self, count: u64, rule: &str) {
+    pub fn append(&self, count: u64, rule: &str) {
         let count = usize::try_from(count).expect("it fits into memory");
         let of_rule = |number| {
             let mut entry: Entry = kit::entry(number);
@@ -76,9 +76,14 @@ impl Bench {
         self.home.append(self.numbers.take(count).map(of_rule));
     }
 
-    /// Deliveries a second of the destination that works, by a dispatcher that knows of nothing yet.
+    /// Appends deliveries to the destination that works, and makes them.
     fn round(&self, serving: &Arc<Serving>) -> f64 {
         self.append(LIVE, "live");
+        self.deliver(serving)
+    }
+
+    /// Makes [`LIVE`] deliveries more, by a dispatcher that knows of nothing yet; how many a second.
+    pub fn deliver(&self, serving: &Arc<Serving>) -> f64 {
         let delivered =
             || self.runtime.block_on(self.home.journal.counts()).expect("it can be read").delivered;
         let goal = delivered() + LIVE;
@@ -98,7 +103,7 @@ impl Bench {
     }
 }
 
-fn serving(live: &str, dead: &str) -> Arc<Serving> {
+pub fn serving(live: &str, dead: &str) -> Arc<Serving> {
     let text = format!(
         "rules:\n  - {{name: live, match: any, actions: [{{http: {{url: '{live}'}}}}]}}\n  - {{name: dead, match: any, actions: [{{http: {{url: '{dead}'}}}}]}}\n"
     );
@@ -106,7 +111,7 @@ fn serving(live: &str, dead: &str) -> Arc<Serving> {
 }
 
 /// A destination that works, on a thread of its own; its URL.
-fn receiver() -> String {
+pub fn receiver() -> String {
     let listener = StdListener::bind("127.0.0.1:0").expect("port 0 is free");
     let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
     listener.set_nonblocking(true).expect("a socket can be that");

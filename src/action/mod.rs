@@ -46,6 +46,12 @@ pub trait Action: Send + Sync {
     /// # Errors
     /// [`ActionError`] says what is to become of the delivery.
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, ActionError>;
+
+    /// How many attempts at once it is made for, where its rule does not say. `None`: what suits a
+    /// destination of which nothing is known.
+    fn concurrency(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// One try of a delivery.

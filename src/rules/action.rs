@@ -175,8 +175,9 @@ impl Compiler<'_> {
     ) -> Option<Planned> {
         let when = raw.when.map(|node| self.condition(node, report));
         let retry = raw.retry.over(outer.retry).finish(report);
-        let lane = raw.lane.over(outer.lane).finish(report);
+        let mut lane = raw.lane.over(outer.lane).finish(report);
         let (params, action) = self.build(raw, report)?;
+        lane.concurrency = lane.concurrency.or(action.concurrency());
         let mut authorities = params.authorities(&*self.settings.resolver);
         authorities.extend(self.vars_hosts.iter().cloned());
         let reads_window = params.reads(WINDOW);

@@ -191,6 +191,31 @@ pub(super) fn shown(params: &Params) -> Json {
     }
 }
 
+/// How many bytes parameters take as JSON, before anything in them is escaped.
+pub(super) fn bytes(params: &Params) -> usize {
+    match params {
+        Params::Data(value) => json_bytes(value),
+        Params::Secret(parts) => Hidden(parts.as_slice().into()).shown().len() + 2,
+        Params::Template(_) => 4,
+        Params::List(items) => items.iter().map(|item| bytes(item) + 1).sum::<usize>() + 1,
+        Params::Map(members) => {
+            members.iter().map(|(key, value)| key.len() + bytes(value) + 4).sum::<usize>() + 1
+        }
+    }
+}
+
+fn json_bytes(value: &Json) -> usize {
+    match value {
+        Json::Null | Json::Bool(_) => 4,
+        Json::Number(number) => number.text().len(),
+        Json::String(text) => text.len() + 2,
+        Json::Array(items) => items.iter().map(|item| json_bytes(item) + 1).sum::<usize>() + 1,
+        Json::Object(object) => {
+            object.iter().map(|(key, value)| key.len() + json_bytes(value) + 4).sum::<usize>() + 1
+        }
+    }
+}
+
 /// What a Rhai value is, in the words that authors read.
 pub(super) fn kind(value: &Dynamic) -> &'static str {
     let types: [(&'static str, bool); 10] = [

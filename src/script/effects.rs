@@ -88,7 +88,7 @@ impl Asked {
         let params = convert::to_params(&Dynamic::from_map(map), kind)
             .map_err(|error| Refusal::Mistake(error.to_string()))?;
         self.check(kind, &params).map_err(|errors| Refusal::Mistake(explain(kind, &errors)))?;
-        self.bytes = self.bytes.saturating_add(convert::shown(&params).to_string().len());
+        self.bytes = self.bytes.saturating_add(convert::bytes(&params));
         let size = self.scripts.limits.size;
         if self.bytes > size {
             return Err(Refusal::Limit(format!(

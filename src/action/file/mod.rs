@@ -53,6 +53,9 @@ const fn param(name: &'static str, ty: ParamType, required: bool, summary: &'sta
 
 const DEFAULT_ROTATION: Rotation = Rotation { at_bytes: 100 << 20, keep: 5 };
 const MAX_KEEP: u64 = 1000;
+/// Lines that wait together are written and synced together: most of what may be attempted at once, so
+/// that a disk that hangs leaves some to others.
+const LINES_AT_ONCE: usize = 48;
 
 fn build(params: &Params, context: &Context) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
     let mut errors = Vec::new();
@@ -87,6 +90,10 @@ impl Action for File {
         let written = self.files.append(&path, line(attempt), rotation).await;
         written.map_err(|error| ActionError::Retry { error: error.to_string(), after: None })?;
         Ok(Receipt::of(format!("written to {path}")))
+    }
+
+    fn concurrency(&self) -> Option<usize> {
+        Some(LINES_AT_ONCE)
     }
 }
 
