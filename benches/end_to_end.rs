@@ -6,10 +6,15 @@
 
 #[path = "end_to_end/load.rs"]
 mod load;
+#[path = "end_to_end/pace.rs"]
+mod pace;
+#[path = "end_to_end/receiver.rs"]
+mod receiver;
 #[path = "end_to_end/subject.rs"]
 mod subject;
 
 use load::Load;
+use receiver::Receiver;
 use std::time::Duration;
 use subject::{Figures, Subject, Work};
 
@@ -17,6 +22,11 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.iter().any(|argument| argument == "--bare-warp") {
         return subject::bare_warp();
+    }
+    if let [_, flag, url, seconds] = arguments.as_slice()
+        && flag == "--bare-client"
+    {
+        return receiver::bare_client(url, Duration::from_secs(seconds.parse().expect("a number")));
     }
     let flag = |name: &str| {
         let at = arguments.iter().position(|argument| argument == name)?;
@@ -31,15 +41,13 @@ fn main() {
     };
     let rounds = number("--rounds", 3);
     let only: Vec<_> = flag("--only").into_iter().flat_map(|words| words.split(',')).collect();
-    let works = [Work::BareWarp, Work::NoneMatches, Work::File, Work::Script];
+    let works = [Work::BareWarp, Work::NoneMatches, Work::File, Work::Script, Work::Http, Work::BareClient];
     let works: Vec<_> =
         works.into_iter().filter(|work| only.is_empty() || only.contains(&work.word())).collect();
     let mut figures: Vec<Vec<Figures>> = works.iter().map(|_| Vec::new()).collect();
     for round in 1..=rounds {
         for (work, figures) in works.iter().zip(&mut figures) {
-            let subject = Subject::start(*work);
-            let accepted = load.run(subject.address);
-            let found = subject.finish(&accepted);
+            let found = measured(*work, &load);
             eprintln!("round {round}: {:<40} {:>9.0} /s {:>7.1} µs", work.name(), found.rate, found.cpu_us);
             figures.push(found);
         }
@@ -65,6 +73,22 @@ fn main() {
             of(|it| it.peak_mb)
         );
     }
+    if let Some(none) = works.iter().position(|work| *work == Work::NoneMatches) {
+        let rate = median(figures[none].iter().map(|it| it.rate).collect()) / 2.0;
+        let subject = Subject::start(Work::NoneMatches, ([127, 0, 0, 1], 9).into());
+        let answers = pace::answers(subject.address, rate, load.duration);
+        println!("\nanswers at {rate:.0} /s: {answers}; one fdatasync: {}", pace::syncs());
+    }
+}
+
+fn measured(work: Work, load: &Load) -> Figures {
+    let receiver = Receiver::start();
+    if work == Work::BareClient {
+        return subject::bare_client(receiver.address, load.duration);
+    }
+    let subject = Subject::start(work, receiver.address);
+    let accepted = load.run(subject.address);
+    subject.finish(&accepted, || receiver.answered())
 }
 
 /// The middle value; ratios are taken round by round, because machines drift.

@@ -67,7 +67,7 @@ async fn connection(to: SocketAddr, number: usize, counting: Instant, end: Insta
 }
 
 /// An event of the size and shape that the sender's documentation shows, signed.
-fn request(connection: usize, number: u64) -> Vec<u8> {
+pub fn request(connection: usize, number: u64) -> Vec<u8> {
     let body = format!(
         r#"{{"payload":{{"metadata":{{"campaign":"q4-automation","team":"marketing"}},"session_id":"cd9cc7bf-e3af-4181-{connection:04x}-{number:012x}","status":"finished","task_id":"5b73fb3f-a3cb-4912-{connection:04x}-{number:012x}"}},"timestamp":"2025-05-25T09:22:22.269116+00:00","type":"agent.task.status_update"}}"#
     );
@@ -85,7 +85,7 @@ fn request(connection: usize, number: u64) -> Vec<u8> {
     .into_bytes()
 }
 
-async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) {
+pub async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) {
     let mut filled = 0;
     loop {
         let read = stream.read(&mut buffer[filled..]).await.expect("the answer can be read");

@@ -46,6 +46,10 @@ pub enum Work {
     File,
     /// The same with a script and one effect, a line in a file.
     Script,
+    /// A request to a local receiver.
+    Http,
+    /// Nothing received: requests to the receiver, made by the HTTP client alone.
+    BareClient,
 }
 
 impl Work {
@@ -55,6 +59,8 @@ impl Work {
             Self::NoneMatches => "verified, durable, none of 100 matches",
             Self::File => "... one matches: file",
             Self::Script => "... one matches: script, file effect",
+            Self::Http => "... one matches: http to a local receiver",
+            Self::BareClient => "the HTTP client alone, 16 at once",
         }
     }
 
@@ -65,10 +71,12 @@ impl Work {
             Self::NoneMatches => "none",
             Self::File => "file",
             Self::Script => "script",
+            Self::Http => "http",
+            Self::BareClient => "client",
         }
     }
 
-    fn rules(self) -> String {
+    fn rules(self, receiver: SocketAddr) -> String {
         let mut rules = "rules:\n".to_owned();
         for number in 0..100 {
             let _ = writeln!(
@@ -77,7 +85,13 @@ impl Work {
             );
         }
         match self {
-            Self::BareWarp | Self::NoneMatches => {}
+            Self::BareWarp | Self::NoneMatches | Self::BareClient => {}
+            Self::Http => {
+                let _ = writeln!(
+                    rules,
+                    "  - {{name: http, match: {{status: finished}}, actions: [{{http: {{url: 'http://{receiver}/'}}}}]}}"
+                );
+            }
             Self::File => rules.push_str("  - {name: file, match: {status: finished}, actions: [{file: {path: all.txt, text: '{{ payload.task_id }}'}}]}\n"),
             Self::Script => rules.push_str("  - {name: script, match: {status: finished}, actions: [{script: one.rhai}]}\n"),
         }
@@ -97,12 +111,12 @@ pub struct Subject {
 
 impl Subject {
     /// Starts it on core 0.
-    pub fn start(work: Work) -> Self {
+    pub fn start(work: Work, receiver: SocketAddr) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let write = |path: &str, text: &str| std::fs::write(dir.path().join(path), text).expect("a file");
         std::fs::create_dir(dir.path().join("rules")).expect("a directory");
         write("hookyard.yaml", "listen: 127.0.0.1:0\nadmin: {listen: '127.0.0.1:0'}\n");
-        write("rules/rules.yaml", &work.rules());
+        write("rules/rules.yaml", &work.rules(receiver));
         write(
             "rules/one.rhai",
             "fn on_event(event) { file(#{path: \"all.txt\", text: event.payload.task_id}); }",
@@ -139,11 +153,15 @@ impl Subject {
     }
 
     /// Waits until the last delivery has arrived, and says what all took.
-    pub fn finish(self, accepted: &Accepted) -> Figures {
+    pub fn finish(self, accepted: &Accepted, received: impl Fn() -> u64) -> Figures {
         let rate = match self.work {
             Work::BareWarp | Work::NoneMatches => accepted.counted as f64 / accepted.seconds,
             Work::File | Work::Script => {
-                self.wait_for_lines(accepted.total);
+                wait_for(accepted.total, || self.lines());
+                accepted.total as f64 / accepted.started.elapsed().as_secs_f64()
+            }
+            Work::Http | Work::BareClient => {
+                wait_for(accepted.total, received);
                 accepted.total as f64 / accepted.started.elapsed().as_secs_f64()
             }
         };
@@ -181,23 +199,38 @@ impl Subject {
         std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("the server runs")
     }
 
-    fn wait_for_lines(&self, wanted: u64) {
-        // Rotated files count too.
-        let lines = || -> u64 {
-            let files = std::fs::read_dir(self.dir.path().join("data/files")).into_iter().flatten().flatten();
-            files
-                .map(|file| {
-                    std::fs::read(file.path())
-                        .map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count() as u64)
-                })
-                .sum()
-        };
-        let start = Instant::now();
-        while lines() < wanted {
-            assert!(start.elapsed() < Duration::from_secs(300), "{} of {wanted} lines arrived", lines());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    /// Those of all files; rotated ones count too.
+    fn lines(&self) -> u64 {
+        let files = std::fs::read_dir(self.dir.path().join("data/files")).into_iter().flatten().flatten();
+        files
+            .map(|file| {
+                std::fs::read(file.path())
+                    .map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count() as u64)
+            })
+            .sum()
     }
+}
+
+fn wait_for(wanted: u64, arrived: impl Fn() -> u64) {
+    let start = Instant::now();
+    while arrived() < wanted {
+        assert!(start.elapsed() < Duration::from_secs(300), "{} of {wanted} deliveries arrived", arrived());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Requests a second of the HTTP client alone, on core 0.
+pub fn bare_client(receiver: SocketAddr, time: Duration) -> Figures {
+    let own = std::env::current_exe().expect("this program has a path");
+    let output = Command::new("taskset")
+        .args(["-c", "0"])
+        .arg(own)
+        .args(["--bare-client", &format!("http://{receiver}/"), &time.as_secs().to_string()])
+        .output()
+        .expect("taskset and the client can be started");
+    let text = String::from_utf8(output.stdout).expect("a number is text");
+    let rate = text.trim().parse().unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    Figures { rate, cpu_us: 1e6 / rate, peak_mb: 0.0, commits: 0.0 }
 }
 
 impl Drop for Subject {
