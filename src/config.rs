@@ -112,9 +112,9 @@ pub struct Limits {
     /// Attempts under way at once.
     #[serde(deserialize_with = "units::count")]
     pub concurrency: usize,
-    /// Attempts under way at once of one (rule, action).
-    #[serde(deserialize_with = "units::count")]
-    pub lane_concurrency: usize,
+    /// Attempts under way at once of one (rule, action) whose rule does not say.
+    #[serde(deserialize_with = "units::optional_count")]
+    pub lane_concurrency: Option<usize>,
     /// The older spelling of `script.time`.
     #[serde(deserialize_with = "units::optional_duration")]
     pub script_time: Option<Duration>,
@@ -132,7 +132,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             concurrency: 64,
-            lane_concurrency: 16,
+            lane_concurrency: None,
             script_time: None,
             script: ScriptLimits::default(),
             kv: KvLimits::default(),
@@ -390,7 +390,7 @@ fn check(raw: &Raw, errors: &mut Vec<ConfigError>) {
         ("connections", limits.connections == 0),
         ("per_address", limits.per_address == 0),
         ("concurrency", limits.concurrency == 0),
-        ("lane_concurrency", limits.lane_concurrency == 0),
+        ("lane_concurrency", limits.lane_concurrency == Some(0)),
         ("header_timeout", limits.header_timeout.is_zero()),
         ("body_timeout", limits.body_timeout.is_zero()),
         ("idle_timeout", limits.idle_timeout.is_zero()),

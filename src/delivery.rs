@@ -12,7 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use lane::{LaneLimits, NotARate, Pause, Rate};
+pub use lane::{LANE_CONCURRENCY, LaneLimits, NotARate, Pause, Rate};
 pub use retry::{Retry, Statuses};
 
 /// `evt_01J…/crm-sync/crm`: event / rule / action; an effect adds `/slack-1`, a replay `~2`

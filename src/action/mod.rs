@@ -15,7 +15,7 @@ mod slack;
 #[cfg(test)]
 mod tests;
 
-use crate::delivery::{DeliveryId, Receipt};
+use crate::delivery::{DeliveryId, LANE_CONCURRENCY, Receipt};
 use crate::event::Event;
 use crate::kv;
 use crate::registry::{ConfigError, Kind};
@@ -47,10 +47,9 @@ pub trait Action: Send + Sync {
     /// [`ActionError`] says what is to become of the delivery.
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, ActionError>;
 
-    /// How many attempts at once it is made for, where its rule does not say. `None`: what suits a
-    /// destination of which nothing is known.
-    fn concurrency(&self) -> Option<usize> {
-        None
+    /// How many attempts of a lane at once it is made for, where nothing says.
+    fn concurrency(&self) -> usize {
+        LANE_CONCURRENCY
     }
 }
 

@@ -5,18 +5,23 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What limits a lane. `None`: nothing does, but for `limits.lane_concurrency`.
+/// Attempts of a lane under way at once, where nothing says how many.
+pub const LANE_CONCURRENCY: usize = 16;
+
+/// What limits a lane. `None`: nothing does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneLimits {
     pub rate: Option<Rate>,
-    /// Attempts under way at once.
+    /// Attempts under way at once; where the rule does not say, `limits.lane_concurrency` does.
     pub concurrency: Option<usize>,
+    /// How many its action is made for, where nothing says.
+    pub usual: usize,
     pub pause: Option<Pause>,
 }
 
 impl Default for LaneLimits {
     fn default() -> Self {
-        Self { rate: None, concurrency: None, pause: Some(Pause::default()) }
+        Self { rate: None, concurrency: None, usual: LANE_CONCURRENCY, pause: Some(Pause::default()) }
     }
 }
 

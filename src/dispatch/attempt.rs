@@ -309,7 +309,7 @@ fn is_served<P>(shared: &Shared<P>, rules: &P) -> bool {
 
 /// Commits an outcome, however long that takes: meanwhile nothing is leased.
 async fn settle<P>(shared: &Shared<P>, settlement: Settlement) -> Settled {
-    let _settling = Counted::new(&shared.settling);
+    let _settling = (!settlement.changes_state()).then(|| Counted::new(&shared.settling));
     let error = match shared.journal.settle(settlement.clone()).await {
         Ok(settled) => return settled,
         Err(error) => error,

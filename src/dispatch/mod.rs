@@ -13,7 +13,7 @@ mod tests;
 mod trace;
 mod unrouted;
 
-use crate::delivery::DeliveryId;
+use crate::delivery::{DeliveryId, LANE_CONCURRENCY};
 use crate::journal::{Capacity, Journal, JournalError, Lease, Leased, Room, Rooms};
 use crate::rules::Serving;
 use jiff::Timestamp;
@@ -46,12 +46,12 @@ pub struct Limits {
     /// Attempts overall.
     pub concurrency: usize,
     /// Attempts of one (rule, action).
-    pub lane_concurrency: usize,
+    pub lane_concurrency: Option<usize>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrency: 64, lane_concurrency: 16 }
+        Self { concurrency: 64, lane_concurrency: None }
     }
 }
 
@@ -168,7 +168,7 @@ impl<P: Plan> Dispatcher<P> {
         // What has no room until some time would wait for as long as the clock was set back.
         self.afresh |= now < self.looked_at;
         self.looked_at = now;
-        match self.lease(&rules, room, limits.lane_concurrency, now).await {
+        match self.lease(&rules, room, limits, now).await {
             Ok(lease) => {
                 self.afresh = false;
                 lease.deliveries.into_iter().for_each(|leased| self.start(rules.clone(), leased, now));
@@ -205,11 +205,11 @@ impl<P: Plan> Dispatcher<P> {
         &self,
         rules: &Arc<P>,
         overall: usize,
-        in_all: usize,
+        limits: Limits,
         now: Timestamp,
     ) -> Result<Lease, JournalError> {
         let (lanes, rules) = (Arc::clone(&self.shared.lanes), Arc::clone(rules));
-        let lanes = Arc::new(Doors { lanes, rules, in_all, now });
+        let lanes = Arc::new(Doors { lanes, rules, of_all: limits, now });
         self.shared.journal.lease(now, Capacity { overall, lanes, afresh: self.afresh }).await
     }
 
@@ -255,14 +255,17 @@ struct Doors<P> {
     lanes: Arc<Lanes>,
     rules: Arc<P>,
     /// For lanes whose rule does not say.
-    in_all: usize,
+    of_all: Limits,
     now: Timestamp,
 }
 
 impl<P: Plan> Rooms for Doors<P> {
     fn room(&self, rule: &str, action: &str) -> Room {
         let limits = self.rules.limits(rule, action);
-        self.lanes.room((rule, action), limits, self.in_all, self.now)
+        // One lane that hangs leaves some attempts to the others.
+        let most = self.of_all.concurrency - self.of_all.concurrency / 4;
+        let in_all = self.of_all.lane_concurrency.unwrap_or(limits.usual.min(most.max(LANE_CONCURRENCY)));
+        self.lanes.room((rule, action), limits, in_all, self.now)
     }
 }
 

@@ -413,7 +413,7 @@ async fn a_lane_keeps_to_its_limit() {
     for number in 0..3 {
         bench.append(entry(number, 0, &["r/a"])).await;
     }
-    bench.start(Limits { concurrency: 8, lane_concurrency: 2 });
+    bench.start(Limits { concurrency: 8, lane_concurrency: Some(2) });
     bench.next_seen().await;
     bench.next_seen().await;
     assert!(bench.seen.try_recv().is_err(), "two at once");

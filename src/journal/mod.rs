@@ -159,6 +159,13 @@ pub struct Settlement {
     pub now: Timestamp,
 }
 
+impl Settlement {
+    /// Whether it changes the state of scripts: the next run of its lane would read what was before.
+    pub fn changes_state(&self) -> bool {
+        matches!(&self.outcome, Outcome::Delivered(receipt) if receipt.changes.is_some())
+    }
+}
+
 /// An event that hookyard makes of another.
 #[derive(Clone, Debug)]
 pub struct Derived {
@@ -259,7 +266,7 @@ pub trait Journal: History {
 
     /// Keeps the outcome of an attempt with its effects, its changes of state and the events it
     /// derives, and ends the lease. From the call on its attempt does not count any more against what
-    /// its lane has room for.
+    /// its lane has room for, unless it changes state, which the lane's next run may read.
     async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError>;
 
     /// Keeps an event that hookyard made of nothing else.

@@ -177,7 +177,7 @@ impl Compiler<'_> {
         let retry = raw.retry.over(outer.retry).finish(report);
         let mut lane = raw.lane.over(outer.lane).finish(report);
         let (params, action) = self.build(raw, report)?;
-        lane.concurrency = lane.concurrency.or(action.concurrency());
+        lane.usual = action.concurrency();
         let mut authorities = params.authorities(&*self.settings.resolver);
         authorities.extend(self.vars_hosts.iter().cloned());
         let reads_window = params.reads(WINDOW);

@@ -46,7 +46,7 @@ impl LanePart {
     /// The limits, with the defaults for what no level says.
     pub fn finish(self, report: &mut Report<'_>) -> LaneLimits {
         let pause = self.pause.map_or(Some(Pause::default()), |pause| pause.finish(report));
-        LaneLimits { rate: self.rate, concurrency: self.concurrency, pause }
+        LaneLimits { rate: self.rate, concurrency: self.concurrency, pause, ..LaneLimits::default() }
     }
 }
 

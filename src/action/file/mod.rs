@@ -53,8 +53,7 @@ const fn param(name: &'static str, ty: ParamType, required: bool, summary: &'sta
 
 const DEFAULT_ROTATION: Rotation = Rotation { at_bytes: 100 << 20, keep: 5 };
 const MAX_KEEP: u64 = 1000;
-/// Lines that wait together are written and synced together: most of what may be attempted at once, so
-/// that a disk that hangs leaves some to others.
+/// Lines that wait together are written and synced together.
 const LINES_AT_ONCE: usize = 48;
 
 fn build(params: &Params, context: &Context) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
@@ -92,8 +91,8 @@ impl Action for File {
         Ok(Receipt::of(format!("written to {path}")))
     }
 
-    fn concurrency(&self) -> Option<usize> {
-        Some(LINES_AT_ONCE)
+    fn concurrency(&self) -> usize {
+        LINES_AT_ONCE
     }
 }
 

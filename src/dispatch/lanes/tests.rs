@@ -12,7 +12,7 @@ fn at(s: i64) -> Timestamp {
 
 fn limits(rate: &str) -> LaneLimits {
     let pause = Pause { after: 2, first: Duration::from_secs(10), max: Duration::from_secs(10) };
-    LaneLimits { rate: rate.parse().ok(), concurrency: Some(4), pause: Some(pause) }
+    LaneLimits { rate: rate.parse().ok(), concurrency: Some(4), pause: Some(pause), ..LaneLimits::default() }
 }
 
 fn end(lanes: &Lanes, limits: LaneLimits, sign: Sign, now: i64) -> Option<Change> {

@@ -99,7 +99,7 @@ async fn a_lane_whose_destination_is_down_is_paused_probed_and_resumed() {
     let works = Arc::new(AtomicBool::new(false));
     bench.serve_switched(&works, pausing());
     bench.append_many(0..20, "r/a").await;
-    bench.start(Limits { concurrency: 8, lane_concurrency: 1 });
+    bench.start(Limits { concurrency: 8, lane_concurrency: Some(1) });
     let paused = bench.until_lane(LaneState::Paused).await;
     assert_eq!(paused.paused_until, Some(at(NOW + 10_000)));
     assert_eq!(paused.why.as_deref(), Some("cannot connect to crm.example for ${TOKEN}"));
@@ -136,7 +136,7 @@ async fn deliveries_of_a_paused_lane_keep_their_schedule() {
     let mut bench = Bench::new();
     bench.serve_switched(&Arc::new(AtomicBool::new(false)), pausing());
     bench.append_many(0..5, "r/a").await;
-    bench.start(Limits { concurrency: 8, lane_concurrency: 1 });
+    bench.start(Limits { concurrency: 8, lane_concurrency: Some(1) });
     bench.until_lane(LaneState::Paused).await;
     bench.attempted(9).await;
     let filter = DeliveryFilter {
@@ -158,7 +158,7 @@ async fn other_rules_end_the_pause_at_once() {
     let broken = bench.switched(&Arc::new(AtomicBool::new(false)));
     bench.serve(Rules { lane: pausing(), ..Rules::new(vec![("r", broken)]) });
     bench.append_many(0..5, "r/a").await;
-    bench.start(Limits { concurrency: 8, lane_concurrency: 1 });
+    bench.start(Limits { concurrency: 8, lane_concurrency: Some(1) });
     bench.until_lane(LaneState::Paused).await;
     let mended = bench.switched(&Arc::new(AtomicBool::new(true)));
     bench.serve(Rules { lane: pausing(), ..Rules::new(vec![("r", mended)]) });
@@ -170,7 +170,7 @@ async fn other_rules_end_the_pause_at_once() {
 #[tokio::test]
 async fn that_the_lane_of_its_own_events_is_paused_is_not_told() {
     let mut bench = Bench::new();
-    bench.start(Limits { concurrency: 8, lane_concurrency: 1 });
+    bench.start(Limits { concurrency: 8, lane_concurrency: Some(1) });
     let down = bench.switched(&Arc::new(AtomicBool::new(false)));
     bench.serve(Rules { lane: pausing(), ..Rules::new(vec![("r", down.clone()), ("late", down)]) });
     bench.append_many(0..2, "r/a").await;
@@ -228,7 +228,7 @@ async fn a_lane_has_a_concurrency_of_its_own() {
     bench.serve(Rules { lane, ..Rules::new(vec![("r", hangs)]) });
     bench.append_many(0..9, "r/a").await;
     bench.drain = TIMEOUT;
-    bench.start(Limits { concurrency: 8, lane_concurrency: 1 });
+    bench.start(Limits { concurrency: 8, lane_concurrency: Some(1) });
     for _ in 0..3 {
         bench.next_seen().await;
     }
@@ -247,7 +247,7 @@ async fn destinations_that_hang_hold_up_no_other() {
     for (number, lane) in [(0, "h1/a"), (100, "h2/a"), (200, "h3/a"), (300, "r/a")] {
         bench.append_many(number..number + 20, lane).await;
     }
-    bench.start(Limits { concurrency: 16, lane_concurrency: 4 });
+    bench.start(Limits { concurrency: 16, lane_concurrency: Some(4) });
     bench.until_delivered(20).await;
     bench.stop().await;
 }
@@ -266,7 +266,7 @@ async fn every_lane_has_its_turn_however_many_wait() {
         bench.append(entry(number, 5, &[lane])).await;
     }
     bench.set_clock(5);
-    bench.start(Limits { concurrency: 1, lane_concurrency: 1 });
+    bench.start(Limits { concurrency: 1, lane_concurrency: Some(1) });
     let mut turns = Vec::new();
     while turns.len() < 2 * LANES as usize {
         turns.push(bench.next_seen().await);

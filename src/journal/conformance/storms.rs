@@ -215,6 +215,19 @@ pub(crate) async fn deliveries_in_order_come_one_at_a_time_per_key_behind_the_ef
     assert_eq!(journal.counts().await.unwrap().pending, 0);
 }
 
+/// A large body is kept after a small one that was received later.
+pub(crate) async fn what_is_kept_late_waits_for_a_younger_one_that_is_under_way(place: &dyn Place) {
+    let journal = place.open();
+    journal.append(ordered(2, 2, "x")).await.unwrap();
+    let young = lease(&journal, NOW + 9, 9, 9).await.deliveries.pop().expect("it is due");
+    journal.append(ordered(1, 1, "x")).await.unwrap();
+    journal.append(ordered(4, 4, "y")).await.unwrap();
+    journal.append(ordered(3, 3, "y")).await.unwrap();
+    assert_eq!(next(&journal, NOW + 9).await, ["body 3"], "the older goes first, beside none of its key");
+    settle(&journal, &young, delivered(), NOW + 9).await;
+    assert_eq!(next(&journal, NOW + 9).await, ["body 1", "body 3"]);
+}
+
 pub(crate) async fn who_waits_in_order_is_let_go_or_cancelled_too(place: &dyn Place) {
     let journal = place.open();
     for (number, key) in [(1, "x"), (2, "x"), (3, "y"), (4, "y")] {

@@ -48,7 +48,10 @@ impl Row {
         match &self.entry.routing {
             Some(routing) => {
                 let bytes = self.document.len();
-                let arrival = Arrival { seq: print.seq, received: print.received, bytes };
+                // Storms are counted by when it is taken, which may be long after its receipt.
+                let received =
+                    self.entry.taken.as_ref().map_or(print.received, |taken| taken.at.as_millisecond());
+                let arrival = Arrival { seq: print.seq, received, bytes };
                 add_deliveries(txn, arrival, routing)?;
             }
             None => txn.tally.unrouted += 1,
@@ -272,12 +275,14 @@ pub fn add(txn: &mut Txn<'_>, event: i64, addition: &Addition<'_>, now: i64) -> 
     let is_open = matches!(state, State::Pending | State::Blocked);
     let due = is_open.then(|| delivery.due.as_millisecond().saturating_add(wait));
     let key = delivery.order.as_deref().filter(|_| is_open);
-    let is_behind = match key {
-        Some(key) => order::is_behind(txn, lane, key, event, &name)?,
-        None => false,
+    let (due, parked) = match (key, due) {
+        // It may be older than others of its key that are here: what is received first may be kept later.
+        (Some(key), Some(due)) if state == State::Pending => {
+            let (due, parked) = order::rejoin(txn, lane, key, (event, &name), due)?;
+            (Some(due), parked)
+        }
+        (_, due) => (due, None),
     };
-    let parked = due.filter(|_| is_behind && state == State::Pending);
-    let due = if parked.is_some() { Some(order::PARKED) } else { due };
     let sql = "INSERT OR IGNORE INTO deliveries (event, lane, name, state, due, attempts, updated, message, \
                effect_kind, effect_params, window, order_key, parked) \
                VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";

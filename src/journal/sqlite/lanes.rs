@@ -35,7 +35,6 @@ pub struct Held {
     pub lane: LaneId,
     pub event: i64,
     pub name: String,
-    pub due: i64,
     /// As it is in the table, if that is sure.
     pub state: Option<State>,
     /// Whether its attempt has ended, and only its outcome is still to be kept.
@@ -188,10 +187,9 @@ impl Lanes {
         }
     }
 
-    /// Puts a lease back unchanged.
+    /// Puts a lease back unchanged. When it is due may have been changed meanwhile: the next look says.
     pub fn release(&mut self, id: &DeliveryId) {
-        let due = self.held.get(id).map(|held| held.due);
-        self.end(id, due);
+        self.end(id, Some(i64::MIN));
     }
 
     /// When the first lane that is not ready is to be looked at.
@@ -255,7 +253,7 @@ mod tests {
 
     fn hold(lanes: &mut Lanes, lane: LaneId, event: i64) -> DeliveryId {
         let id: DeliveryId = format!("evt_01JDFV3M4X0000000000000000/r{lane}/a/e-{event}").parse().unwrap();
-        let held = Held { lane, event, name: String::new(), due: 10, state: None, settling: false };
+        let held = Held { lane, event, name: String::new(), state: None, settling: false };
         lanes.hold(id.clone(), held);
         id
     }
@@ -321,13 +319,13 @@ mod tests {
     }
 
     #[test]
-    fn a_released_lease_is_due_as_before_and_an_ended_one_is_not() {
+    fn a_released_lease_is_looked_at_again_and_an_ended_one_is_not() {
         let mut lanes = lanes(1);
         let id = hold(&mut lanes, 1, 1);
         lanes.set_due(1, None);
         assert!(lanes.get(1).unwrap().is_leased(1, ""));
         lanes.release(&id);
-        assert_eq!((lanes.next_due(), lanes.get(1).unwrap().under_way()), (Some(10), 0));
+        assert_eq!((lanes.next_due(), lanes.get(1).unwrap().under_way()), (Some(i64::MIN), 0));
         let id = hold(&mut lanes, 1, 1);
         lanes.set_due(1, None);
         lanes.end(&id, None);

@@ -199,7 +199,7 @@ fn take_from(
             continue;
         };
         let state = Some(row.state);
-        lanes.hold(row.id.clone(), Held { lane, event, name, due, state, settling: false });
+        lanes.hold(row.id.clone(), Held { lane, event, name, state, settling: false });
         taken.push(row);
         room -= 1;
     }

@@ -121,6 +121,8 @@ impl SqliteJournal {
                 // The next lease finds it again.
                 writer.shared.lanes().release(&id);
             }
+            // The lease may have had no others: then no attempt's end brings the next one.
+            writer.shared.work.notify_one();
         });
     }
 }
@@ -179,11 +181,13 @@ impl Journal for SqliteJournal {
     }
 
     async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError> {
-        let (at, id) = (settlement.now, settlement.id.clone());
+        let (at, id, ends_at_once) = (settlement.now, settlement.id.clone(), !settlement.changes_state());
         let happened = self.watched(|| settled(&settlement));
         let prepared = settle::Prepared::new(settlement);
-        self.writer.shared.lanes().settle(&id);
-        self.writer.shared.work.notify_one();
+        if ends_at_once {
+            self.writer.shared.lanes().settle(&id);
+            self.writer.shared.work.notify_one();
+        }
         let settled = self.writer.write(move |txn| settle::settle(txn, &prepared)).await?;
         match settled {
             Settled::Kept => self.tell(at, happened.into_iter().flatten()),

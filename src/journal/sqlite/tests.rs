@@ -77,6 +77,7 @@ conformance!(
     a_collection_is_one_delivery_of_all_also_after_a_restart,
     what_comes_after_a_collection_has_begun_begins_another,
     deliveries_in_order_come_one_at_a_time_per_key_behind_the_effects,
+    what_is_kept_late_waits_for_a_younger_one_that_is_under_way,
     who_waits_in_order_is_let_go_or_cancelled_too,
     what_is_debounced_away_lets_its_followers_go,
     every_storm_control_keeps_the_order_too,
