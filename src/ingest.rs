@@ -17,7 +17,7 @@ mod refusing;
 use crate::journal::{Appended, Entry, Journal, JournalError, Routing};
 use crate::refused::{Allowance, BODY_BYTES, Record, Ring};
 use crate::rules::{Serving, own};
-use crate::source::{Accepted, Incoming, Received, Refused, Source, Sources, all_headers};
+use crate::source::{Accepted, Incoming, Received, Source, Sources, all_headers};
 use answer::Answer;
 use body::Held;
 use bytes::{Buf, Bytes};
@@ -196,9 +196,14 @@ impl Hooks {
     {
         let limits = *self.limits.borrow();
         if let Err(refusal) = refusal::admit(method, headers, limits.body_bytes) {
+            self.keep_refused(source, &refusal, headers, None, Timestamp::now());
             return self.turn_away(refusal, headers, body).await;
         }
-        let held = body::read(body, limits, &self.in_flight).await?;
+        let held = body::read(body, limits, &self.in_flight).await.inspect_err(|refusal| {
+            if refusal.is_the_sender_s() {
+                self.keep_refused(source, refusal, headers, None, Timestamp::now());
+            }
+        })?;
         let answer = self.take(source, headers, &held, Timestamp::now()).await?;
         Ok(answer.into_response())
     }
@@ -232,9 +237,11 @@ impl Hooks {
     ) -> Result<Answer, Refusal> {
         let random = fastrand::u128(..);
         let accepted = source.accept(Incoming { headers, body: held.bytes.clone(), now, random });
-        if let Err(refused) = &accepted {
-            self.keep_refused(source, refused, headers, held, now);
-        }
+        let accepted = accepted.map_err(|refused| {
+            let refusal = Refusal::Source(refused);
+            self.keep_refused(source, &refusal, headers, Some(held), now);
+            refusal
+        });
         match accepted? {
             Accepted::CreationTest => {
                 count::creation_test(source);
@@ -247,13 +254,14 @@ impl Hooks {
         }
     }
 
-    /// Keeps a request that was refused for what it is, for people to look at.
+    /// Keeps a request that was refused for what it is, for people to look at; without its body, if
+    /// that was not read.
     fn keep_refused(
         &self,
         source: &Source,
-        refused: &Refused,
+        refusal: &Refusal,
         headers: &HeaderMap,
-        held: &Held,
+        held: Option<&Held>,
         now: Timestamp,
     ) {
         let Some((ring, allowance)) = &self.refused else { return };
@@ -264,10 +272,13 @@ impl Hooks {
         ring.keep(Record {
             received_at: now,
             source: source.name().to_owned(),
-            status: refused.status().as_u16(),
-            reason: refused.to_string(),
+            status: refusal.status().as_u16(),
+            reason: refusal.to_string(),
             headers: all_headers(headers),
-            body: (held.bytes.len() <= BODY_BYTES).then(|| Bytes::copy_from_slice(&held.bytes)),
+            body: held
+                .map(|held| &held.bytes)
+                .filter(|bytes| bytes.len() <= BODY_BYTES)
+                .map(|bytes| Bytes::copy_from_slice(bytes)),
         });
     }
 

@@ -37,7 +37,7 @@ pub struct Record {
     pub reason: String,
     /// Names lower case; those that carry a credential are not written.
     pub headers: Vec<(String, String)>,
-    /// `None`: it was longer than [`BODY_BYTES`].
+    /// `None`: it was longer than [`BODY_BYTES`], or refused before it was read.
     pub body: Option<Bytes>,
 }
 

@@ -23,15 +23,15 @@ use std::time::{Duration, Instant};
 const HOLD_FIRST: Duration = Duration::from_millis(50);
 const HOLD_MOST: Duration = Duration::from_secs(5);
 
-/// How much of its parameters is kept of an attempt that failed.
+/// How much of its parameters is kept of an attempt.
 const REQUEST_BYTES: usize = 4096;
 
 /// An attempt that was made.
 pub(super) struct Made {
     started_at: Timestamp,
     pub duration: Duration,
-    /// Secrets as names, as in the answer; only if it did not deliver.
-    request: Option<String>,
+    /// Its parameters, secrets as names, or their beginning.
+    request: String,
     answer: Option<Answered>,
 }
 
@@ -205,8 +205,7 @@ async fn attempt<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased, made: 
     let duration = started.elapsed();
     let redact = |text: String| attempt.params.redact(&text);
     let heard = attempt.heard.take().map(|heard| Answered { body: redact(heard.body), ..heard });
-    let failed = !matches!(answer, Ok(Ok(Ok(_))));
-    let request = failed.then(|| beginning(attempt.params.shown.to_string()));
+    let request = beginning(attempt.params.shown.to_string());
     *made = Some(Made { started_at, duration, request, answer: heard });
     match answer {
         Ok(Ok(Ok(mut receipt))) => {
@@ -279,7 +278,7 @@ fn record(made: &Made, outcome: &Outcome, number: u32) -> AttemptRecord {
         generation: None,
         outcome: word(outcome).to_owned(),
         message: message(outcome).to_owned(),
-        request: made.request.clone(),
+        request: Some(made.request.clone()),
         answer: made.answer.clone(),
     }
 }

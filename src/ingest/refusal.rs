@@ -65,6 +65,11 @@ impl Refusal {
         }
     }
 
+    /// Whether the request itself was wrong, not the time at which it came.
+    pub(super) fn is_the_sender_s(&self) -> bool {
+        self.status().is_client_error()
+    }
+
     /// The label `reason` of the metric.
     pub(super) fn reason(&self) -> &'static str {
         match self {

@@ -206,8 +206,7 @@ pub struct AttemptRecord {
     pub outcome: String,
     /// The receipt or the error, secrets as names.
     pub message: String,
-    /// Of one that did not deliver: the parameters that it was made with, secrets as names; JSON,
-    /// or its beginning.
+    /// The parameters that it was made with, secrets as names; JSON, or its beginning.
     pub request: Option<String>,
     /// What the other side answered, secrets as names; `None` without an answer.
     pub answer: Option<Answered>,

@@ -58,7 +58,7 @@ pub fn attempt_json(attempt: &AttemptRecord) -> Json {
     ])
 }
 
-/// The parameters of an attempt that failed; where they are cut, a text. `null` for another.
+/// The parameters of an attempt; where they are cut, a text.
 pub(super) fn request_json(attempt: &AttemptRecord) -> Json {
     let Some(request) = &attempt.request else { return Json::Null };
     json::parse(request.as_bytes()).unwrap_or_else(|_| request.as_str().into())

@@ -72,6 +72,7 @@ fn what_was_refused_for_a_wrong_secret_is_routed_when_it_is_mended() {
     assert_eq!(timeline[1]["message"], json!("the signature does not match"));
     assert_ne!(timeline[2]["at"], timeline[0]["at"]);
     assert_eq!(timeline[4]["generation"], told["timeline"][3]["generation"]);
+    assert_eq!(timeline[4]["request"]["path"], json!("in.txt"), "what it was made with: {told}");
     let told = home.ok(&["events", id]);
     assert!(told.contains("refused first: the signature does not match; verified again by hand"), "{told}");
     assert_eq!(replay(), json!({"accepted": 0, "duplicates": 2, "still_refused": 1}));
@@ -83,4 +84,29 @@ fn what_was_refused_for_a_wrong_secret_is_routed_when_it_is_mended() {
     server.stop();
     let said = home.ok(&["replay", "--refused", "--yes"]);
     assert!(said.starts_with("0 accepted and routed, 2 had come again meanwhile, 1 still refused"), "{said}");
+}
+
+#[test]
+fn what_its_header_condemns_is_kept_without_a_body() {
+    let home = Home::with_rules("rules: [{name: r, match: any, actions: [{log: {}}]}]");
+    let server = home.start();
+    let path = "/hooks/browser-use";
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let answers = [
+        http::request(server.hooks, "GET", path, &[], b""),
+        http::request(server.hooks, "POST", path, &form, b"a=b"),
+        http::request(server.hooks, "POST", path, &[], &vec![b' '; (1 << 20) + 1]),
+    ];
+    assert_eq!(answers.map(|answer| answer.expect("an answer").status), [405, 415, 413]);
+    let kept = eventually("they are kept", || {
+        let kept = server.get("/api/refused").json();
+        (kept["refused"].as_array().expect("a list").len() == 3).then_some(kept)
+    });
+    for (number, status) in [(0, 413), (1, 415), (2, 405)] {
+        assert_eq!(kept["refused"][number]["status"], json!(status), "{kept}");
+        assert_eq!(kept["refused"][number]["body"], json!(null), "{kept}");
+    }
+    let replay =
+        http::request(server.admin, "POST", "/api/refused/replay", &[], b"").expect("an answer").json();
+    assert_eq!(replay, json!({"accepted": 0, "duplicates": 0, "still_refused": 3}));
 }

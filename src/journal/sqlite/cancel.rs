@@ -10,6 +10,7 @@ use crate::delivery::DeliveryId;
 use crate::event::EventId;
 use crate::journal::{Cancelled, Chosen, DeliveryFilter, State};
 use rusqlite::{OptionalExtension, params};
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 /// What their message says from then on.
@@ -20,6 +21,8 @@ pub struct Cancelling {
     left: Left,
     now: i64,
     so_far: Cancelled,
+    /// Those that were left alone.
+    leased: BTreeSet<(LaneId, i64, String)>,
 }
 
 enum Left {
@@ -55,7 +58,7 @@ impl Cancelling {
                 Left::Like(Box::new(Search { lanes, after: LANE_START, events, state }))
             }
         };
-        Self { left, now, so_far: Cancelled::default() }
+        Self { left, now, so_far: Cancelled::default(), leased: BTreeSet::new() }
     }
 
     pub fn is_done(&self) -> bool {
@@ -144,7 +147,8 @@ impl Cancelling {
         let open = open.optional()?.filter(|(state, _)| wanted.is_none_or(|wanted| wanted == *state));
         let Some((state, awaited)) = open else { return Ok(false) };
         if txn.shared.lanes().get(lane).is_some_and(|it| it.is_leased(event, name)) {
-            self.so_far.under_way += 1;
+            // A search that begins anew meets it again.
+            self.so_far.under_way += usize::from(self.leased.insert((lane, event, name.to_owned())));
             return Ok(false);
         }
         let sql = "UPDATE deliveries SET state = 4, due = NULL, parked = NULL, updated = ?4, message = ?5 \

@@ -6,7 +6,7 @@ ALTER TABLE deliveries ADD COLUMN earlier_attempts INTEGER; -- those that its sc
 ALTER TABLE attempts ADD COLUMN answer_status INTEGER;      -- NULL: there was no answer
 ALTER TABLE attempts ADD COLUMN answer TEXT;                -- its beginning
 ALTER TABLE attempts ADD COLUMN answer_cut INTEGER;         -- whether there was more
-ALTER TABLE attempts ADD COLUMN request TEXT;               -- of one that failed: its parameters as shown, or their beginning
+ALTER TABLE attempts ADD COLUMN request TEXT;               -- its parameters as shown, or their beginning
 
 -- Events that were routed again; the first time stands in their own row.
 CREATE TABLE replays (
