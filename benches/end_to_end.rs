@@ -4,6 +4,8 @@
 //!
 //! `scripts/bench` pins this process (the load) to core 1; the servers are pinned to core 0.
 
+#[path = "end_to_end/client.rs"]
+mod client;
 #[path = "end_to_end/load.rs"]
 mod load;
 #[path = "end_to_end/pace.rs"]
@@ -26,7 +28,7 @@ fn main() {
     if let [_, flag, url, seconds] = arguments.as_slice()
         && flag == "--bare-client"
     {
-        return receiver::bare_client(url, Duration::from_secs(seconds.parse().expect("a number")));
+        return client::bare_client(url, Duration::from_secs(seconds.parse().expect("a number")));
     }
     let flag = |name: &str| {
         let at = arguments.iter().position(|argument| argument == name)?;

@@ -10,6 +10,8 @@ mod backlog;
 mod fairness;
 #[path = "micro/kit.rs"]
 mod kit;
+#[path = "end_to_end/receiver.rs"]
+mod receiver;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;

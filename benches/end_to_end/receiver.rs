@@ -1,17 +1,12 @@
-//! The service that `http` deliveries go to, on a thread of this process, and the client that it is
-//! to be compared with: the same library, alone.
+//! The service that `http` deliveries go to, on a thread of this process.
 
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-/// As many requests are under way as a lane has by default.
-const CLIENT_CONCURRENCY: usize = 16;
 
 /// Counts the requests that it answers.
 pub struct Receiver {
@@ -66,34 +61,4 @@ async fn answer(mut stream: TcpStream, count: Arc<AtomicU64>) -> std::io::Result
         count.fetch_add(1, Ordering::Relaxed);
         stream.write_all(OK).await?;
     }
-}
-
-/// Posts an event of the usual size again and again, and prints how many a second.
-pub fn bare_client(url: &str, time: Duration) {
-    rustls::crypto::ring::default_provider().install_default().expect("it is the first");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let rate = runtime.block_on(async {
-        let client = reqwest::Client::new();
-        let started = Instant::now();
-        let posting = (0..CLIENT_CONCURRENCY).map(|_| {
-            let (client, url) = (client.clone(), url.to_owned());
-            tokio::spawn(async move {
-                let mut count = 0u64;
-                while started.elapsed() < time {
-                    let answer =
-                        client.post(&url).body("x".repeat(600)).send().await.expect("it is answered");
-                    assert!(answer.status().is_success());
-                    answer.bytes().await.expect("the answer has a body");
-                    count += 1;
-                }
-                count
-            })
-        });
-        let mut all = 0;
-        for task in posting.collect::<Vec<_>>() {
-            all += task.await.expect("it does not panic");
-        }
-        all as f64 / started.elapsed().as_secs_f64()
-    });
-    println!("{rate}");
 }

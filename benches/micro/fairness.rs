@@ -2,14 +2,13 @@
 //! deliveries to a destination that refuses, or never answers. What counts is the ratio.
 
 use crate::kit::{self, Home};
+use crate::receiver::Receiver;
 use hookyard::dispatch::{Dispatcher, Limits};
 use hookyard::journal::{Entry, History};
 use hookyard::rules::Serving;
-use std::net::TcpListener as StdListener;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -17,18 +16,17 @@ use tokio_util::sync::CancellationToken;
 /// Deliveries to the destination that works, in each round.
 pub const LIVE: u64 = 5_000;
 const ROUNDS: usize = 7;
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// Measures with a backlog of so many.
 pub fn run(backlog: u64) {
-    let live = receiver();
+    let live = Receiver::start();
     // Bound and dropped: nobody listens there. Bound and never accepted: connections are made, and
     // that is all.
     let refuses = StdListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("port 0 is free");
     let hangs = StdListener::bind("127.0.0.1:0").expect("port 0 is free");
     let hanging = hangs.local_addr().expect("it is bound");
     for (what, dead) in [("refuses", refuses), ("never answers", hanging)] {
-        let serving = serving(&live, &format!("http://{dead}/"));
+        let serving = serving(live.address, dead);
         let (alone, beside) = (Bench::new(), Bench::new());
         beside.append(backlog, "dead");
         let mut ratios = Vec::new();
@@ -46,6 +44,8 @@ pub fn run(backlog: u64) {
         ratios.sort_by(f64::total_cmp);
         println!("median beside one that {what}: {:.3} (wanted: at least 0.9)", ratios[ROUNDS / 2]);
     }
+    // What the journal calls delivered was answered.
+    assert!(live.answered() >= 4 * ROUNDS as u64 * LIVE, "{}", live.answered());
 }
 
 /// A journal, and the numbers that its events have had.
@@ -103,50 +103,9 @@ impl Bench {
     }
 }
 
-pub fn serving(live: &str, dead: &str) -> Arc<Serving> {
+pub fn serving(live: SocketAddr, dead: SocketAddr) -> Arc<Serving> {
     let text = format!(
-        "rules:\n  - {{name: live, match: any, actions: [{{http: {{url: '{live}'}}}}]}}\n  - {{name: dead, match: any, actions: [{{http: {{url: '{dead}'}}}}]}}\n"
+        "rules:\n  - {{name: live, match: any, actions: [{{http: {{url: 'http://{live}/'}}}}]}}\n  - {{name: dead, match: any, actions: [{{http: {{url: 'http://{dead}/'}}}}]}}\n"
     );
     Arc::new(Serving { number: 1, rules: kit::loaded(text) })
-}
-
-/// A destination that works, on a thread of its own; its URL.
-pub fn receiver() -> String {
-    let listener = StdListener::bind("127.0.0.1:0").expect("port 0 is free");
-    let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
-    listener.set_nonblocking(true).expect("a socket can be that");
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let listener = TcpListener::from_std(listener).expect("it is one");
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream));
-            }
-        });
-    });
-    url
-}
-
-/// Answers each request, until the other side hangs up.
-async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
-    let mut bytes = Vec::new();
-    loop {
-        let head = loop {
-            if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-                break String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-            }
-            if stream.read_buf(&mut bytes).await? == 0 {
-                return Ok(());
-            }
-        };
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-        let whole = head.len() + 4 + length.unwrap_or(0);
-        while bytes.len() < whole {
-            if stream.read_buf(&mut bytes).await? == 0 {
-                return Ok(());
-            }
-        }
-        bytes.drain(..whole);
-        stream.write_all(OK).await?;
-    }
 }
