@@ -7,7 +7,7 @@
 //! Before the answer everything is bounded: the body by its limit and time, all bodies together by
 //! [`IN_FLIGHT_BYTES`], the rest by the size of the body. 200 means durable.
 
-mod again;
+mod replay_refused;
 mod answer;
 mod body;
 mod count;
@@ -33,8 +33,8 @@ use warp::Filter;
 use warp::filters::path::FullPath;
 use warp::reply::Response;
 
-pub use again::{Replayed, replay_refused};
 pub use count::describe_metrics;
+pub use replay_refused::{Replayed, replay_refused};
 
 /// What all bodies being read or committed may take together, in bytes. Beyond it requests are
 /// answered 503, so that memory is bounded whatever the senders do.

@@ -14,7 +14,7 @@ mod trace;
 mod unrouted;
 
 use crate::delivery::{DeliveryId, LANE_CONCURRENCY};
-use crate::journal::{Capacity, Journal, JournalError, Lease, Leased, Room, Rooms};
+use crate::journal::{Capacity, Journal, JournalError, Lease, Leased, OUTCOMES_PER_ATTEMPT, Room, Rooms};
 use crate::rules::Serving;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -37,15 +37,12 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// How often events that slipped in unrouted beside the first rules are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 
-/// So many attempts are held in memory for each that may be made at once, with their outcomes.
-const OUTCOMES_PER_ATTEMPT: usize = 4;
-
 /// How much is done at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Attempts overall.
     pub concurrency: usize,
-    /// Attempts of one (rule, action).
+    /// Attempts of one (rule, action) whose rule does not say; `None`: what suits its action.
     pub lane_concurrency: Option<usize>,
 }
 

@@ -24,7 +24,7 @@ pub use filter::{Chosen, DeliveryFilter, EventFilter};
 pub use happening::{Happening, What};
 pub use summary::{Cancelled, GenerationBrief, LaneDepth, Replay};
 
-pub use capacity::{Capacity, Room, Rooms};
+pub use capacity::{Capacity, OUTCOMES_PER_ATTEMPT, Room, Rooms};
 
 /// Why the journal did not do it.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use super::lanes::{Held, Lane, LaneId, Lanes};
 use super::txn::{Fault, Shared};
 use crate::delivery::{DeliveryId, Effect};
 use crate::event::Event;
-use crate::journal::{Capacity, JournalError, Leased, Room, Rooms, State};
+use crate::journal::{Capacity, JournalError, Leased, OUTCOMES_PER_ATTEMPT, Room, Rooms, State};
 use crate::json::{self, Json};
 use crate::template::Params;
 use bytes::Bytes;
@@ -21,10 +21,6 @@ pub struct Wanted {
     pub now: i64,
     pub capacity: Capacity,
 }
-
-/// A lane has at most so many leases for each attempt that it has room for: while outcomes are kept,
-/// attempts go on, but not for ever.
-const OUTCOMES_PER_ATTEMPT: usize = 4;
 
 /// What is left of the room of the lanes that were asked in one lease.
 struct Left<'a> {

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 pub const PARKED: i64 = i64::MAX;
 
 /// Whether an open delivery of the same key comes before this one.
-pub fn is_behind(txn: &Txn<'_>, lane: i64, key: &str, event: i64, name: &str) -> Result<bool, Fault> {
+fn is_behind(txn: &Txn<'_>, lane: i64, key: &str, event: i64, name: &str) -> Result<bool, Fault> {
     let sql = "SELECT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_order WHERE lane = ?1 AND order_key = ?2 \
                AND due IS NOT NULL AND (event, name) < (?3, ?4))";
     Ok(txn.connection.prepare_cached(sql)?.query_row(params![lane, key, event, name], |row| row.get(0))?)
