@@ -62,7 +62,7 @@ pub struct Attempt {
     /// The exact body as received, for forwarding.
     pub body: Bytes,
     /// All headers as received, names lower case.
-    pub headers: Vec<(String, String)>,
+    pub headers: Arc<[(String, String)]>,
     /// The action's parameters, filled in.
     pub params: Rendered,
     /// `traceparent` to send.

@@ -132,7 +132,7 @@ pub struct Leased {
     pub id: DeliveryId,
     pub event: Arc<Event>,
     pub body: Bytes,
-    pub headers: Vec<(String, String)>,
+    pub headers: Arc<[(String, String)]>,
     pub received_at: Timestamp,
     /// Attempts made so far.
     pub attempts: u32,

@@ -107,7 +107,7 @@ fn attempt(
         number: 1,
         event: Arc::clone(event),
         body: Bytes::from(event.get("payload").unwrap_or(&Json::Null).to_string()),
-        headers: Vec::new(),
+        headers: Arc::default(),
         params,
         traceparent: TRACEPARENT.to_owned(),
         consent: planned.consent.clone(),

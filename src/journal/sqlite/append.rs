@@ -1,17 +1,19 @@
 //! Keeping events: one row each, and one for each delivery.
 
 use super::codec;
+use super::fresh::{self, Fresh};
 use super::order;
 use super::prints::Print;
 use super::storm::{self, Arrival};
 use super::txn::{Fault, Txn};
 use crate::event::{Event, EventId};
 use crate::journal::{
-    Appended, Derived, Entry, JournalError, MAX_DESCENDANTS, NewDelivery, Routing, State, Taken,
+    Appended, Derived, Entry, JournalError, Leased, MAX_DESCENDANTS, NewDelivery, Routing, State, Taken,
 };
 use crate::json::Json;
 use rusqlite::{OptionalExtension, params};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 /// An entry with its texts made, so that the writer has only to store them.
 pub struct Row {
@@ -43,9 +45,11 @@ impl Row {
             return Ok(Err(JournalError::Unavailable(why.into())));
         };
         txn.prints.stage(txn.connection, print)?;
-        self.insert(txn, &print)?;
+        let fresh = self.fresh(txn, &print)?;
+        self.insert(txn, &print, &fresh)?;
         txn.tally.events += 1;
         match &self.entry.routing {
+            Some(_) if !fresh.is_empty() => self.hand_over(txn, &print, &fresh),
             Some(routing) => {
                 let bytes = self.document.len();
                 // Storms are counted by when it is taken, which may be long after its receipt.
@@ -72,8 +76,61 @@ impl Row {
         Ok(free_seq(txn, id)?.map(|seq| Print { id, seq, fingerprint, received, until }))
     }
 
-    fn insert(&self, txn: &Txn<'_>, print: &Print) -> Result<(), Fault> {
+    /// The lanes of its deliveries, if all of them can be handed over in memory.
+    fn fresh(&self, txn: &mut Txn<'_>, print: &Print) -> Result<Vec<i64>, Fault> {
+        let Some(routing) = self.entry.routing.as_ref().filter(|_| self.entry.taken.is_none()) else {
+            return Ok(Vec::new());
+        };
+        let waits_for_nothing = |delivery: &NewDelivery| {
+            let due = delivery.due.as_millisecond();
+            delivery.blocked.is_none() && delivery.order.is_none() && due <= print.received
+        };
+        if !routing.storms.is_empty() || !routing.deliveries.iter().all(waits_for_nothing) {
+            return Ok(Vec::new());
+        }
+        let mut lanes = Vec::with_capacity(routing.deliveries.len());
+        for delivery in &routing.deliveries {
+            lanes.push(txn.lane(&delivery.id.rule, &delivery.id.action)?);
+        }
+        let has_room = txn.has_room_for_fresh(&lanes, self.bytes(), print.received);
+        Ok(if has_room { lanes } else { Vec::new() })
+    }
+
+    /// What it takes in memory, in bytes.
+    fn bytes(&self) -> usize {
+        self.document.len() + self.headers.len() + self.entry.received.body.len()
+    }
+
+    fn hand_over(&self, txn: &mut Txn<'_>, print: &Print, lanes: &[i64]) {
+        let received = &self.entry.received;
+        let (event, headers) = (Arc::new(received.event.clone()), Arc::from(received.headers.as_slice()));
+        let deliveries = self.entry.routing.iter().flat_map(|routing| &routing.deliveries);
+        for (lane, delivery) in lanes.iter().zip(deliveries) {
+            let leased = Leased {
+                id: delivery.id.clone(),
+                event: Arc::clone(&event),
+                body: received.body.clone(),
+                headers: Arc::clone(&headers),
+                received_at: self.entry.received_at,
+                attempts: 0,
+                counted_from: self.entry.received_at,
+                earlier_attempts: 0,
+                was_blocked: false,
+                effect: None,
+            };
+            txn.hand_over(Fresh {
+                lane: *lane,
+                event: print.seq,
+                due: print.received,
+                bytes: self.bytes(),
+                leased,
+            });
+        }
+    }
+
+    fn insert(&self, txn: &Txn<'_>, print: &Print, fresh: &[i64]) -> Result<(), Fault> {
         let stored = Stored {
+            fresh,
             event: &self.entry.received.event,
             document: &self.document,
             headers: &self.headers,
@@ -107,14 +164,16 @@ struct Stored<'a> {
     root: Option<EventId>,
     /// Of one that a sender signed.
     verified: Option<String>,
+    /// The lanes of its deliveries, if they are fresh.
+    fresh: &'a [i64],
 }
 
 impl Stored<'_> {
     fn insert(&self, txn: &Txn<'_>, print: &Print) -> Result<(), Fault> {
         let text = |field: &str| self.event.get(field).and_then(Json::as_str);
         let sql = "INSERT INTO events (seq, id, fingerprint, received, dedupe_until, generation, source, type, status, \
-                   rules, headers, document, body, root, verified) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+                   rules, headers, document, body, root, verified, fresh) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
         txn.connection.prepare_cached(sql)?.execute(params![
             print.seq,
             print.id.0.to_bytes(),
@@ -131,6 +190,7 @@ impl Stored<'_> {
             self.body,
             self.root.map(|root| root.0.to_bytes()),
             self.verified,
+            fresh::write_lanes(self.fresh),
         ])?;
         Ok(())
     }
@@ -156,6 +216,7 @@ pub fn derive(txn: &mut Txn<'_>, derived: &Derived, now: i64) -> Result<(), Faul
         routing: Some(routing),
         root: Some(*root),
         verified: None,
+        fresh: &[],
     };
     stored.insert(txn, &Print { id, seq, fingerprint, received: now, until: now })?;
     txn.tally.events += 1;

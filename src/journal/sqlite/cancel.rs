@@ -1,5 +1,6 @@
 //! Open deliveries given up by hand, in steps, so that appends pass in between.
 
+use super::fresh;
 use super::lanes::{LaneId, Lanes};
 use super::order;
 use super::retry::STEP;
@@ -71,6 +72,7 @@ impl Cancelling {
 
     /// Gives some more of them up.
     pub fn step(mut self, txn: &mut Txn<'_>) -> Result<Self, Fault> {
+        fresh::put_down_all(txn)?;
         self.left = match std::mem::replace(&mut self.left, Left::Nothing) {
             Left::These(ids) => self.these(txn, ids)?,
             Left::Of(event, filter) => self.of(txn, event, &filter)?,

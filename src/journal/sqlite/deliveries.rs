@@ -12,6 +12,8 @@ use std::time::Duration;
 /// by going through all of them, which come sorted.
 const RARE: u64 = 20;
 
+/// What is read of a delivery. What is fresh has no row yet: a view makes it of the event's.
+const COLUMNS: &str = "d.event, d.lane, d.name, d.state, d.attempts, d.due, d.message, d.updated";
 const DELIVERY: &str =
     "SELECT e.id, l.rule, l.action, d.name, d.state, d.attempts, d.due, d.message, d.updated";
 /// What gives deliveries, as `d`, their names. Joined last: most may be passed over or sorted away.
@@ -52,8 +54,8 @@ impl Plan {
         Ok(Some(Self { index, narrowed, first, last }))
     }
 
-    /// What stands behind `FROM`; it uses ?1 to ?5.
-    fn conditions(&self, filter: &DeliveryFilter) -> String {
+    /// What stands behind `FROM`, of the table and of the view; it uses ?1 to ?5.
+    fn conditions(&self, filter: &DeliveryFilter) -> [String; 2] {
         let Self { index, narrowed, .. } = self;
         let of_lane = match (&filter.rule, &filter.action) {
             (None, None) => "?4 IS NULL AND ?5 IS NULL",
@@ -61,10 +63,8 @@ impl Plan {
                 "d.lane IN (SELECT lane FROM lanes WHERE (?4 IS NULL OR rule = ?4) AND (?5 IS NULL OR action = ?5))"
             }
         };
-        format!(
-            "deliveries d {index} WHERE {narrowed} AND d.event BETWEEN ?1 AND ?2 \
-             AND (?3 IS NULL OR d.state = ?3) AND {of_lane}"
-        )
+        let both = format!("d.event BETWEEN ?1 AND ?2 AND (?3 IS NULL OR d.state = ?3) AND {of_lane}");
+        [format!("deliveries d {index} WHERE {narrowed} AND {both}"), format!("fresh d WHERE {both}")]
     }
 }
 
@@ -84,11 +84,12 @@ const PARKED: &str = "waits for an earlier one of its key";
 pub fn list(connection: &Connection, filter: &DeliveryFilter) -> Result<Vec<StoredDelivery>> {
     let Some(plan) = Plan::of(connection, filter)? else { return Ok(Vec::new()) };
     let (event, lane, name) = cursor(connection, filter.before.as_ref())?;
-    let sql = format!(
-        "{DELIVERY} FROM (SELECT d.* FROM {} AND (d.event, d.lane, d.name) < (?6, ?7, ?8) {ORDER} LIMIT ?9) d \
-         {JOINED} {ORDER}",
-        plan.conditions(filter)
-    );
+    let page = plan.conditions(filter).map(|of| {
+        let behind = "(d.event, d.lane, d.name) < (?6, ?7, ?8)";
+        format!("SELECT * FROM (SELECT {COLUMNS} FROM {of} AND {behind} {ORDER} LIMIT ?9)")
+    });
+    let page = page.join(" UNION ALL ");
+    let sql = format!("{DELIVERY} FROM (SELECT * FROM ({page}) d {ORDER} LIMIT ?9) d {JOINED} {ORDER}");
     let state = filter.state.map(|state| state as i64);
     let last = plan.last.min(event);
     let row =
@@ -116,7 +117,8 @@ fn lane(connection: &Connection, id: &DeliveryId) -> Result<Option<i64>> {
 /// How many there are of a filter's.
 pub fn count(connection: &Connection, filter: &DeliveryFilter) -> Result<u64> {
     let Some(plan) = Plan::of(connection, filter)? else { return Ok(0) };
-    let sql = format!("SELECT count(*) FROM {}", plan.conditions(filter));
+    let [stored, fresh] = plan.conditions(filter);
+    let sql = format!("SELECT (SELECT count(*) FROM {stored}) + (SELECT count(*) FROM {fresh})");
     let state = filter.state.map(|state| state as i64);
     let row = params![plan.first, plan.last, state, filter.rule, filter.action];
     let count = connection.prepare_cached(&sql)?.query_row(row, |row| row.get::<_, i64>(0))?;
@@ -128,8 +130,9 @@ pub fn find(connection: &Connection, id: &DeliveryId) -> Result<Option<StoredDel
     let (Some(event), Some(lane)) = (append::seq(connection, id.event)?, lane(connection, id)?) else {
         return Ok(None);
     };
-    let sql =
-        format!("{DELIVERY} FROM deliveries d {JOINED} WHERE d.event = ?1 AND d.lane = ?2 AND d.name = ?3");
+    let key = "d.event = ?1 AND d.lane = ?2 AND d.name = ?3";
+    let of = ["deliveries", "fresh"].map(|of| format!("SELECT {COLUMNS} FROM {of} d WHERE {key}"));
+    let sql = format!("{DELIVERY} FROM ({}) d {JOINED}", of.join(" UNION ALL "));
     let row = params![event, lane, codec::name(id)];
     connection.prepare_cached(&sql)?.query_row(row, delivery).optional()
 }
@@ -154,7 +157,7 @@ pub fn attempts(connection: &Connection, id: &DeliveryId) -> Result<Vec<AttemptR
         return Ok(Vec::new());
     };
     let sql = "SELECT number, started, duration_us, outcome, message, answer_status, answer, answer_cut, request, generation \
-               FROM attempts WHERE event = ?1 AND lane = ?2 AND name = ?3 ORDER BY number";
+               FROM all_attempts WHERE event = ?1 AND lane = ?2 AND name = ?3 ORDER BY number";
     connection.prepare_cached(sql)?.query_map(params![event, lane, codec::name(id)], attempt)?.collect()
 }
 
@@ -183,10 +186,17 @@ pub fn lanes(connection: &Connection) -> Result<Vec<LaneDepth>> {
     let blocked = "SELECT lane, count(*), 0 FROM deliveries INDEXED BY deliveries_blocked \
                    WHERE state = 1 GROUP BY lane";
     let blocked: BTreeMap<i64, (u64, i64)> = by_lane(connection, blocked)?;
+    let mut open = by_lane(connection, open)?;
+    for (lane, (count, oldest)) in
+        by_lane(connection, "SELECT lane, count(*), min(event) FROM fresh GROUP BY lane")?
+    {
+        let (known, first) = open.entry(lane).or_insert((0, oldest));
+        (*known, *first) = (*known + count, oldest.min(*first));
+    }
     let name = "SELECT rule, action FROM lanes WHERE lane = ?1";
     let mut name = connection.prepare_cached(name)?;
     let mut found = Vec::new();
-    for (lane, (open, oldest)) in by_lane(connection, open)? {
+    for (lane, (open, oldest)) in open {
         let blocked = blocked.get(&lane).map_or(0, |(count, _)| *count);
         let (rule, action) = name.query_row([lane], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (pending, oldest) = (open.saturating_sub(blocked), codec::received_at(oldest));

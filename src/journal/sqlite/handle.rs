@@ -131,6 +131,12 @@ impl Handle {
         }
     }
 
+    /// # Errors
+    /// It is closed, or about to be.
+    pub fn ensure_open(&self) -> Result<(), JournalError> {
+        if self.room.is_closed() { Err(closed()) } else { Ok(()) }
+    }
+
     async fn permit(&self) -> Result<OwnedSemaphorePermit, JournalError> {
         self.room.clone().acquire_owned().await.map_err(|_| closed())
     }

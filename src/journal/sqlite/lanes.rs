@@ -1,11 +1,13 @@
 //! The lanes in memory: when each has work, what is leased from it, whose turn it is.
 //!
 //! Only lanes are kept here, never their backlog: a lane with a million deliveries costs as much
-//! as one with a single delivery, and a lane with none due costs nothing at a lease.
+//! as one with a single delivery, and a lane with none due costs nothing at a lease. What is fresh is
+//! here until it has a row, within a bound.
 
+use super::fresh::{Fresh, Unsettled};
 use crate::delivery::DeliveryId;
 use crate::journal::State;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Number of a row of the table `lanes`.
 pub type LaneId = i64;
@@ -18,8 +20,10 @@ const OPEN: i64 = i64::MIN;
 pub struct Lane {
     pub rule: String,
     pub action: String,
-    /// No delivery that is not leased is due before then. `None`: there is none.
+    /// No delivery in the table that is not leased is due before then. `None`: there is none.
     due: Option<i64>,
+    /// Those that stand in their events' rows only, the oldest first.
+    fresh: VecDeque<Fresh>,
     /// Nothing is leased of it before then.
     not_before: i64,
     /// Keys of what is leased: the event's, and the names.
@@ -39,6 +43,8 @@ pub struct Held {
     pub state: Option<State>,
     /// Whether its attempt has ended, and only its outcome is still to be kept.
     pub settling: bool,
+    /// Whether it has no row yet.
+    pub is_fresh: bool,
 }
 
 /// All of them.
@@ -52,6 +58,7 @@ pub struct Lanes {
     /// (time, lane).
     waiting: BTreeSet<(i64, LaneId)>,
     held: HashMap<DeliveryId, Held>,
+    pub fresh: Unsettled,
     /// The lane that was leased from last.
     last: LaneId,
 }
@@ -99,6 +106,80 @@ impl Lanes {
         self.change(number, |lane| lane.due = due);
     }
 
+    /// Whether a new delivery may be handed over in memory: not past older ones of its lane.
+    pub fn takes_fresh(&self, number: LaneId, due: i64) -> bool {
+        self.lanes.get(&number).is_none_or(|lane| lane.due.is_none_or(|first| first > due))
+    }
+
+    /// A delivery that stands in its event's row only.
+    pub fn push_fresh(&mut self, fresh: Fresh) {
+        self.fresh.add(&fresh);
+        self.queue(fresh, VecDeque::push_back);
+    }
+
+    /// The same for one that was taken out, and was not attempted.
+    pub fn return_fresh(&mut self, fresh: Fresh) {
+        self.queue(fresh, VecDeque::push_front);
+    }
+
+    fn queue(&mut self, fresh: Fresh, push: impl FnOnce(&mut VecDeque<Fresh>, Fresh)) {
+        let number = fresh.lane;
+        self.change(number, |lane| push(&mut lane.fresh, fresh));
+    }
+
+    /// The oldest of a lane that are due, up to `count`.
+    pub fn take_fresh(&mut self, number: LaneId, count: usize, now: i64) -> Vec<Fresh> {
+        let mut taken = Vec::new();
+        self.change(number, |lane| {
+            let due = lane.fresh.iter().take(count).take_while(|fresh| fresh.due <= now).count();
+            taken.extend(lane.fresh.drain(..due));
+        });
+        taken
+    }
+
+    /// Nobody is to lease it from memory any more, unless the transaction under way fails.
+    pub fn withdraw(&mut self, event: i64, number: LaneId) {
+        let mut withdrawn = None;
+        self.change(number, |lane| {
+            let at = lane.fresh.iter().position(|fresh| fresh.event == event);
+            withdrawn = at.and_then(|at| lane.fresh.remove(at));
+        });
+        self.fresh.withdrawn.extend(withdrawn);
+    }
+
+    /// What was withdrawn was not put down.
+    pub fn return_withdrawn(&mut self) {
+        std::mem::take(&mut self.fresh.withdrawn)
+            .into_iter()
+            .rev()
+            .for_each(|fresh| self.return_fresh(fresh));
+    }
+
+    /// These have rows now.
+    pub fn put_down(&mut self, keys: &[(i64, LaneId)]) {
+        for (event, lane) in keys {
+            self.fresh.remove(*event, *lane);
+            let held = self
+                .held
+                .values_mut()
+                .find(|held| (held.event, held.lane) == (*event, *lane) && held.is_fresh);
+            if let Some(held) = held {
+                held.is_fresh = false;
+            }
+        }
+        self.fresh.withdrawn.clear();
+    }
+
+    /// All have rows now: the table has to be asked.
+    pub fn forget_fresh(&mut self) {
+        self.fresh = Unsettled::default();
+        self.held.values_mut().for_each(|held| held.is_fresh = false);
+        let queued = self.lanes.iter().filter(|(_, lane)| !lane.fresh.is_empty());
+        for number in queued.map(|(number, _)| *number).collect::<Vec<_>>() {
+            self.change(number, |lane| lane.fresh.clear());
+        }
+    }
+
     /// The lane has no room before that time.
     pub fn close(&mut self, number: LaneId, until: i64) {
         self.change(number, |lane| lane.not_before = until);
@@ -112,15 +193,20 @@ impl Lanes {
         }
     }
 
-    /// Changes when a lane is to be looked at; it is not ready until that time has come.
+    /// Changes a lane. If it is to be looked at another time then, it is not ready until that has come.
     fn change(&mut self, number: LaneId, change: impl FnOnce(&mut Lane)) {
         let Some(lane) = self.lanes.get_mut(&number) else { return };
-        if let Some(before) = lane.look_at() {
+        let before = lane.look_at();
+        change(lane);
+        let after = lane.look_at();
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
             self.waiting.remove(&(before, number));
         }
-        change(lane);
         self.ready.remove(&number);
-        self.waiting.extend(lane.look_at().map(|time| (time, number)));
+        self.waiting.extend(after.map(|time| (time, number)));
     }
 
     /// Lanes whose time has come by `now` are ready from here on.
@@ -182,6 +268,9 @@ impl Lanes {
         if let Some(lane) = self.lanes.get_mut(&held.lane) {
             lane.end(&held);
         }
+        if held.is_fresh {
+            self.fresh.remove(held.event, held.lane);
+        }
         if let Some(due) = due {
             self.note(held.lane, due);
         }
@@ -200,15 +289,18 @@ impl Lanes {
 
 impl Lane {
     fn new(rule: String, action: String) -> Self {
-        Self { rule, action, due: None, not_before: OPEN, leased: HashMap::new(), count: 0, under_way: 0 }
+        let (fresh, leased) = (VecDeque::new(), HashMap::new());
+        Self { rule, action, due: None, fresh, not_before: OPEN, leased, count: 0, under_way: 0 }
     }
 
     /// When there is something to lease at the earliest.
     fn look_at(&self) -> Option<i64> {
-        self.due.map(|due| due.max(self.not_before))
+        let fresh = self.fresh.front().map(|fresh| fresh.due);
+        let first = self.due.into_iter().chain(fresh).min();
+        first.map(|due| due.max(self.not_before))
     }
 
-    /// Before when no delivery is due that is not leased; `None`: there is none.
+    /// Before when no delivery in the table is due that is not leased; `None`: there is none.
     pub fn due(&self) -> Option<i64> {
         self.due
     }
@@ -253,7 +345,7 @@ mod tests {
 
     fn hold(lanes: &mut Lanes, lane: LaneId, event: i64) -> DeliveryId {
         let id: DeliveryId = format!("evt_01JDFV3M4X0000000000000000/r{lane}/a/e-{event}").parse().unwrap();
-        let held = Held { lane, event, name: String::new(), state: None, settling: false };
+        let held = Held { lane, event, name: String::new(), state: None, settling: false, is_fresh: false };
         lanes.hold(id.clone(), held);
         id
     }

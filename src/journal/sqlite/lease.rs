@@ -1,6 +1,7 @@
 //! Taking out deliveries that are due, round-robin over the lanes.
 
 use super::codec;
+use super::fresh::Fresh;
 use super::lanes::{Held, Lane, LaneId, Lanes};
 use super::txn::{Fault, Shared};
 use crate::delivery::{DeliveryId, Effect};
@@ -58,9 +59,24 @@ fn ceil(time: Timestamp) -> i64 {
 
 /// Leased rows on their way to the caller; those that it does not take go back.
 pub struct Batch {
-    rows: Vec<LeasedRow>,
+    taken: Vec<Taken>,
     pub next_due: Option<i64>,
     shared: Arc<Shared>,
+}
+
+/// A leased delivery, from memory or from the table.
+pub enum Taken {
+    Fresh(Fresh),
+    Stored(LeasedRow),
+}
+
+impl Taken {
+    fn id(&self) -> &DeliveryId {
+        match self {
+            Self::Fresh(fresh) => &fresh.leased.id,
+            Self::Stored(row) => &row.id,
+        }
+    }
 }
 
 /// A leased delivery as it is stored.
@@ -89,20 +105,26 @@ struct Window {
 
 impl Batch {
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { rows: Vec::new(), next_due: None, shared }
+        Self { taken: Vec::new(), next_due: None, shared }
     }
 
-    pub fn take(mut self) -> Vec<LeasedRow> {
-        std::mem::take(&mut self.rows)
+    pub fn take(mut self) -> Vec<Taken> {
+        std::mem::take(&mut self.taken)
     }
 }
 
 /// A caller that is dropped before it got its leases does not keep them.
 impl Drop for Batch {
     fn drop(&mut self) {
-        if !self.rows.is_empty() {
-            let mut lanes = self.shared.lanes();
-            self.rows.iter().for_each(|row| lanes.release(&row.id));
+        if self.taken.is_empty() {
+            return;
+        }
+        let mut lanes = self.shared.lanes();
+        for taken in self.taken.drain(..).rev() {
+            lanes.release(taken.id());
+            if let Taken::Fresh(fresh) = taken {
+                lanes.return_fresh(fresh);
+            }
         }
     }
 }
@@ -127,8 +149,13 @@ fn first_due(connection: &Connection, lane: LaneId) -> Result<Option<i64>> {
     connection.prepare_cached(sql)?.query_row([lane], |row| row.get(0))
 }
 
-/// Fills a batch: in each round every ready lane with room gets an equal share.
-pub fn lease(connection: &Connection, batch: &mut Batch, wanted: &Wanted) -> std::result::Result<(), Fault> {
+/// Fills a batch: in each round every ready lane with room gets an equal share. Without a connection only
+/// from memory; returns whether that was all that there is.
+pub fn lease(
+    connection: Option<&Connection>,
+    batch: &mut Batch,
+    wanted: &Wanted,
+) -> std::result::Result<bool, Fault> {
     let shared = batch.shared.clone();
     let mut lanes = shared.lanes();
     let Capacity { overall, lanes: rooms, afresh } = &wanted.capacity;
@@ -137,18 +164,49 @@ pub fn lease(connection: &Connection, batch: &mut Batch, wanted: &Wanted) -> std
     }
     lanes.wake(wanted.now);
     let mut rooms = Left { rooms: &**rooms, known: HashMap::new() };
-    while let Some(left) = overall.checked_sub(batch.rows.len()).filter(|left| *left > 0) {
+    while let Some(left) = overall.checked_sub(batch.taken.len()).filter(|left| *left > 0) {
         let turn = turn(&mut lanes, left, &mut rooms);
         if turn.is_empty() {
             break;
         }
+        let is_stored =
+            |lane: &LaneId| lanes.get(*lane).and_then(Lane::due).is_some_and(|due| due <= wanted.now);
+        if connection.is_none() && turn.iter().any(is_stored) {
+            return Ok(false);
+        }
         let share = left / turn.len();
         for lane in turn {
-            take_from(connection, &mut lanes, (lane, share), &mut rooms, wanted.now, &mut batch.rows)?;
+            let share = take_fresh(&mut lanes, (lane, share), &mut rooms, wanted.now, &mut batch.taken);
+            if let Some(connection) = connection.filter(|_| share > 0) {
+                take_stored(connection, &mut lanes, (lane, share), &mut rooms, wanted.now, &mut batch.taken)?;
+            }
         }
     }
     batch.next_due = lanes.next_due();
-    Ok(())
+    Ok(true)
+}
+
+/// Takes up to a share from a lane's memory; says what is left of it.
+fn take_fresh(
+    lanes: &mut Lanes,
+    (number, share): (LaneId, usize),
+    rooms: &mut Left<'_>,
+    now: i64,
+    taken: &mut Vec<Taken>,
+) -> usize {
+    let Some(lane) = lanes.get(number) else { return 0 };
+    let most = share.min(rooms.of(number, lane));
+    let fresh = lanes.take_fresh(number, most, now);
+    rooms.taken(number, fresh.len());
+    let left = share - fresh.len();
+    for fresh in fresh {
+        let (event, state) = (fresh.event, Some(State::Pending));
+        let held = Held { lane: number, event, name: String::new(), state, settling: false, is_fresh: true };
+        lanes.hold(fresh.leased.id.clone(), held);
+        taken.push(Taken::Fresh(fresh));
+    }
+    lanes.wake(now);
+    left
 }
 
 /// The lanes whose turn it is. Those that have no room until some time are not asked before then.
@@ -163,14 +221,14 @@ fn turn(lanes: &mut Lanes, count: usize, rooms: &mut Left<'_>) -> Vec<LaneId> {
     turn
 }
 
-/// Takes up to a share from a lane, and notes when the next of it is due.
-fn take_from(
+/// Takes up to a share from a lane's rows, and notes when the next of them is due.
+fn take_stored(
     connection: &Connection,
     lanes: &mut Lanes,
     (lane, share): (LaneId, usize),
     rooms: &mut Left<'_>,
     now: i64,
-    taken: &mut Vec<LeasedRow>,
+    taken: &mut Vec<Taken>,
 ) -> Result<()> {
     let Some(it) = lanes.get(lane) else { return Ok(()) };
     let Some(first) = it.due() else { return Ok(()) };
@@ -195,8 +253,9 @@ fn take_from(
             continue;
         };
         let state = Some(row.state);
-        lanes.hold(row.id.clone(), Held { lane, event, name, state, settling: false });
-        taken.push(row);
+        let held = Held { lane, event, name, state, settling: false, is_fresh: false };
+        lanes.hold(row.id.clone(), held);
+        taken.push(Taken::Stored(row));
         room -= 1;
     }
     rooms.taken(lane, most - room);
@@ -255,7 +314,7 @@ impl LeasedRow {
         Ok(Leased {
             event: Arc::new(event),
             body: Bytes::from(self.body),
-            headers: codec::read_pairs(&self.headers),
+            headers: codec::read_pairs(&self.headers).into(),
             received_at: codec::time(self.received),
             attempts: self.attempts,
             counted_from: codec::time(self.counted_from.unwrap_or(self.received)),

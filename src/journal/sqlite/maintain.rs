@@ -142,8 +142,10 @@ fn replays(connection: &Connection, event: i64) -> Result<Vec<Json>> {
 }
 
 fn deliveries(connection: &Connection, event_seq: i64, event: EventId) -> Result<Vec<Json>> {
-    let sql = "SELECT l.rule, l.action, d.name, d.state, d.attempts, d.due, d.message, d.updated, d.lane \
-               FROM deliveries d JOIN lanes l ON l.lane = d.lane WHERE d.event = ?1 ORDER BY d.lane, d.name";
+    let sql = "SELECT l.rule, l.action, d.name, d.state, d.attempts, d.due, d.message, d.updated, d.lane FROM \
+               (SELECT lane, name, state, attempts, due, message, updated FROM deliveries WHERE event = ?1 UNION ALL \
+               SELECT lane, name, state, attempts, due, message, updated FROM fresh WHERE event = ?1) d \
+               JOIN lanes l ON l.lane = d.lane ORDER BY d.lane, d.name";
     let delivery = |row: &Row<'_>| {
         let (rule, action, name): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let id = codec::delivery_id(event, &rule, &action, &name);
@@ -162,7 +164,7 @@ fn deliveries(connection: &Connection, event_seq: i64, event: EventId) -> Result
 
 fn attempts(connection: &Connection, event: i64, lane: i64, name: &str) -> Result<Vec<Json>> {
     let sql = "SELECT number, started, duration_us, outcome, message, generation, request, answer_status, answer, \
-               answer_cut FROM attempts \
+               answer_cut FROM all_attempts \
                WHERE event = ?1 AND lane = ?2 AND name = ?3 ORDER BY number";
     let attempt = |row: &Row<'_>| {
         let microseconds: i64 = row.get(2)?;

@@ -4,6 +4,7 @@ mod append;
 mod cancel;
 mod codec;
 mod deliveries;
+mod fresh;
 mod generations;
 mod handle;
 mod heal;
@@ -157,25 +158,46 @@ impl Journal for SqliteJournal {
 
     async fn lease(&self, now: Timestamp, capacity: Capacity) -> Result<Lease, JournalError> {
         let wanted = lease::Wanted { now: now.as_millisecond(), capacity };
+        self.writer.ensure_open()?;
         let mut batch = lease::Batch::new(self.writer.shared.clone());
-        let batch = self.writer.look(move |connection, _| {
-            lease::lease(connection, &mut batch, &wanted)?;
-            Ok(batch)
-        });
-        let batch = batch.await?;
+        if !lease::lease(None, &mut batch, &wanted).map_err(|fault| txn::unavailable(&fault))? {
+            let look = self.writer.look(move |connection, _| {
+                lease::lease(Some(connection), &mut batch, &wanted)?;
+                Ok(batch)
+            });
+            batch = look.await?;
+        }
         let next_due = batch.next_due.map(codec::time);
         let mut deliveries = Vec::new();
-        for row in batch.take() {
-            let id = row.id.clone();
-            match row.read_back() {
-                Ok(leased) => deliveries.push(leased),
-                Err(error) => self.give_up(id, &error, now),
+        for taken in batch.take() {
+            match taken {
+                lease::Taken::Fresh(fresh) => deliveries.push(fresh.leased),
+                lease::Taken::Stored(row) => {
+                    let id = row.id.clone();
+                    match row.read_back() {
+                        Ok(leased) => deliveries.push(leased),
+                        Err(error) => self.give_up(id, &error, now),
+                    }
+                }
             }
         }
         Ok(Lease { deliveries, next_due })
     }
 
     async fn release(&self, id: &DeliveryId) {
+        let fresh = self
+            .writer
+            .shared
+            .lanes()
+            .held(id)
+            .filter(|held| held.is_fresh)
+            .map(|held| (held.event, held.lane));
+        if let Some((event, lane)) = fresh
+            && let Err(error) = self.writer.write(move |txn| fresh::put_down(txn, event, lane)).await
+        {
+            tracing::error!(delivery = %id, %error, "it could not be put back: the next start attempts it");
+            return;
+        }
         self.writer.shared.lanes().release(id);
         self.writer.shared.work.notify_one();
     }

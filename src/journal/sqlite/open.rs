@@ -20,6 +20,7 @@ const VERSIONS: &[&str] = &[
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
 ];
 /// Pages in the WAL before they are moved to the database: few, because the move is what the
 /// slowest answers wait for.
@@ -72,6 +73,7 @@ pub fn open(path: &Path, options: &Options) -> Result<(Connection, File), Journa
     let connection = connect(path, options).map_err(|error| unusable(path, &error))?;
     refuse_read_only(&connection, path)?;
     prepare(&connection, path)?;
+    super::fresh::recover(&connection).map_err(|error| unusable(path, &error))?;
     Ok((connection, lock))
 }
 

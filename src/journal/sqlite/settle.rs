@@ -1,14 +1,16 @@
 //! Keeping outcomes: the delivery, its attempt and its effects in one step.
 
 use super::append::Addition;
+use super::lanes::Held;
 use super::txn::{Fault, Txn};
-use super::{append, codec, kv};
+use super::{append, codec, fresh, kv};
 use crate::delivery::{DeliveryId, Effect, Outcome};
 use crate::journal::{
     AttemptRecord, Derived, MAX_DESCENDANTS, MAX_EFFECTS, NewDelivery, Settled, Settlement, State,
 };
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, ToSql, params};
+use std::time::Duration;
 
 /// A settlement with its texts made, so that the writer has only to store them.
 pub struct Prepared {
@@ -39,6 +41,8 @@ struct Place {
     name: String,
     /// Known of what is leased: only its settlement changes it.
     state: Option<State>,
+    /// Whether it has no row yet.
+    is_fresh: bool,
 }
 
 /// Keeps an outcome. A delivery that has ended, or is not here any more, stays as it is: so a
@@ -49,7 +53,7 @@ pub fn settle(txn: &mut Txn<'_>, prepared: &Prepared) -> Result<Settled, Fault> 
         if let Some(obstacle) = obstacle(txn, &place, settlement)? {
             return Ok(obstacle);
         }
-        if let Some(ties) = update(txn, &place, settlement)? {
+        if let Some(ties) = write(txn, &place, settlement)? {
             txn.tally.add(before, -1);
             txn.tally.add(state(&settlement.outcome), 1);
             keep(txn, &place, prepared, &ties)?;
@@ -60,7 +64,7 @@ pub fn settle(txn: &mut Txn<'_>, prepared: &Prepared) -> Result<Settled, Fault> 
 }
 
 /// The delivery's place and state, if it has not ended.
-fn open(txn: &Txn<'_>, id: &DeliveryId) -> Result<Option<(Place, State)>, Fault> {
+fn open(txn: &mut Txn<'_>, id: &DeliveryId) -> Result<Option<(Place, State)>, Fault> {
     let Some(place) = find(txn, id)? else { return Ok(None) };
     let state = match place.state {
         None => open_state(txn, &place)?,
@@ -112,7 +116,7 @@ fn keep(
     ties: &Ties,
 ) -> Result<(), Fault> {
     let now = settlement.now.as_millisecond();
-    if let Some(attempt) = &settlement.attempt {
+    if let Some(attempt) = settlement.attempt.as_ref().filter(|attempt| attempt.number > 1) {
         insert_attempt(txn, place, attempt)?;
     }
     if let Outcome::Delivered(receipt) = &settlement.outcome {
@@ -172,16 +176,20 @@ pub fn key(txn: &Txn<'_>, id: &DeliveryId) -> Result<Option<(i64, i64, String)>,
     Ok(event.zip(lane).map(|(event, lane)| (event, lane, codec::name(id))))
 }
 
-fn find(txn: &Txn<'_>, id: &DeliveryId) -> Result<Option<Place>, Fault> {
+fn find(txn: &mut Txn<'_>, id: &DeliveryId) -> Result<Option<Place>, Fault> {
     let lanes = txn.shared.lanes();
     if let Some(held) = lanes.held(id) {
-        let name = held.name.clone();
-        return Ok(Some(Place { event: held.event, lane: held.lane, name, state: held.state }));
+        let Held { event, lane, state, is_fresh, .. } = *held;
+        return Ok(Some(Place { event, lane, name: held.name.clone(), state, is_fresh }));
     }
     let lane = lanes.number(&id.rule, &id.action);
     drop(lanes);
     let event = append::seq(txn.connection, id.event)?;
-    Ok(event.zip(lane).map(|(event, lane)| Place { event, lane, name: codec::name(id), state: None }))
+    let name = codec::name(id);
+    if let Some((event, lane)) = event.zip(lane).filter(|_| name.is_empty()) {
+        fresh::put_down_if_fresh(txn, event, lane)?;
+    }
+    Ok(event.zip(lane).map(|(event, lane)| Place { event, lane, name, state: None, is_fresh: false }))
 }
 
 fn open_state(txn: &Txn<'_>, place: &Place) -> Result<Option<State>, Fault> {
@@ -192,6 +200,7 @@ fn open_state(txn: &Txn<'_>, place: &Place) -> Result<Option<State>, Fault> {
 }
 
 /// What ties a delivery to others.
+#[derive(Default)]
 struct Ties {
     /// Its key among those that are made in order.
     order: Option<String>,
@@ -200,24 +209,69 @@ struct Ties {
 }
 
 /// `None`: it was not open any more.
+fn write(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Ties>, Fault> {
+    // One that is put down meanwhile has a row already.
+    if place.is_fresh && insert(txn, place, settlement)? {
+        return Ok(Some(Ties::default()));
+    }
+    update(txn, place, settlement)
+}
+
+/// Whether it had no row.
+fn insert(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<bool, Fault> {
+    let sql = "INSERT OR IGNORE INTO deliveries (event, lane, name, state, due, attempts, updated, message, started, \
+               duration_us, generation, outcome, said, request, answer_status, answer, answer_cut) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+    let mut statement = txn.connection.prepare_cached(sql)?;
+    Ok(with_row(place, settlement, |row| statement.execute(row))? > 0)
+}
+
 fn update(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Ties>, Fault> {
-    let sql = "UPDATE deliveries SET state = ?4, due = ?5, attempts = max(attempts, ?6), updated = ?7, message = ?8 \
+    let sql = "UPDATE deliveries SET state = ?4, due = ?5, attempts = max(attempts, ?6), updated = ?7, message = ?8, \
+               started = coalesce(?9, started), duration_us = coalesce(?10, duration_us), \
+               generation = coalesce(?11, generation), outcome = coalesce(?12, outcome), said = coalesce(?13, said), \
+               request = coalesce(?14, request), answer_status = coalesce(?15, answer_status), \
+               answer = coalesce(?16, answer), answer_cut = coalesce(?17, answer_cut) \
                WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL RETURNING order_key, window";
-    let row = params![
+    let mut statement = txn.connection.prepare_cached(sql)?;
+    let ties = |row: &Row<'_>| Ok(Ties { order: row.get(0)?, window: row.get(1)? });
+    Ok(with_row(place, settlement, |row| statement.query_row(row, ties)).optional()?)
+}
+
+/// Hands out the parameters of both: the delivery as it is from now on, and its attempt if that is the
+/// first.
+fn with_row<T>(place: &Place, settlement: &Settlement, run: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
+    let attempt = settlement.attempt.as_ref();
+    let first = attempt.filter(|attempt| attempt.number == 1);
+    let answer = first.and_then(|first| first.answer.as_ref());
+    run(params![
         place.event,
         place.lane,
         place.name,
         state(&settlement.outcome) as i64,
         due(&settlement.outcome),
-        settlement.attempt.as_ref().map_or(0, |attempt| attempt.number),
+        attempt.map_or(0, |attempt| attempt.number),
         settlement.now.as_millisecond(),
         message(&settlement.outcome),
-    ];
-    Ok(txn
-        .connection
-        .prepare_cached(sql)?
-        .query_row(row, |row| Ok(Ties { order: row.get(0)?, window: row.get(1)? }))
-        .optional()?)
+        first.map(|first| first.started_at.as_millisecond()),
+        first.map(|first| micros(first.duration)),
+        first.and_then(|first| first.generation).map(u64::cast_signed),
+        first.map(|first| first.outcome.as_str()),
+        first.map(|first| first.message.as_str()).filter(|said| !is_last_word(settlement, said)),
+        first.and_then(|first| first.request.as_deref()),
+        answer.map(|answer| answer.status),
+        answer.map(|answer| answer.body.as_str()),
+        answer.map(|answer| answer.cut),
+    ])
+}
+
+/// Whether an attempt's message is the delivery's for good: then it need not be kept twice.
+fn is_last_word(settlement: &Settlement, said: &str) -> bool {
+    matches!(settlement.outcome, Outcome::Delivered(_)) && said == message(&settlement.outcome)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// The effects of a delivery whose retry time was begun anew have as much of it left as it has: counted
@@ -246,7 +300,7 @@ fn insert_attempt(txn: &Txn<'_>, place: &Place, attempt: &AttemptRecord) -> Resu
         place.name,
         attempt.number,
         attempt.started_at.as_millisecond(),
-        i64::try_from(attempt.duration.as_micros()).unwrap_or(i64::MAX),
+        micros(attempt.duration),
         attempt.outcome,
         attempt.message,
         answer.map(|answer| answer.status),

@@ -8,6 +8,8 @@ use rusqlite::{Connection, Result, params};
 pub struct Tally {
     pub events: i64,
     pub unrouted: i64,
+    /// Before this event no delivery is without a row.
+    pub fresh_from: i64,
     /// By state, in the order of their numbers in the table.
     deliveries: [i64; 6],
     /// Suppressed since [`Self::committed`]. Unlike their number above it does not sink when their
@@ -17,20 +19,30 @@ pub struct Tally {
 
 impl Tally {
     pub fn load(connection: &Connection) -> Result<Self> {
-        let sql =
-            "SELECT events, unrouted, pending, blocked, delivered, skipped, dead, suppressed FROM tally";
+        let sql = "SELECT events, unrouted, pending, blocked, delivered, skipped, dead, suppressed, fresh_from FROM tally";
         connection.query_row(sql, [], |row| {
             let count = |at: usize| row.get(at);
             let deliveries = [count(2)?, count(3)?, count(4)?, count(5)?, count(6)?, count(7)?];
-            Ok(Self { events: count(0)?, unrouted: count(1)?, deliveries, newly_suppressed: 0 })
+            let (events, unrouted, fresh_from) = (count(0)?, count(1)?, count(8)?);
+            Ok(Self { events, unrouted, fresh_from, deliveries, newly_suppressed: 0 })
         })
     }
 
     pub fn write(&self, connection: &Connection) -> Result<()> {
         let sql = "UPDATE tally SET events = ?1, unrouted = ?2, pending = ?3, blocked = ?4, delivered = ?5, \
-                   skipped = ?6, dead = ?7, suppressed = ?8";
+                   skipped = ?6, dead = ?7, suppressed = ?8, fresh_from = ?9";
         let [pending, blocked, delivered, skipped, dead, suppressed] = self.deliveries;
-        let row = params![self.events, self.unrouted, pending, blocked, delivered, skipped, dead, suppressed];
+        let row = params![
+            self.events,
+            self.unrouted,
+            pending,
+            blocked,
+            delivered,
+            skipped,
+            dead,
+            suppressed,
+            self.fresh_from
+        ];
         connection.prepare_cached(sql)?.execute(row).map(drop)
     }
 

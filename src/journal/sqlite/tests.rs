@@ -154,9 +154,9 @@ fn newer_and_foreign_files_are_refused() {
     let dir = Dir::new();
     drop(open::open(&dir.path(), &Options::default()).unwrap());
     let change = |sql: &str| rusqlite::Connection::open(dir.path()).unwrap().execute_batch(sql).unwrap();
-    change("PRAGMA user_version = 7");
+    change("PRAGMA user_version = 8");
     let refusal = dir.refusal();
-    assert!(refusal.contains("newer hookyard (schema 7"), "{refusal}");
+    assert!(refusal.contains("newer hookyard (schema 8"), "{refusal}");
     change("PRAGMA application_id = 5");
     let refusal = dir.refusal();
     assert!(refusal.contains("another program"), "{refusal}");
@@ -340,16 +340,19 @@ async fn a_lease_that_nobody_waits_for_any_more_goes_back() {
             Ok(())
         })
     };
+    let journal = dir.open();
+    journal.append(entry(1, 0, &["r/stored"])).await.unwrap();
+    journal.close().await;
     let journal = dir.open_with(Options { before_commit: Some(hook), ..Options::default() }).unwrap();
-    journal.append(entry(1, 0, &["r/a"])).await.unwrap();
+    journal.append(entry(2, 0, &["r/fresh"])).await.unwrap();
     armed.store(true, Ordering::SeqCst);
-    let mut slow = journal.append(entry(2, 0, &[]));
+    let mut slow = journal.append(entry(3, 0, &[]));
     assert!((&mut slow).now_or_never().is_none(), "the writer is held up");
     let lease = || journal.lease(at(NOW), Capacity::each(9, 9));
     assert!(lease().now_or_never().is_none(), "it waits behind the commit, and is dropped");
     gate.wait();
     slow.await.unwrap();
-    assert_eq!(lease().await.unwrap().deliveries.len(), 1);
+    assert_eq!(lease().await.unwrap().deliveries.len(), 2);
 }
 
 #[tokio::test]

@@ -91,6 +91,8 @@ fn candidates(
 ) -> rusqlite::Result<Vec<Candidate>> {
     let sql = "SELECT seq, fingerprint, dedupe_until, generation IS NOT NULL AND NOT EXISTS \
                (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.due IS NOT NULL) AND NOT EXISTS \
+               (SELECT 1 FROM json_each(e.fresh) j WHERE NOT EXISTS \
+               (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.lane = j.value AND d.name = '')) AND NOT EXISTS \
                (SELECT 1 FROM window_events w JOIN deliveries d ON d.window = w.window \
                WHERE w.event = e.seq AND (d.due IS NOT NULL OR d.state = 4) \
                AND (d.due IS NOT NULL OR d.event <> e.seq)) \

@@ -1,11 +1,12 @@
 //! A transaction under way, and what becomes of memory once it is committed.
 
-use super::lanes::Lanes;
+use super::fresh::Fresh;
+use super::lanes::{LaneId, Lanes};
 use super::open::Options;
 use super::prints::Prints;
 use super::tally::Tally;
 use crate::delivery::DeliveryId;
-use crate::journal::JournalError;
+use crate::journal::{JournalError, State};
 use rusqlite::{Connection, ErrorCode};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -63,6 +64,11 @@ pub struct Txn<'a> {
     pub lanes: Vec<(i64, String, String)>,
     /// Open deliveries added or made due: (lane, due).
     pub due: Vec<(i64, i64)>,
+    /// Deliveries added without a row.
+    fresh: Vec<Fresh>,
+    fresh_bytes: usize,
+    /// Those that were fresh and got a row: (event, lane).
+    pub put_down: Vec<(i64, LaneId)>,
     /// Leases that end, and when what stays open is due.
     pub ended: Vec<(DeliveryId, Option<i64>)>,
 }
@@ -77,28 +83,33 @@ pub fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
-pub fn remember(
-    shared: &Shared,
-    added: Vec<(i64, String, String)>,
+/// What a transaction leaves to be remembered.
+#[derive(Default)]
+pub struct Memory {
+    lanes: Vec<(i64, String, String)>,
     due: Vec<(i64, i64)>,
+    fresh: Vec<Fresh>,
+    put_down: Vec<(i64, LaneId)>,
     ended: Vec<(DeliveryId, Option<i64>)>,
-) {
-    if due.is_empty() && ended.is_empty() && added.is_empty() {
-        return;
-    }
-    let mut lanes = shared.lanes();
-    for (lane, rule, action) in added {
-        lanes.add(lane, rule, action);
-    }
-    for (lane, due) in &due {
-        lanes.note(*lane, *due);
-    }
-    for (id, due) in &ended {
-        lanes.end(id, *due);
-    }
-    drop(lanes);
-    if !due.is_empty() || ended.iter().any(|(_, due)| due.is_some()) {
-        shared.work.notify_one();
+}
+
+impl Memory {
+    /// After the commit.
+    pub fn keep(self, shared: &Shared) {
+        let brings_work =
+            !self.due.is_empty() || !self.fresh.is_empty() || self.ended.iter().any(|(_, due)| due.is_some());
+        let mut lanes = shared.lanes();
+        for (lane, rule, action) in self.lanes {
+            lanes.add(lane, rule, action);
+        }
+        lanes.put_down(&self.put_down);
+        self.fresh.into_iter().for_each(|fresh| lanes.push_fresh(fresh));
+        self.due.iter().for_each(|(lane, due)| lanes.note(*lane, *due));
+        self.ended.iter().for_each(|(id, due)| lanes.end(id, *due));
+        drop(lanes);
+        if brings_work {
+            shared.work.notify_one();
+        }
     }
 }
 
@@ -110,8 +121,56 @@ impl<'a> Txn<'a> {
         options: &'a Options,
         (tally, newest): (Tally, i64),
     ) -> Self {
-        let (lanes, due, ended) = (Vec::new(), Vec::new(), Vec::new());
-        Self { connection, prints, shared, options, tally, newest, has_room: None, lanes, due, ended }
+        let (lanes, due, fresh, put_down, ended) = Default::default();
+        let (has_room, fresh_bytes) = (None, 0);
+        Self {
+            connection,
+            prints,
+            shared,
+            options,
+            tally,
+            newest,
+            has_room,
+            lanes,
+            due,
+            fresh,
+            fresh_bytes,
+            put_down,
+            ended,
+        }
+    }
+
+    /// Whether deliveries of these lanes, of an event of this size, may be handed over in memory.
+    pub fn has_room_for_fresh(&self, numbers: &[LaneId], bytes: usize, due: i64) -> bool {
+        let lanes = self.shared.lanes();
+        lanes.fresh.has_room(bytes * numbers.len(), self.fresh_bytes)
+            && numbers.iter().all(|number| lanes.takes_fresh(*number, due))
+    }
+
+    /// Adds one that is handed over in memory.
+    pub fn hand_over(&mut self, fresh: Fresh) {
+        self.tally.add(State::Pending, 1);
+        self.fresh_bytes += fresh.bytes;
+        self.fresh.push(fresh);
+    }
+
+    /// Before which event no delivery is without a row once this is committed. Those that it gives one
+    /// may still count.
+    pub fn fresh_from(&self) -> i64 {
+        let before = self.shared.lanes().fresh.floor();
+        let added = self.fresh.iter().map(|fresh| fresh.event).min();
+        before.into_iter().chain(added).min().unwrap_or(i64::MAX)
+    }
+
+    /// What is to be remembered once it is committed.
+    pub fn memory(&mut self) -> Memory {
+        Memory {
+            lanes: std::mem::take(&mut self.lanes),
+            due: std::mem::take(&mut self.due),
+            fresh: std::mem::take(&mut self.fresh),
+            put_down: std::mem::take(&mut self.put_down),
+            ended: std::mem::take(&mut self.ended),
+        }
     }
 
     /// Whether the journal is below its size limit; says if it is to be trimmed. Asked once a group.

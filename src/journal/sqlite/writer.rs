@@ -6,7 +6,8 @@ use super::identity::Identity;
 use super::open::{self, Options};
 use super::prints::Prints;
 use super::tally::Tally;
-use super::txn::{Fault, Shared, Txn, is_full, remember, unavailable};
+use super::txn::{Fault, Shared, Txn, is_full, unavailable};
+use super::{fresh, lease};
 use crate::journal::JournalError;
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -51,7 +52,7 @@ impl Writer {
     ) -> rusqlite::Result<Self> {
         let (prints, tally) = (Prints::load(&connection)?, Tally::load(&connection)?);
         let newest = newest(&connection)?;
-        super::lease::load_lanes(&connection, &mut shared.lanes())?;
+        lease::load_lanes(&connection, &mut shared.lanes())?;
         let connection = Some(connection);
         let (usual, closing) = (1, None);
         Ok(Self { connection, path, identity, options, shared, prints, tally, newest, usual, closing })
@@ -135,6 +136,8 @@ impl Writer {
         for (job, _) in group {
             job.run(&mut txn)?;
         }
+        fresh::put_down_old(&mut txn)?;
+        txn.tally.fresh_from = txn.fresh_from();
         if txn.tally != self.tally {
             txn.tally.write(connection)?;
         }
@@ -143,10 +146,10 @@ impl Writer {
         connection.prepare_cached("COMMIT")?.execute([])?;
         self.options.after_commit.as_ref().map_or(Ok(()), |hook| hook()).map_err(Fault::Refused)?;
         txn.prints.committed(written);
-        let Txn { tally, newest, lanes, due, ended, .. } = txn;
-        (self.tally, self.newest) = (tally, newest);
+        let memory = txn.memory();
+        (self.tally, self.newest) = (txn.tally, txn.newest);
         self.tally.committed();
-        remember(&self.shared, lanes, due, ended);
+        memory.keep(&self.shared);
         Ok(())
     }
 
@@ -155,6 +158,7 @@ impl Writer {
     fn recover(&mut self, fault: &Fault) -> JournalError {
         tracing::error!(%fault, "the journal could not commit");
         self.prints.discard();
+        self.shared.lanes().return_withdrawn();
         let is_full = matches!(fault, Fault::Sqlite(error) if is_full(error));
         let rolled_back = |connection: &Connection| {
             connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok()
@@ -170,10 +174,12 @@ impl Writer {
             return Ok(());
         }
         let connection = open::connect(&self.path, &self.options)?;
+        fresh::recover(&connection)?;
         (self.prints, self.tally) = (Prints::load(&connection)?, Tally::load(&connection)?);
         self.newest = newest(&connection)?;
         let mut lanes = self.shared.lanes();
-        super::lease::load_lanes(&connection, &mut lanes)?;
+        lanes.forget_fresh();
+        lease::load_lanes(&connection, &mut lanes)?;
         lanes.doubt_states();
         drop(lanes);
         self.connection = Some(connection);

@@ -86,7 +86,7 @@ fn attempt(event: Event) -> Attempt {
         params: none.render(scope).unwrap(),
         event: Arc::new(event),
         body: Default::default(),
-        headers: Vec::new(),
+        headers: Arc::default(),
         traceparent: String::new(),
         consent: Consent::Author,
         script_consent: Consent::Author,

@@ -139,7 +139,7 @@ pub fn attempt(filled: Params) -> Attempt {
         number: 1,
         event: Arc::new(event()),
         body: Default::default(),
-        headers: Vec::new(),
+        headers: Arc::default(),
         params,
         traceparent: String::new(),
         consent: Consent::Author,

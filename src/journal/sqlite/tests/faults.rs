@@ -66,8 +66,10 @@ async fn nothing_is_leased_behind_an_outcome_that_could_not_be_kept() {
             Err("pulled the plug".into())
         })
     };
-    let journal = dir.open_with(Options { before_commit: Some(hook), ..Options::default() }).unwrap();
+    let journal = dir.open();
     journal.append(entry(1, 0, &["r/a", "r/b"])).await.unwrap();
+    journal.close().await;
+    let journal = dir.open_with(Options { before_commit: Some(hook), ..Options::default() }).unwrap();
     let lease = || journal.lease(at(NOW), Capacity::each(1, 1));
     let id = lease().await.unwrap().deliveries.pop().expect("it is due").id;
     armed.store(true, Ordering::SeqCst);
