@@ -51,6 +51,12 @@ pub trait Action: Send + Sync {
     fn concurrency(&self) -> usize {
         LANE_CONCURRENCY
     }
+
+    /// Whether an attempt takes up nothing but memory from its start on, and waits with others for a
+    /// disk. Then others are made meanwhile, as they are while outcomes are being kept.
+    fn only_waits(&self) -> bool {
+        false
+    }
 }
 
 /// One try of a delivery.

@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Waits between tries to commit an outcome: from the first to the last, doubling.
@@ -39,25 +39,30 @@ pub(super) struct Made {
 pub(super) async fn run<P: Plan>(shared: Arc<Shared<P>>, rules: Arc<P>, mut leased: Leased) {
     leased.event = rules.seen(&leased.id.rule, &leased.event);
     let namespaces = &shared.namespaces;
-    let first = Tried::once(&shared, &*rules, &leased).await;
+    let waiting = Waiting::new();
+    let first = Tried::once(&shared, &*rules, &leased, &waiting).await;
     let turn = match first.namespace() {
         Some(namespace) => Some(namespaces.shared(namespace).await),
         None => None,
     };
-    let mut kept = first.settle(&shared, &*rules, &leased).await;
+    let mut kept = first.settle(&shared, &*rules, &leased, &waiting).await;
     drop(turn);
     if let Err(Collided(namespace)) = &kept {
         let _alone = namespaces.alone(namespace).await;
         // Nobody else runs now. What a value's end or an operator's hand changes meanwhile is seen
         // by the next run; neither comes that often.
         while kept.is_err() {
-            kept = Tried::once(&shared, &*rules, &leased).await.settle(&shared, &*rules, &leased).await;
+            let again = Tried::once(&shared, &*rules, &leased, &waiting).await;
+            kept = again.settle(&shared, &*rules, &leased, &waiting).await;
         }
     }
     if let Ok(State::Blocked) = kept {
         heal_if_mended(&shared, &rules, &leased).await;
     }
 }
+
+/// That an attempt only waits from some point on, until it is settled: others are made meanwhile.
+type Waiting<'a> = OnceLock<Counted<'a>>;
 
 /// Another run has changed what this one read: nothing of it was kept.
 struct Collided(String);
@@ -70,11 +75,16 @@ struct Tried {
 }
 
 impl Tried {
-    async fn once<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased) -> Self {
+    async fn once<'a, P: Plan>(
+        shared: &'a Shared<P>,
+        rules: &P,
+        leased: &Leased,
+        waiting: &Waiting<'a>,
+    ) -> Self {
         let step = rules.find(&leased.id.rule, &leased.id.action);
         let retry = step.map_or_else(Retry::default, |step| step.retry);
         let mut made = None;
-        let attempt = AssertUnwindSafe(attempt(shared, rules, leased, &mut made)).catch_unwind();
+        let attempt = AssertUnwindSafe(attempt(shared, rules, leased, &mut made, waiting)).catch_unwind();
         let end = attempt.await.unwrap_or_else(|panic| End::Failed(panicked(&*panic)));
         let terms = Terms {
             number: leased.attempts - leased.earlier_attempts + 1,
@@ -111,11 +121,12 @@ impl Tried {
     }
 
     /// Keeps the outcome with the events it brings about, and says how it stands then.
-    async fn settle<P: Plan>(
+    async fn settle<'a, P: Plan>(
         mut self,
-        shared: &Shared<P>,
+        shared: &'a Shared<P>,
         rules: &P,
         leased: &Leased,
+        waiting: &Waiting<'a>,
     ) -> Result<State, Collided> {
         let (id, now) = (&leased.id, self.terms.now);
         let mut derived = Vec::new();
@@ -136,7 +147,7 @@ impl Tried {
             derived,
             now,
         };
-        match settle(shared, settlement(&self, derived)).await {
+        match settle(shared, settlement(&self, derived), waiting).await {
             Settled::Kept => {}
             Settled::Conflict => {
                 metrics::counter!("hookyard_state_conflicts_total").increment(1);
@@ -147,7 +158,7 @@ impl Tried {
                 if !matches!(self.outcome, Outcome::Dead { .. }) {
                     self.outcome = Outcome::Dead { error: end_of_growth(too_many) };
                 }
-                settle(shared, settlement(&self, Vec::new())).await;
+                settle(shared, settlement(&self, Vec::new()), waiting).await;
             }
         }
         count(&shared.labels, leased, &self.outcome, self.made.as_ref(), now);
@@ -178,7 +189,13 @@ struct Ready<'a> {
     step: Step<'a>,
 }
 
-async fn attempt<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased, made: &mut Option<Made>) -> End {
+async fn attempt<'a, P: Plan>(
+    shared: &'a Shared<P>,
+    rules: &P,
+    leased: &Leased,
+    made: &mut Option<Made>,
+    waiting: &Waiting<'a>,
+) -> End {
     let Ready { action, params, consent, step } = match ready(rules, leased) {
         Ok(Some(ready)) => ready,
         Ok(None) => return End::Unwanted,
@@ -198,6 +215,10 @@ async fn attempt<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased, made: 
         answers: None,
         heard: Heard::default(),
     };
+    if action.only_waits() {
+        waiting.get_or_init(|| Counted::new(&shared.settling));
+        shared.journal.only_waits(&leased.id);
+    }
     let (started_at, started) = ((shared.clock)(), Instant::now());
     let answer =
         AssertUnwindSafe(tokio::time::timeout(step.timeout, action.deliver(&attempt))).catch_unwind();
@@ -307,8 +328,10 @@ fn is_served<P>(shared: &Shared<P>, rules: &P) -> bool {
 }
 
 /// Commits an outcome, however long that takes: meanwhile nothing is leased.
-async fn settle<P>(shared: &Shared<P>, settlement: Settlement) -> Settled {
-    let _settling = (!settlement.changes_state()).then(|| Counted::new(&shared.settling));
+async fn settle<'a, P>(shared: &'a Shared<P>, settlement: Settlement, waiting: &Waiting<'a>) -> Settled {
+    if !settlement.changes_state() {
+        waiting.get_or_init(|| Counted::new(&shared.settling));
+    }
     let error = match shared.journal.settle(settlement.clone()).await {
         Ok(settled) => return settled,
         Err(error) => error,

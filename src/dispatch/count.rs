@@ -4,32 +4,80 @@ use super::attempt::{Made, message, word};
 use crate::delivery::Outcome;
 use crate::journal::Leased;
 use jiff::Timestamp;
-use metrics::{counter, histogram};
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use metrics::{Counter, Histogram, counter, histogram};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// So many rules and actions, and sources, have labels of their own: each costs a histogram.
 const MOST: usize = 1000;
 /// What stands for the others.
 const OTHERS: &str = "(others)";
 
-/// Labels that were given out: however often rules are renamed, there are no more.
+/// The metrics of each source, rule and action that had an attempt, found once: a look-up in the recorder
+/// costs copies of all labels. However often rules are renamed, there are no more than [`MOST`].
 #[derive(Default)]
-pub(super) struct Labels(Mutex<BTreeSet<[String; 3]>>);
+pub(super) struct Labels(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    of: HashMap<String, HashMap<String, HashMap<String, Arc<Metrics>>>>,
+    count: usize,
+    others: Option<Arc<Metrics>>,
+}
+
+/// What is counted of the attempts of one action, at the events of one source.
+struct Metrics {
+    labels: [String; 3],
+    attempt_seconds: Histogram,
+    delivery_seconds: Histogram,
+    /// The outcome that most have.
+    delivered: Counter,
+}
+
+impl Metrics {
+    fn new(labels: [&str; 3]) -> Arc<Self> {
+        let labels = labels.map(str::to_owned);
+        let [source, rule, action] = labels.clone();
+        let lane = [("rule", rule), ("action", action)];
+        let attempt_seconds = histogram!("hookyard_attempt_seconds", &lane);
+        let [rule, action] = lane;
+        let all = [("source", source), rule.clone(), action.clone()];
+        let delivery_seconds = histogram!("hookyard_delivery_seconds", &all);
+        let delivered = attempts(rule.1, action.1, "delivered");
+        Arc::new(Self { labels, attempt_seconds, delivery_seconds, delivered })
+    }
+
+    fn attempted(&self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Delivered(_) => self.delivered.increment(1),
+            other => {
+                let [_, rule, action] = self.labels.clone();
+                attempts(rule, action, word(other)).increment(1);
+            }
+        }
+    }
+}
+
+fn attempts(rule: String, action: String, outcome: &'static str) -> Counter {
+    counter!("hookyard_attempts_total", "rule" => rule, "action" => action, "outcome" => outcome)
+}
 
 impl Labels {
-    /// Source, rule and action of a delivery, or what stands for them.
-    fn of(&self, source: &str, rule: &str, action: &str) -> [String; 3] {
-        let own = [source, rule, action].map(str::to_owned);
+    /// Those of source, rule and action of a delivery, or what stands for them.
+    fn of(&self, source: &str, rule: &str, action: &str) -> Arc<Metrics> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.contains(&own) {
-            return own;
+        let found = known.of.get(source).and_then(|rules| rules.get(rule)?.get(action));
+        if let Some(found) = found {
+            return Arc::clone(found);
         }
-        if known.len() >= MOST {
-            return [OTHERS; 3].map(str::to_owned);
+        if known.count >= MOST {
+            return Arc::clone(known.others.get_or_insert_with(|| Metrics::new([OTHERS; 3])));
         }
-        known.insert(own.clone());
-        own
+        known.count += 1;
+        let metrics = Metrics::new([source, rule, action]);
+        let rules = known.of.entry(source.to_owned()).or_default().entry(rule.to_owned()).or_default();
+        rules.insert(action.to_owned(), Arc::clone(&metrics));
+        metrics
     }
 }
 
@@ -41,28 +89,23 @@ pub(super) fn count(
     made: Option<&Made>,
     now: Timestamp,
 ) {
-    let [source, rule, action] = labels.of(leased.event.source(), &leased.id.rule, &leased.id.action);
-    let outcome_word = word(outcome);
+    let metrics = labels.of(leased.event.source(), &leased.id.rule, &leased.id.action);
     if let Some(made) = made {
-        let lane = [("rule", rule.clone()), ("action", action.clone())];
-        histogram!("hookyard_attempt_seconds", &lane).record(made.duration.as_secs_f64());
-        let [rule, action] = lane;
-        let attempt = [rule, action, ("outcome", outcome_word.to_owned())];
-        counter!("hookyard_attempts_total", &attempt).increment(1);
+        metrics.attempt_seconds.record(made.duration.as_secs_f64());
+        metrics.attempted(outcome);
     }
     match outcome {
         Outcome::Delivered(_) => {
             counter!("hookyard_delivered_total").increment(1);
             let taken = now.duration_since(leased.received_at).as_secs_f64().max(0.0);
-            let labels = [("source", source), ("rule", rule), ("action", action)];
-            histogram!("hookyard_delivery_seconds", &labels).record(taken);
+            metrics.delivery_seconds.record(taken);
         }
         Outcome::Retry { .. } => counter!("hookyard_retried_total").increment(1),
         Outcome::Blocked { .. } => counter!("hookyard_blocked_total").increment(1),
         Outcome::Dead { .. } => counter!("hookyard_dead_total").increment(1),
         Outcome::Skipped => {}
     }
-    let id = &leased.id;
+    let (id, outcome_word) = (&leased.id, word(outcome));
     match outcome {
         Outcome::Delivered(_) | Outcome::Skipped => tracing::debug!(delivery = %id, "{outcome_word}"),
         _ => tracing::warn!(delivery = %id, error = message(outcome), "{outcome_word}"),
@@ -77,9 +120,9 @@ mod tests {
     fn however_many_rules_there_are_the_labels_are_bounded() {
         let labels = Labels::default();
         for number in 0..MOST {
-            assert_eq!(labels.of("s", &format!("r{number}"), "a")[1], format!("r{number}"));
+            assert_eq!(labels.of("s", &format!("r{number}"), "a").labels[1], format!("r{number}"));
         }
-        assert_eq!(labels.of("s", "late", "a"), [OTHERS; 3].map(str::to_owned));
-        assert_eq!(labels.of("s", "r0", "a")[1], "r0", "who has a label keeps it");
+        assert_eq!(labels.of("s", "late", "a").labels, [OTHERS; 3].map(str::to_owned));
+        assert_eq!(labels.of("s", "r0", "a").labels[1], "r0", "who has a label keeps it");
     }
 }

@@ -80,7 +80,8 @@ struct Shared<P> {
     lanes: Arc<Lanes>,
     /// Outcomes that could not be committed yet: while there is one, nothing is leased.
     held: AtomicUsize,
-    /// Attempts that have ended and whose outcomes are being committed: others may be made meanwhile.
+    /// Attempts that only wait, most of them for their outcomes to be committed: others may be made
+    /// meanwhile.
     settling: AtomicUsize,
     state: Arc<state::Committed>,
     namespaces: state::Namespaces,
@@ -178,8 +179,8 @@ impl<P: Plan> Dispatcher<P> {
         }
     }
 
-    /// How many more may be attempted. Those whose outcomes are being committed do not count, up to
-    /// some: they take memory only.
+    /// How many more may be attempted. Those that only wait do not count, up to some: they take memory
+    /// only.
     fn room(&self, concurrency: usize) -> usize {
         let all = self.attempts.len();
         let settling = self.shared.settling.load(Ordering::SeqCst).min(all);

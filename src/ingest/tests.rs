@@ -61,6 +61,10 @@ impl Journal for Memory {
     async fn lease(&self, _: Timestamp, _: Capacity) -> Result<Lease, JournalError> {
         unreachable!("{UNUSED}")
     }
+    fn only_waits(&self, _: &DeliveryId) {
+        unreachable!()
+    }
+
     async fn release(&self, _: &DeliveryId) {
         unreachable!("{UNUSED}")
     }

@@ -260,6 +260,10 @@ pub trait Journal: History {
     /// Takes out deliveries that are due, fairly over the lanes.
     async fn lease(&self, now: Timestamp, capacity: Capacity) -> Result<Lease, JournalError>;
 
+    /// From here on an attempt does not count any more against what its lane has room for, as it does
+    /// not from [`Self::settle`] on: it only waits.
+    fn only_waits(&self, id: &DeliveryId);
+
     /// Puts a lease back unchanged (at a drain).
     async fn release(&self, id: &DeliveryId);
 

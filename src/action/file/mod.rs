@@ -94,6 +94,10 @@ impl Action for File {
     fn concurrency(&self) -> usize {
         LINES_AT_ONCE
     }
+
+    fn only_waits(&self) -> bool {
+        true
+    }
 }
 
 /// The line without its end.

@@ -1,14 +1,14 @@
 //! Keeping events: one row each, and one for each delivery.
 
 use super::codec;
-use super::fresh::{self, Fresh};
+use super::fresh::{self, Fresh, Origin};
 use super::order;
 use super::prints::Print;
 use super::storm::{self, Arrival};
 use super::txn::{Fault, Txn};
 use crate::event::{Event, EventId};
 use crate::journal::{
-    Appended, Derived, Entry, JournalError, Leased, MAX_DESCENDANTS, NewDelivery, Routing, State, Taken,
+    Appended, Derived, Entry, JournalError, MAX_DESCENDANTS, NewDelivery, Routing, State, Taken,
 };
 use crate::json::Json;
 use rusqlite::{OptionalExtension, params};
@@ -103,28 +103,20 @@ impl Row {
 
     fn hand_over(&self, txn: &mut Txn<'_>, print: &Print, lanes: &[i64]) {
         let received = &self.entry.received;
-        let (event, headers) = (Arc::new(received.event.clone()), Arc::from(received.headers.as_slice()));
+        let origin = Origin {
+            event: Arc::new(received.event.clone()),
+            body: received.body.clone(),
+            headers: Arc::from(received.headers.as_slice()),
+            received_at: self.entry.received_at,
+            bytes: self.bytes(),
+        };
         let deliveries = self.entry.routing.iter().flat_map(|routing| &routing.deliveries);
         for (lane, delivery) in lanes.iter().zip(deliveries) {
-            let leased = Leased {
-                id: delivery.id.clone(),
-                event: Arc::clone(&event),
-                body: received.body.clone(),
-                headers: Arc::clone(&headers),
-                received_at: self.entry.received_at,
-                attempts: 0,
-                counted_from: self.entry.received_at,
-                earlier_attempts: 0,
-                was_blocked: false,
-                effect: None,
-            };
-            txn.hand_over(Fresh {
-                lane: *lane,
-                event: print.seq,
-                due: print.received,
-                bytes: self.bytes(),
-                leased,
-            });
+            txn.tally.add(State::Pending, 1);
+            let leased = origin.lease(delivery.id.clone(), None);
+            let key = (print.seq, *lane, String::new());
+            let (due, bytes) = (print.received, origin.bytes);
+            txn.hand_over(Fresh { key, due, bytes, has_row: false, leased });
         }
     }
 
@@ -318,19 +310,21 @@ pub struct Addition<'a> {
     pub wait: i64,
     /// Of an effect: its kind and stored parameters.
     pub effect: Option<(&'a str, &'a str)>,
+    /// Whether it is handed over in memory: then no lane is looked at for it.
+    pub is_handed_over: bool,
 }
 
 impl<'a> Addition<'a> {
     pub fn of(delivery: &'a NewDelivery) -> Self {
         let state = if delivery.blocked.is_some() { State::Blocked } else { State::Pending };
         let message = delivery.blocked.as_deref().unwrap_or_default();
-        Self { delivery, state, message, window: None, wait: 0, effect: None }
+        Self { delivery, state, message, window: None, wait: 0, effect: None, is_handed_over: false }
     }
 }
 
 /// Adds a delivery unless it is there.
 pub fn add(txn: &mut Txn<'_>, event: i64, addition: &Addition<'_>, now: i64) -> Result<(), Fault> {
-    let Addition { delivery, state, message, window, wait, effect } = *addition;
+    let Addition { delivery, state, message, window, wait, effect, is_handed_over } = *addition;
     let lane = txn.lane(&delivery.id.rule, &delivery.id.action)?;
     let name = codec::name(&delivery.id);
     let is_open = matches!(state, State::Pending | State::Blocked);
@@ -363,7 +357,7 @@ pub fn add(txn: &mut Txn<'_>, event: i64, addition: &Addition<'_>, now: i64) -> 
     ])?;
     if added > 0 {
         txn.tally.add(state, 1);
-        txn.due.extend(due.map(|due| (lane, due)));
+        txn.due.extend(due.filter(|_| !is_handed_over).map(|due| (lane, due)));
     }
     Ok(())
 }

@@ -2,14 +2,19 @@
 //!
 //! Most deliveries are attempted and settled within moments. Such a one stands in its event's row
 //! until its outcome makes it a row of its own, so that it is never looked for and never changed in
-//! place. Whoever wants its row before that has it *put down*: the table then has it as pending, as
+//! place. (An effect has a row from the start, for its parameters.) Whoever wants its row before that has it *put down*: the table then has it as pending, as
 //! if it had never been fresh. That is done to all of them at a start, which is how a crash loses none.
 
 use super::lanes::LaneId;
 use super::txn::{Fault, Txn};
+use crate::delivery::{DeliveryId, Effect};
+use crate::event::Event;
 use crate::journal::Leased;
+use bytes::Bytes;
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How many bytes of events they may hold in memory, each counted as often as it has deliveries;
 /// parsed they are several times that.
@@ -20,25 +25,73 @@ const LARGEST: usize = 64 << 10;
 /// to look at, and a lane that rests takes no room from the others.
 const MOST_AGE_MS: u64 = 1000;
 
+/// A delivery's row, if it has one: its event's, lane and name.
+pub type Key = (i64, LaneId, String);
+
 /// One of them, in the queue of its lane.
 #[derive(Debug)]
 pub struct Fresh {
-    pub lane: LaneId,
-    /// `events.seq`.
-    pub event: i64,
+    pub key: Key,
     /// Unix milliseconds.
     pub due: i64,
     pub bytes: usize,
+    /// An effect's parameters stand nowhere else.
+    pub has_row: bool,
     pub leased: Leased,
 }
 
-/// Those without a row, whether they wait or are being attempted.
+/// What the effects of a delivery have of it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub event: Arc<Event>,
+    pub body: Bytes,
+    pub headers: Arc<[(String, String)]>,
+    pub received_at: Timestamp,
+    pub bytes: usize,
+}
+
+impl Origin {
+    pub fn of(fresh: &Fresh) -> Self {
+        let Leased { event, body, headers, received_at, .. } = &fresh.leased;
+        Self {
+            event: Arc::clone(event),
+            body: body.clone(),
+            headers: Arc::clone(headers),
+            received_at: *received_at,
+            bytes: fresh.bytes,
+        }
+    }
+
+    /// The first attempt of one of the event's deliveries.
+    pub fn lease(&self, id: DeliveryId, effect: Option<Effect>) -> Leased {
+        Leased {
+            id,
+            event: Arc::clone(&self.event),
+            body: self.body.clone(),
+            headers: Arc::clone(&self.headers),
+            received_at: self.received_at,
+            attempts: 0,
+            counted_from: self.received_at,
+            earlier_attempts: 0,
+            was_blocked: false,
+            effect,
+        }
+    }
+}
+
+/// Those that memory has, whether they wait or are being attempted.
 #[derive(Debug, Default)]
 pub struct Unsettled {
-    bytes_of: BTreeMap<(i64, LaneId), usize>,
+    known: BTreeMap<Key, Known>,
     bytes: usize,
     /// Taken out of their queues by a transaction under way.
     pub withdrawn: Vec<Fresh>,
+}
+
+#[derive(Debug)]
+struct Known {
+    bytes: usize,
+    has_row: bool,
 }
 
 impl Unsettled {
@@ -47,23 +100,28 @@ impl Unsettled {
         bytes <= LARGEST && self.bytes + beside + bytes <= MOST_BYTES
     }
 
-    pub fn add(&mut self, fresh: &Fresh) {
-        self.bytes += fresh.bytes;
-        self.bytes_of.insert((fresh.event, fresh.lane), fresh.bytes);
+    pub fn contains(&self, key: &Key) -> bool {
+        self.known.contains_key(key)
     }
 
-    /// It has a row now.
-    pub fn remove(&mut self, event: i64, lane: LaneId) {
-        self.bytes -= self.bytes_of.remove(&(event, lane)).unwrap_or_default();
+    /// It may be known already.
+    pub fn add(&mut self, fresh: &Fresh) {
+        let known = Known { bytes: fresh.bytes, has_row: fresh.has_row };
+        let before = self.known.insert(fresh.key.clone(), known);
+        self.bytes = self.bytes + fresh.bytes - before.map_or(0, |before| before.bytes);
+    }
+
+    pub fn remove(&mut self, key: &Key) {
+        self.bytes -= self.known.remove(key).map_or(0, |known| known.bytes);
     }
 
     /// The first event that has one.
     pub fn floor(&self) -> Option<i64> {
-        self.bytes_of.keys().next().map(|(event, _)| *event)
+        self.known.keys().next().map(|(event, ..)| *event)
     }
 
-    fn before(&self, event: i64) -> Vec<(i64, LaneId)> {
-        self.bytes_of.range(..(event, LaneId::MIN)).map(|(key, _)| *key).collect()
+    fn before(&self, event: i64) -> Vec<Key> {
+        self.known.range(..(event, LaneId::MIN, String::new())).map(|(key, _)| key.clone()).collect()
     }
 }
 
@@ -90,29 +148,22 @@ pub fn put_down_all(txn: &mut Txn<'_>) -> Result<(), Fault> {
 
 fn put_down_before(txn: &mut Txn<'_>, event: i64) -> Result<(), Fault> {
     let keys = txn.shared.lanes().fresh.before(event);
-    for (event, lane) in keys {
-        put_down(txn, event, lane)?;
-    }
-    Ok(())
+    keys.into_iter().try_for_each(|key| put_down(txn, key))
 }
 
-/// The same for one, if it is fresh.
-pub fn put_down_if_fresh(txn: &mut Txn<'_>, event: i64, lane: LaneId) -> Result<(), Fault> {
-    let is_fresh = txn.shared.lanes().fresh.bytes_of.contains_key(&(event, lane));
-    if is_fresh { put_down(txn, event, lane) } else { Ok(()) }
-}
-
-/// Gives one its row. From here on nobody leases it from memory.
-pub fn put_down(txn: &mut Txn<'_>, event: i64, lane: LaneId) -> Result<(), Fault> {
-    txn.shared.lanes().withdraw(event, lane);
-    let sql = "INSERT OR IGNORE INTO deliveries (event, lane, name, state, due, attempts, updated, message) \
-               SELECT seq, ?2, '', 0, received, 0, received, '' FROM events WHERE seq = ?1 RETURNING due";
-    let mut query = txn.connection.prepare_cached(sql)?;
-    let mut rows = query.query(params![event, lane])?;
-    if let Some(row) = rows.next()? {
-        txn.due.push((lane, row.get(0)?));
+/// Puts one down, if memory has it: it gets its row, and from here on nobody leases it from memory.
+pub fn put_down(txn: &mut Txn<'_>, key: Key) -> Result<(), Fault> {
+    let mut lanes = txn.shared.lanes();
+    let Some(known) = lanes.fresh.known.get(&key) else { return Ok(()) };
+    let has_row = known.has_row;
+    txn.due.extend(lanes.withdraw(&key).map(|due| (key.1, due)));
+    drop(lanes);
+    if !has_row {
+        let sql = "INSERT OR IGNORE INTO deliveries (event, lane, name, state, due, attempts, updated, message) \
+                   SELECT seq, ?2, ?3, 0, received, 0, received, '' FROM events WHERE seq = ?1";
+        txn.connection.prepare_cached(sql)?.execute(params![key.0, key.1, key.2])?;
     }
-    txn.put_down.push((event, lane));
+    txn.put_down.push(key);
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 //! as one with a single delivery, and a lane with none due costs nothing at a lease. What is fresh is
 //! here until it has a row, within a bound.
 
-use super::fresh::{Fresh, Unsettled};
+use super::fresh::{Fresh, Key, Origin, Unsettled};
 use crate::delivery::DeliveryId;
 use crate::journal::State;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -22,7 +22,7 @@ pub struct Lane {
     pub action: String,
     /// No delivery in the table that is not leased is due before then. `None`: there is none.
     due: Option<i64>,
-    /// Those that stand in their events' rows only, the oldest first.
+    /// Those that are handed over in memory, the oldest first.
     fresh: VecDeque<Fresh>,
     /// Nothing is leased of it before then.
     not_before: i64,
@@ -45,6 +45,14 @@ pub struct Held {
     pub settling: bool,
     /// Whether it has no row yet.
     pub is_fresh: bool,
+    /// What its effects have of it, if memory has that.
+    pub origin: Option<Origin>,
+}
+
+impl Held {
+    fn is(&self, (event, lane, name): &Key) -> bool {
+        (self.event, self.lane, &self.name) == (*event, *lane, name)
+    }
 }
 
 /// All of them.
@@ -111,9 +119,8 @@ impl Lanes {
         self.lanes.get(&number).is_none_or(|lane| lane.due.is_none_or(|first| first > due))
     }
 
-    /// A delivery that stands in its event's row only.
+    /// A delivery that is handed over in memory.
     pub fn push_fresh(&mut self, fresh: Fresh) {
-        self.fresh.add(&fresh);
         self.queue(fresh, VecDeque::push_back);
     }
 
@@ -123,7 +130,8 @@ impl Lanes {
     }
 
     fn queue(&mut self, fresh: Fresh, push: impl FnOnce(&mut VecDeque<Fresh>, Fresh)) {
-        let number = fresh.lane;
+        self.fresh.add(&fresh);
+        let number = fresh.key.1;
         self.change(number, |lane| push(&mut lane.fresh, fresh));
     }
 
@@ -137,32 +145,30 @@ impl Lanes {
         taken
     }
 
-    /// Nobody is to lease it from memory any more, unless the transaction under way fails.
-    pub fn withdraw(&mut self, event: i64, number: LaneId) {
+    /// Nobody is to lease it from memory any more, unless the transaction under way fails. When it is
+    /// due, if it waited there.
+    pub fn withdraw(&mut self, key: &Key) -> Option<i64> {
         let mut withdrawn = None;
-        self.change(number, |lane| {
-            let at = lane.fresh.iter().position(|fresh| fresh.event == event);
+        self.change(key.1, |lane| {
+            let at = lane.fresh.iter().position(|fresh| fresh.key == *key);
             withdrawn = at.and_then(|at| lane.fresh.remove(at));
         });
+        let due = withdrawn.as_ref().map(|fresh| fresh.due);
         self.fresh.withdrawn.extend(withdrawn);
+        due
     }
 
     /// What was withdrawn was not put down.
     pub fn return_withdrawn(&mut self) {
-        std::mem::take(&mut self.fresh.withdrawn)
-            .into_iter()
-            .rev()
-            .for_each(|fresh| self.return_fresh(fresh));
+        let withdrawn = std::mem::take(&mut self.fresh.withdrawn);
+        withdrawn.into_iter().rev().for_each(|fresh| self.return_fresh(fresh));
     }
 
     /// These have rows now.
-    pub fn put_down(&mut self, keys: &[(i64, LaneId)]) {
-        for (event, lane) in keys {
-            self.fresh.remove(*event, *lane);
-            let held = self
-                .held
-                .values_mut()
-                .find(|held| (held.event, held.lane) == (*event, *lane) && held.is_fresh);
+    pub fn put_down(&mut self, keys: &[Key]) {
+        for key in keys {
+            self.fresh.remove(key);
+            let held = self.held.values_mut().find(|held| held.is_fresh && held.is(key));
             if let Some(held) = held {
                 held.is_fresh = false;
             }
@@ -268,9 +274,7 @@ impl Lanes {
         if let Some(lane) = self.lanes.get_mut(&held.lane) {
             lane.end(&held);
         }
-        if held.is_fresh {
-            self.fresh.remove(held.event, held.lane);
-        }
+        self.fresh.remove(&(held.event, held.lane, held.name));
         if let Some(due) = due {
             self.note(held.lane, due);
         }
@@ -303,6 +307,11 @@ impl Lane {
     /// Before when no delivery in the table is due that is not leased; `None`: there is none.
     pub fn due(&self) -> Option<i64> {
         self.due
+    }
+
+    /// How many are handed over in memory and wait.
+    pub fn queued(&self) -> usize {
+        self.fresh.len()
     }
 
     pub fn is_leased(&self, event: i64, name: &str) -> bool {
@@ -345,7 +354,15 @@ mod tests {
 
     fn hold(lanes: &mut Lanes, lane: LaneId, event: i64) -> DeliveryId {
         let id: DeliveryId = format!("evt_01JDFV3M4X0000000000000000/r{lane}/a/e-{event}").parse().unwrap();
-        let held = Held { lane, event, name: String::new(), state: None, settling: false, is_fresh: false };
+        let held = Held {
+            lane,
+            event,
+            name: String::new(),
+            state: None,
+            settling: false,
+            is_fresh: false,
+            origin: None,
+        };
         lanes.hold(id.clone(), held);
         id
     }

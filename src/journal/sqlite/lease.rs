@@ -1,7 +1,7 @@
 //! Taking out deliveries that are due, round-robin over the lanes.
 
 use super::codec;
-use super::fresh::Fresh;
+use super::fresh::{Fresh, Origin};
 use super::lanes::{Held, Lane, LaneId, Lanes};
 use super::txn::{Fault, Shared};
 use crate::delivery::{DeliveryId, Effect};
@@ -200,8 +200,9 @@ fn take_fresh(
     rooms.taken(number, fresh.len());
     let left = share - fresh.len();
     for fresh in fresh {
-        let (event, state) = (fresh.event, Some(State::Pending));
-        let held = Held { lane: number, event, name: String::new(), state, settling: false, is_fresh: true };
+        let (event, lane, name) = fresh.key.clone();
+        let (state, origin) = (Some(State::Pending), Some(Origin::of(&fresh)));
+        let held = Held { lane, event, name, state, settling: false, is_fresh: !fresh.has_row, origin };
         lanes.hold(fresh.leased.id.clone(), held);
         taken.push(Taken::Fresh(fresh));
     }
@@ -232,19 +233,21 @@ fn take_stored(
 ) -> Result<()> {
     let Some(it) = lanes.get(lane) else { return Ok(()) };
     let Some(first) = it.due() else { return Ok(()) };
-    let (leased, rule, action) = (it.leased(), it.rule.clone(), it.action.clone());
+    let (in_memory, rule, action) = (it.leased() + it.queued(), it.rule.clone(), it.action.clone());
     let most = share.min(rooms.of(lane, it));
     let mut room = most;
-    // Leased rows may stand there too, hence the longer look; one more says what comes next.
-    let look = i64::try_from(leased + room + 1).unwrap_or(i64::MAX);
+    // What memory has may stand there too, hence the longer look; one more says what comes next.
+    let look = i64::try_from(in_memory + room + 1).unwrap_or(i64::MAX);
     let mut query = connection.prepare_cached(KEYS)?;
     let mut rows = query.query([lane, first, look])?;
     let mut next = None;
     while let Some(row) = rows.next()? {
         let (event, name, due): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if lanes.get(lane).is_some_and(|it| it.is_leased(event, &name)) {
+        let key = (event, lane, name);
+        if lanes.fresh.contains(&key) || lanes.get(lane).is_some_and(|it| it.is_leased(event, &key.2)) {
             continue;
         }
+        let (.., name) = key;
         if due > now || room == 0 {
             next = Some(due);
             break;
@@ -253,7 +256,7 @@ fn take_stored(
             continue;
         };
         let state = Some(row.state);
-        let held = Held { lane, event, name, state, settling: false, is_fresh: false };
+        let held = Held { lane, event, name, state, settling: false, is_fresh: false, origin: None };
         lanes.hold(row.id.clone(), held);
         taken.push(Taken::Stored(row));
         room -= 1;

@@ -38,6 +38,7 @@ use crate::journal::{
 use crate::kv as state;
 use async_trait::async_trait;
 use jiff::Timestamp;
+use lanes::Held;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -184,16 +185,15 @@ impl Journal for SqliteJournal {
         Ok(Lease { deliveries, next_due })
     }
 
+    fn only_waits(&self, id: &DeliveryId) {
+        self.writer.shared.lanes().settle(id);
+        self.writer.shared.work.notify_one();
+    }
+
     async fn release(&self, id: &DeliveryId) {
-        let fresh = self
-            .writer
-            .shared
-            .lanes()
-            .held(id)
-            .filter(|held| held.is_fresh)
-            .map(|held| (held.event, held.lane));
-        if let Some((event, lane)) = fresh
-            && let Err(error) = self.writer.write(move |txn| fresh::put_down(txn, event, lane)).await
+        let held = self.writer.shared.lanes().held(id).cloned().filter(|held| held.is_fresh);
+        if let Some(Held { event, lane, name, .. }) = held
+            && let Err(error) = self.writer.write(move |txn| fresh::put_down(txn, (event, lane, name))).await
         {
             tracing::error!(delivery = %id, %error, "it could not be put back: the next start attempts it");
             return;
@@ -207,8 +207,7 @@ impl Journal for SqliteJournal {
         let happened = self.watched(|| settled(&settlement));
         let prepared = settle::Prepared::new(settlement);
         if ends_at_once {
-            self.writer.shared.lanes().settle(&id);
-            self.writer.shared.work.notify_one();
+            self.only_waits(&id);
         }
         let settled = self.writer.write(move |txn| settle::settle(txn, &prepared)).await?;
         match settled {

@@ -1,6 +1,7 @@
 //! Keeping outcomes: the delivery, its attempt and its effects in one step.
 
 use super::append::Addition;
+use super::fresh::{Fresh, Origin};
 use super::lanes::Held;
 use super::txn::{Fault, Txn};
 use super::{append, codec, fresh, kv};
@@ -43,6 +44,8 @@ struct Place {
     state: Option<State>,
     /// Whether it has no row yet.
     is_fresh: bool,
+    /// What its effects have of it, if memory has that.
+    origin: Option<Origin>,
 }
 
 /// Keeps an outcome. A delivery that has ended, or is not here any more, stays as it is: so a
@@ -122,9 +125,12 @@ fn keep(
     if let Outcome::Delivered(receipt) = &settlement.outcome {
         for (effect, params) in receipt.effects.iter().zip(params) {
             let child = child(settlement, effect, ties);
+            let handed_over = handed_over(txn, place, (effect, params), &child, ties)?;
             let effect = Some((effect.kind.as_str(), params.as_str()));
-            let addition = Addition { effect, window: ties.window, ..Addition::of(&child) };
+            let is_handed_over = handed_over.is_some();
+            let addition = Addition { effect, window: ties.window, is_handed_over, ..Addition::of(&child) };
             append::add(txn, place.event, &addition, now)?;
+            handed_over.into_iter().for_each(|fresh| txn.hand_over(fresh));
         }
         if !receipt.effects.is_empty() {
             inherit_time(txn, place)?;
@@ -142,6 +148,26 @@ fn keep(
         (None, None) => {}
     }
     Ok(())
+}
+
+/// An effect that waits for nothing, as it is handed over in memory.
+fn handed_over(
+    txn: &mut Txn<'_>,
+    place: &Place,
+    (effect, params): (&Effect, &str),
+    child: &NewDelivery,
+    ties: &Ties,
+) -> Result<Option<Fresh>, Fault> {
+    let waits_for_nothing = effect.after.is_zero() && ties.window.is_none() && ties.order.is_none();
+    let Some(origin) = place.origin.as_ref().filter(|_| waits_for_nothing) else { return Ok(None) };
+    let lane = txn.lane(&child.id.rule, &child.id.action)?;
+    let (bytes, due) = (origin.bytes + params.len(), child.due.as_millisecond());
+    if !txn.has_room_for_fresh(&[lane], bytes, due) {
+        return Ok(None);
+    }
+    let key = (place.event, lane, codec::name(&child.id));
+    let leased = origin.lease(child.id.clone(), Some(effect.clone()));
+    Ok(Some(Fresh { key, due, bytes, has_row: true, leased }))
 }
 
 fn state(outcome: &Outcome) -> State {
@@ -180,16 +206,16 @@ fn find(txn: &mut Txn<'_>, id: &DeliveryId) -> Result<Option<Place>, Fault> {
     let lanes = txn.shared.lanes();
     if let Some(held) = lanes.held(id) {
         let Held { event, lane, state, is_fresh, .. } = *held;
-        return Ok(Some(Place { event, lane, name: held.name.clone(), state, is_fresh }));
+        let (name, origin) = (held.name.clone(), held.origin.clone());
+        return Ok(Some(Place { event, lane, name, state, is_fresh, origin }));
     }
     let lane = lanes.number(&id.rule, &id.action);
     drop(lanes);
     let event = append::seq(txn.connection, id.event)?;
     let name = codec::name(id);
-    if let Some((event, lane)) = event.zip(lane).filter(|_| name.is_empty()) {
-        fresh::put_down_if_fresh(txn, event, lane)?;
-    }
-    Ok(event.zip(lane).map(|(event, lane)| Place { event, lane, name, state: None, is_fresh: false }))
+    let Some((event, lane)) = event.zip(lane) else { return Ok(None) };
+    fresh::put_down(txn, (event, lane, name.clone()))?;
+    Ok(Some(Place { event, lane, name, state: None, is_fresh: false, origin: None }))
 }
 
 fn open_state(txn: &Txn<'_>, place: &Place) -> Result<Option<State>, Fault> {

@@ -1,12 +1,12 @@
 //! A transaction under way, and what becomes of memory once it is committed.
 
-use super::fresh::Fresh;
+use super::fresh::{self, Fresh};
 use super::lanes::{LaneId, Lanes};
 use super::open::Options;
 use super::prints::Prints;
 use super::tally::Tally;
 use crate::delivery::DeliveryId;
-use crate::journal::{JournalError, State};
+use crate::journal::JournalError;
 use rusqlite::{Connection, ErrorCode};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,8 +67,8 @@ pub struct Txn<'a> {
     /// Deliveries added without a row.
     fresh: Vec<Fresh>,
     fresh_bytes: usize,
-    /// Those that were fresh and got a row: (event, lane).
-    pub put_down: Vec<(i64, LaneId)>,
+    /// Those that were fresh and got a row.
+    pub put_down: Vec<fresh::Key>,
     /// Leases that end, and when what stays open is due.
     pub ended: Vec<(DeliveryId, Option<i64>)>,
 }
@@ -89,7 +89,7 @@ pub struct Memory {
     lanes: Vec<(i64, String, String)>,
     due: Vec<(i64, i64)>,
     fresh: Vec<Fresh>,
-    put_down: Vec<(i64, LaneId)>,
+    put_down: Vec<fresh::Key>,
     ended: Vec<(DeliveryId, Option<i64>)>,
 }
 
@@ -149,7 +149,6 @@ impl<'a> Txn<'a> {
 
     /// Adds one that is handed over in memory.
     pub fn hand_over(&mut self, fresh: Fresh) {
-        self.tally.add(State::Pending, 1);
         self.fresh_bytes += fresh.bytes;
         self.fresh.push(fresh);
     }
@@ -158,7 +157,7 @@ impl<'a> Txn<'a> {
     /// may still count.
     pub fn fresh_from(&self) -> i64 {
         let before = self.shared.lanes().fresh.floor();
-        let added = self.fresh.iter().map(|fresh| fresh.event).min();
+        let added = self.fresh.iter().map(|fresh| fresh.key.0).min();
         before.into_iter().chain(added).min().unwrap_or(i64::MAX)
     }
 
