@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -21,9 +22,13 @@ const STACK_BYTES: usize = 256 << 20;
 
 /// How many runs may compute per core: they wait for nothing, but the clock may stop them.
 const RUNS_PER_CORE: usize = 4;
+/// Short runs are done fastest one after the other: who has waited that long is beside a long one, and
+/// only then a core has more than one.
+const PATIENCE: Duration = Duration::from_millis(2);
 
 static POOL: LazyLock<Pool> = LazyLock::new(|| {
-    Pool::new(RUNS_PER_CORE * thread::available_parallelism().map_or(1, std::num::NonZero::get))
+    let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Pool::new(cores, RUNS_PER_CORE * cores)
 });
 
 thread_local! {
@@ -34,6 +39,8 @@ thread_local! {
 type Job = Box<dyn FnOnce() + Send>;
 
 struct Pool {
+    /// How many runs compute at once while none has to wait for long.
+    usual: usize,
     /// How many runs may compute at once; as many threads stay when there is nothing to do.
     places: usize,
     state: Mutex<State>,
@@ -58,12 +65,12 @@ struct State {
 }
 
 impl Pool {
-    fn new(places: usize) -> Self {
-        Self { places, state: Mutex::default(), hired: Condvar::new(), returned: Condvar::new() }
+    fn new(usual: usize, places: usize) -> Self {
+        Self { usual, places, state: Mutex::default(), hired: Condvar::new(), returned: Condvar::new() }
     }
 
     async fn run<T: Send + 'static>(&'static self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         let job = move || {
             // Where the caller's time was up, nobody waits for the answer any more.
             if !answer.is_closed() {
@@ -71,22 +78,26 @@ impl Pool {
             }
         };
         self.enqueue(Box::new(job));
+        if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut answered).await {
+            return answer.ok();
+        }
+        self.hire(&mut self.state(), self.places);
         answered.await.ok()
     }
 
     fn enqueue(&'static self, job: Job) {
         let mut state = self.state();
         state.queue.push_back(job);
-        self.hire(&mut state);
+        self.hire(&mut state, self.usual);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has a thread begin, if there is a free place and something to do.
-    fn hire(&'static self, state: &mut State) {
-        if state.queue.is_empty() || state.taken >= self.places {
+    /// Has a thread begin, if there is a free place among so many, and something to do.
+    fn hire(&'static self, state: &mut State, places: usize) {
+        if state.queue.is_empty() || state.taken >= places {
             return;
         }
         if state.idle > 0 {
@@ -144,7 +155,7 @@ impl Pool {
             self.returned.notify_one();
         } else {
             state.taken -= 1;
-            self.hire(state);
+            self.hire(state, self.places);
         }
     }
 
@@ -201,11 +212,10 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Barrier};
-    use std::time::Duration;
     use tokio::sync::{Notify, Semaphore};
 
     fn pool(runs: usize) -> &'static Pool {
-        Box::leak(Box::new(Pool::new(runs)))
+        Box::leak(Box::new(Pool::new(1, runs)))
     }
 
     impl Pool {

@@ -18,6 +18,9 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+/// Runs of a lane that are under way at once, where nothing says how many.
+const RUNS_AT_ONCE: usize = 48;
+
 /// One file's `on_event`: the `script` action, or a kind that the file is.
 pub(super) struct ScriptAction {
     pub scripts: Arc<Scripts>,
@@ -45,6 +48,11 @@ impl ScriptAction {
 
 #[async_trait]
 impl Action for ScriptAction {
+    /// Most of them wait for their turn in the pool, which bounds how many compute.
+    fn concurrency(&self) -> usize {
+        RUNS_AT_ONCE
+    }
+
     /// Runs on a thread of the scripts' pool. Dropping the future loses the run's effects and
     /// breaks off a `fetch`; the run itself ends at its own time limit.
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, ActionError> {
