@@ -29,6 +29,13 @@ pub struct Accepted {
     pub started: Instant,
 }
 
+impl Accepted {
+    /// Requests a second.
+    pub fn rate(&self) -> f64 {
+        self.counted as f64 / self.seconds
+    }
+}
+
 impl Load {
     /// Runs the load; every answer that is not 200 is a panic.
     pub fn run(&self, to: SocketAddr) -> Accepted {
@@ -93,9 +100,11 @@ pub async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) {
         filled += read;
         let text = std::str::from_utf8(&buffer[..filled]).expect("an answer is text");
         let Some(head) = text.find("\r\n\r\n") else { continue };
-        let length =
-            text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
-        if filled >= head + 4 + length.expect("an answer has a length") {
+        let length = text[..head]
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok())
+            .expect("an answer has a length");
+        if filled >= head + 4 + length {
             assert!(text.starts_with("HTTP/1.1 200"), "{text}");
             return;
         }
