@@ -1,6 +1,6 @@
-//! hookyard's rate end to end beside a bare warp route that answers `ok`: same run, same core,
-//! same load. Every request is another correctly signed event, every answer is checked, and a
-//! round with deliveries ends when the last one has arrived.
+//! hookyard's rate end to end beside a bare warp route that answers `ok`, and beside other
+//! programs: same run, same core, same load. Every request is another correctly signed event, every
+//! answer is checked, and a round with deliveries ends when the last one has arrived.
 //!
 //! `scripts/bench` pins this process (the load) to core 1; the servers are pinned to core 0.
 
@@ -13,6 +13,8 @@ mod load;
 mod options;
 #[path = "end_to_end/pace.rs"]
 mod pace;
+#[path = "end_to_end/peer.rs"]
+mod peer;
 #[path = "end_to_end/receiver.rs"]
 mod receiver;
 #[path = "end_to_end/rules.rs"]
@@ -53,12 +55,13 @@ fn main() {
 }
 
 fn compare(options: &Options) {
-    let mut rows: Vec<_> = options.works.iter().map(|work| Row { work: *work, rounds: Vec::new() }).collect();
+    let works = options.works.iter().filter(|work| is_there(**work));
+    let mut rows: Vec<_> = works.map(|work| Row { work: *work, rounds: Vec::new() }).collect();
     for round in 1..=options.rounds {
         for row in &mut rows {
             let found = measured(row.work, &options.load);
             let name = row.work.name();
-            eprintln!("round {round}: {name:<40} {:>9.0} /s {:>7.1} µs", found.rate, found.cpu_us);
+            eprintln!("round {round}: {name:<56} {:>9.0} /s {:>7.1} µs", found.rate, found.cpu_us);
             row.rounds.push(found);
         }
     }
@@ -68,13 +71,22 @@ fn compare(options: &Options) {
     }
 }
 
+/// Peers may not be; then their row is left out.
+fn is_there(work: Work) -> bool {
+    let Work::Peer(peer) = work else { return true };
+    if !peer.is_installed() {
+        eprintln!("{0} is not installed: `scripts/bench-peers {0}` installs it", peer.word());
+    }
+    peer.is_installed()
+}
+
 fn measured(work: Work, load: &Load) -> Figures {
     let receiver = Receiver::start();
     if work == Work::BareClient {
         return client::measured(receiver.address, load.duration);
     }
     let subject = Subject::start(work, receiver.address);
-    let accepted = load.run(subject.address);
+    let accepted = load.run(subject.address, work.signed());
     subject.finish(&accepted, || receiver.answered())
 }
 

@@ -18,11 +18,14 @@ pub fn on_core_0(program: impl AsRef<OsStr>) -> Command {
 }
 
 impl Server {
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.spawn().expect("taskset and the server can be started"))
+    }
+
     /// Starts it, and reads the address behind each of these words, which stand at the start of
     /// lines that it prints, in this order.
     pub fn announced<const N: usize>(command: &mut Command, words: [&str; N]) -> (Self, [SocketAddr; N]) {
-        let mut server =
-            Self(command.stdout(Stdio::piped()).spawn().expect("taskset and the server can be started"));
+        let mut server = Self::start(command.stdout(Stdio::piped()));
         let mut output = BufReader::new(server.0.stdout.take().expect("standard output is piped"));
         let addresses = words.map(|word| address_behind(word, &mut output));
         // It must not wait for somebody who reads the rest.
@@ -30,12 +33,18 @@ impl Server {
         (server, addresses)
     }
 
-    /// What its threads have computed, in the program and in the kernel.
+    pub fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("it is a child").is_some()
+    }
+
+    /// What its threads and the programs that it waited for have computed, in themselves and in
+    /// the kernel.
     pub fn cpu_us(&self) -> f64 {
         let stat = self.proc("stat");
-        // Behind the name in brackets: `utime` and `stime` are the 14th and 15th field (proc_pid_stat(5)).
+        // Behind the name in brackets: `utime`, `stime`, `cutime` and `cstime` are the 14th to the
+        // 17th field (proc_pid_stat(5)).
         let fields = stat.rsplit(')').next().expect("it has a name").split_whitespace();
-        let ticks: f64 = fields.skip(11).take(2).map(|field| field.parse::<f64>().expect("ticks")).sum();
+        let ticks: f64 = fields.skip(11).take(4).map(|field| field.parse::<f64>().expect("ticks")).sum();
         ticks * 1e6 / TICKS_PER_SECOND
     }
 

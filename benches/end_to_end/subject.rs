@@ -1,6 +1,7 @@
 //! What is measured: a server that does some work, in a directory of its own.
 
 use crate::load::{Accepted, SECRET};
+use crate::peer::Peer;
 use crate::rules;
 use crate::server::{Server, on_core_0};
 use crate::work::Work;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 pub struct Figures {
     /// Requests per second; with deliveries, until the last of them has arrived.
     pub rate: f64,
-    /// Of the server, for each event.
+    /// Of the server and the programs it runs, for each event.
     pub cpu_us: f64,
     pub peak_mb: f64,
     /// For a thousand events.
@@ -27,6 +28,8 @@ pub struct Subject {
     admin: Option<SocketAddr>,
     work: Work,
     server: Server,
+    /// What starting took: seconds, where the server is a runtime that compiles.
+    start_cpu_us: f64,
     dir: TempDir,
 }
 
@@ -36,12 +39,17 @@ impl Subject {
         let dir = TempDir::new().expect("a temporary directory");
         let (server, address, admin) = match work {
             Work::BareWarp => bare_warp(),
+            Work::Peer(peer) => {
+                let (server, address) = peer.start(dir.path());
+                (server, address, None)
+            }
             _ => {
                 rules::write(work, receiver, dir.path());
                 hookyard(dir.path())
             }
         };
-        Self { address, admin, work, server, dir }
+        let start_cpu_us = server.cpu_us();
+        Self { address, admin, work, server, start_cpu_us, dir }
     }
 
     /// Waits until the last delivery has arrived, and says what all took.
@@ -49,7 +57,7 @@ impl Subject {
         let total = accepted.total as f64;
         Figures {
             rate: self.rate(accepted, received),
-            cpu_us: self.server.cpu_us() / total,
+            cpu_us: (self.server.cpu_us() - self.start_cpu_us) / total,
             peak_mb: self.server.peak_mb(),
             commits: self.admin.map_or(0.0, |admin| commits(admin) * 1000.0 / total),
         }
@@ -59,6 +67,11 @@ impl Subject {
         match self.work {
             Work::File | Work::Script => wait_for(accepted.total, || self.lines()),
             Work::Http => wait_for(accepted.total, received),
+            Work::Peer(Peer::NodeRed) => {
+                // It answers when it has written the line; that none is missing is all there is to see.
+                wait_for(accepted.total, || self.lines());
+                return accepted.rate();
+            }
             _ => return accepted.rate(),
         }
         accepted.total as f64 / accepted.started.elapsed().as_secs_f64()

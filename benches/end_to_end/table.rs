@@ -23,14 +23,14 @@ pub fn print(rows: &[Row], Options { load, rounds, .. }: &Options) {
         load.connections, load.duration
     );
     println!(
-        "{:<40} {:>12} {:>14} {:>14} {:>20} {:>10}",
+        "{:<56} {:>12} {:>14} {:>14} {:>20} {:>10}",
         "work", "requests/s", "of the first", "CPU µs/event", "commits/1000 events", "peak MB"
     );
     for row in rows {
         // Taken round by round, because machines drift.
         let ratios = row.rounds.iter().zip(&rows[0].rounds).map(|(own, first)| own.rate / first.rate);
         println!(
-            "{:<40} {:>12.0} {:>14.2} {:>14.1} {:>20.0} {:>10.0}",
+            "{:<56} {:>12.0} {:>14.3} {:>14.1} {:>20.0} {:>10.0}",
             row.work.name(),
             row.median(|it| it.rate),
             median(ratios.collect()),

@@ -1,4 +1,7 @@
-//! The rows of the table: what is done for a request.
+//! The rows of the table: what is done for a request, and by which server.
+
+use crate::load::Signed;
+use crate::peer::Peer;
 
 /// Which work is done for a request.
 #[derive(Clone, Copy, PartialEq)]
@@ -15,12 +18,23 @@ pub enum Work {
     Http,
     /// Nothing received: requests to the receiver, made by the HTTP client alone.
     BareClient,
+    /// What another program does.
+    Peer(Peer),
 }
 
 impl Work {
     /// In the order of the table.
-    pub const ALL: [Self; 6] =
-        [Self::BareWarp, Self::NoneMatches, Self::File, Self::Script, Self::Http, Self::BareClient];
+    pub const ALL: [Self; 9] = [
+        Self::BareWarp,
+        Self::NoneMatches,
+        Self::File,
+        Self::Script,
+        Self::Http,
+        Self::BareClient,
+        Self::Peer(Peer::Webhook),
+        Self::Peer(Peer::FastApi),
+        Self::Peer(Peer::NodeRed),
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -30,6 +44,7 @@ impl Work {
             Self::Script => "... one matches: script, file effect",
             Self::Http => "... one matches: http to a local receiver",
             Self::BareClient => "the HTTP client alone, 16 at once",
+            Self::Peer(peer) => peer.row(),
         }
     }
 
@@ -42,6 +57,15 @@ impl Work {
             Self::Script => "script",
             Self::Http => "http",
             Self::BareClient => "client",
+            Self::Peer(peer) => peer.word(),
+        }
+    }
+
+    /// What it can verify.
+    pub fn signed(self) -> Signed {
+        match self {
+            Self::Peer(peer) => peer.signed(),
+            _ => Signed::TimestampAndBody,
         }
     }
 }
