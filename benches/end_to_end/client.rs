@@ -1,5 +1,8 @@
 //! The client that `http` deliveries are to be compared with: the same library, alone.
 
+use crate::server::on_core_0;
+use crate::subject::Figures;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// As many requests are under way as a lane has by default.
@@ -33,4 +36,16 @@ pub fn bare_client(url: &str, time: Duration) {
         all as f64 / started.elapsed().as_secs_f64()
     });
     println!("{rate}");
+}
+
+/// What it comes to on core 0, in a process of its own.
+pub fn measured(receiver: SocketAddr, time: Duration) -> Figures {
+    let own = std::env::current_exe().expect("this program has a path");
+    let output = on_core_0(own)
+        .args(["--bare-client", &format!("http://{receiver}/"), &time.as_secs().to_string()])
+        .output()
+        .expect("taskset and the client can be started");
+    let text = String::from_utf8(output.stdout).expect("a number is text");
+    let rate = text.trim().parse().unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    Figures { rate, cpu_us: 1e6 / rate, peak_mb: 0.0, commits: 0.0 }
 }

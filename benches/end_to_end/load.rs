@@ -29,16 +29,32 @@ pub struct Accepted {
     pub started: Instant,
 }
 
+impl Accepted {
+    /// Requests a second.
+    pub fn rate(&self) -> f64 {
+        self.counted as f64 / self.seconds
+    }
+}
+
+/// What a request's signature is over.
+#[derive(Clone, Copy)]
+pub enum Signed {
+    /// The time, a dot and the body, as the sender documents it: the body is canonical JSON already.
+    TimestampAndBody,
+    /// The body alone, for a server that verifies no other.
+    Body,
+}
+
 impl Load {
     /// Runs the load; every answer that is not 200 is a panic.
-    pub fn run(&self, to: SocketAddr) -> Accepted {
+    pub fn run(&self, to: SocketAddr, signed: Signed) -> Accepted {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let started = Instant::now();
             let counting = started + self.warm_up;
             let end = counting + self.duration;
             let connections: Vec<_> = (0..self.connections)
-                .map(|number| tokio::spawn(connection(to, number, counting, end)))
+                .map(|number| tokio::spawn(connection(to, number, signed, counting, end)))
                 .collect();
             let (mut counted, mut total) = (0, 0);
             for connection in connections {
@@ -52,13 +68,19 @@ impl Load {
 }
 
 /// One connection's requests, one after the other; how many were counted, and how many in all.
-async fn connection(to: SocketAddr, number: usize, counting: Instant, end: Instant) -> (u64, u64) {
+async fn connection(
+    to: SocketAddr,
+    number: usize,
+    signed: Signed,
+    counting: Instant,
+    end: Instant,
+) -> (u64, u64) {
     let mut stream = TcpStream::connect(to).await.expect("the server listens");
     stream.set_nodelay(true).expect("a socket option");
     let (mut counted, mut total) = (0, 0);
     let mut answer = vec![0; 4096];
     while Instant::now() < end {
-        stream.write_all(&request(number, total)).await.expect("the request is taken");
+        stream.write_all(&request(number, total, signed)).await.expect("the request is taken");
         read_answer(&mut stream, &mut answer).await;
         total += 1;
         counted += u64::from(Instant::now() >= counting);
@@ -67,14 +89,16 @@ async fn connection(to: SocketAddr, number: usize, counting: Instant, end: Insta
 }
 
 /// An event of the size and shape that the sender's documentation shows, signed.
-pub fn request(connection: usize, number: u64) -> Vec<u8> {
+pub fn request(connection: usize, number: u64, signed: Signed) -> Vec<u8> {
     let body = format!(
         r#"{{"payload":{{"metadata":{{"campaign":"q4-automation","team":"marketing"}},"session_id":"cd9cc7bf-e3af-4181-{connection:04x}-{number:012x}","status":"finished","task_id":"5b73fb3f-a3cb-4912-{connection:04x}-{number:012x}"}},"timestamp":"2025-05-25T09:22:22.269116+00:00","type":"agent.task.status_update"}}"#
     );
     let timestamp = Timestamp::now().as_second();
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length is a key");
-    mac.update(timestamp.to_string().as_bytes());
-    mac.update(b".");
+    if let Signed::TimestampAndBody = signed {
+        mac.update(timestamp.to_string().as_bytes());
+        mac.update(b".");
+    }
     mac.update(body.as_bytes());
     let signature = hex::encode(mac.finalize().into_bytes());
     format!(
@@ -93,11 +117,16 @@ pub async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) {
         filled += read;
         let text = std::str::from_utf8(&buffer[..filled]).expect("an answer is text");
         let Some(head) = text.find("\r\n\r\n") else { continue };
-        let length =
-            text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
-        if filled >= head + 4 + length.expect("an answer has a length") {
+        let length = text[..head].lines().find_map(content_length).expect("an answer has a length");
+        if filled >= head + 4 + length {
             assert!(text.starts_with("HTTP/1.1 200"), "{text}");
             return;
         }
     }
+}
+
+/// The length, if the line says it: servers differ in how they spell a header.
+fn content_length(line: &str) -> Option<usize> {
+    let (name, value) = line.split_once(": ")?;
+    name.eq_ignore_ascii_case("content-length").then(|| value.parse().ok()).flatten()
 }

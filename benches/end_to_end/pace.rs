@@ -1,6 +1,6 @@
 //! How long answers take when requests come at a rate, not one after the other.
 
-use crate::load::{read_answer, request};
+use crate::load::{Signed, read_answer, request};
 use std::fmt;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -58,7 +58,7 @@ async fn paced(
         tokio::time::sleep_until(due.into()).await;
         // The timer's own delay, of up to a millisecond, is not the server's.
         let begun = if is_early { Instant::now() } else { due };
-        let request = request(number as usize, times.len() as u64);
+        let request = request(number as usize, times.len() as u64, Signed::TimestampAndBody);
         stream.write_all(&request).await.expect("the request is taken");
         read_answer(&mut stream, &mut answer).await;
         times.push(begun.elapsed());
