@@ -1,6 +1,7 @@
 //! The journal in SQLite against the common behaviour, and what is its own.
 
 mod faults;
+mod fresh;
 mod maintain;
 mod size;
 mod windows;

@@ -18,7 +18,7 @@ async fn lease(journal: &Arc<dyn Journal>) -> Result<Lease, JournalError> {
     journal.lease(at(NOW + 100), Capacity::each(9, 9)).await
 }
 
-fn number(dir: &Dir, sql: &str) -> i64 {
+pub fn number(dir: &Dir, sql: &str) -> i64 {
     let connection = rusqlite::Connection::open(dir.path()).unwrap();
     connection.query_row(sql, [], |row| row.get(0)).unwrap()
 }
