@@ -18,7 +18,8 @@ pub fn run(count: u64) {
     let server = Server::start(&home);
     let events = Arc::new(Events::new(1, 0));
     println!(
-        "memory: verified, durable, none of 100 rules matches; {CONNECTIONS} connections, `keep.size` 2 GiB"
+        "memory: verified, durable, none of 100 rules matches; {CONNECTIONS} connections, {}",
+        KEEP.trim()
     );
     println!(
         "{:>12} {:>12} {:>10} {:>22} {:>12}",
