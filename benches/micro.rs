@@ -1,4 +1,4 @@
-//! Micro-benchmarks of the two halves: accept, route and append; lease and settle.
+//! Micro-benchmarks of the two halves: accept, route and append; lease, render and settle.
 //!
 //! `cargo bench --bench micro`; with `-- --backlog 1000000`, what so many undelivered deliveries
 //! cost instead: memory, the start, a lease, a healing; with `-- --fairness 100000`, how much so many
@@ -17,7 +17,9 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use futures_util::future::try_join_all;
 use hookyard::journal::{Capacity, Journal};
+use hookyard::json::Json;
 use hookyard::source::Incoming;
+use hookyard::template::Scope;
 use jiff::Timestamp;
 use kit::{Home, Numbers};
 use std::hint::black_box;
@@ -60,7 +62,7 @@ fn route(bencher: Bencher<'_, '_>, count: usize) {
 }
 
 /// Append a group of events, each with one delivery; per event.
-#[divan::bench(args = [1, 10, 100], sample_count = 50, sample_size = 4)]
+#[divan::bench(args = [1, 10, 100, 1000], sample_count = 50, sample_size = 4)]
 fn append(bencher: Bencher<'_, '_>, group: usize) {
     let home = Home::new();
     let numbers = Numbers::default();
@@ -73,6 +75,21 @@ fn append(bencher: Bencher<'_, '_>, group: usize) {
         });
 }
 
+/// Fill in one action's parameters: a text with two holes; compiled before.
+#[divan::bench(sample_count = 50, sample_size = 2000)]
+fn render(bencher: Bencher<'_, '_>) {
+    let rules = kit::announcing();
+    let event = kit::received(0, Timestamp::now()).event;
+    let params = &rules.rules[0].actions[0].params;
+    let fill = || params.render(Scope { event: &event, vars: &rules.vars, resolver: &*rules.resolver });
+    let text = fill().expect("the event has what is named").plain;
+    assert_eq!(
+        text.get("text").and_then(Json::as_str),
+        Some("5b73fb3f-a3cb-4912-8000-000000000000: finished")
+    );
+    bencher.bench_local(|| drop(black_box(fill())));
+}
+
 /// One run of a script that reads three fields, branches and makes one effect; compiled before.
 #[divan::bench(threads = [1, 2], sample_count = 50, sample_size = 2000)]
 fn script_run(bencher: Bencher<'_, '_>) {
@@ -83,7 +100,7 @@ fn script_run(bencher: Bencher<'_, '_>) {
 }
 
 /// Lease a group of deliveries and settle it; per delivery.
-#[divan::bench(args = [1, 16, 64], sample_count = 50, sample_size = 4)]
+#[divan::bench(args = [1, 10, 100, 1000], sample_count = 50, sample_size = 4)]
 fn lease_and_settle(bencher: Bencher<'_, '_>, group: usize) {
     let home = Home::new();
     let numbers = Numbers::default();

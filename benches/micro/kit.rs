@@ -132,6 +132,13 @@ pub fn rules(count: usize) -> RuleSet {
     loaded(text)
 }
 
+/// A rule with the usual message.
+pub fn announcing() -> RuleSet {
+    let message =
+        "{url: 'https://hooks.slack.example/services/x', text: '{{ payload.task_id }}: {{ status }}'}";
+    loaded(format!("rules:\n  - {{name: announce, match: any, actions: [{{slack: {message}}}]}}\n"))
+}
+
 /// The rules of one file.
 pub fn loaded(text: String) -> RuleSet {
     let settings = Settings {
