@@ -95,9 +95,9 @@ struct Known {
 }
 
 impl Unsettled {
-    /// Whether one more of an event of this size may be kept in memory beside so many other bytes.
-    pub fn has_room(&self, bytes: usize, beside: usize) -> bool {
-        bytes <= LARGEST && self.bytes + beside + bytes <= MOST_BYTES
+    /// Whether so many of an event of this size may be kept in memory beside so many other bytes.
+    pub fn has_room(&self, bytes: usize, count: usize, beside: usize) -> bool {
+        bytes <= LARGEST && self.bytes + beside + bytes * count <= MOST_BYTES
     }
 
     pub fn contains(&self, key: &Key) -> bool {

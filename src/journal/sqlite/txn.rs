@@ -143,7 +143,7 @@ impl<'a> Txn<'a> {
     /// Whether deliveries of these lanes, of an event of this size, may be handed over in memory.
     pub fn has_room_for_fresh(&self, numbers: &[LaneId], bytes: usize, due: i64) -> bool {
         let lanes = self.shared.lanes();
-        lanes.fresh.has_room(bytes * numbers.len(), self.fresh_bytes)
+        lanes.fresh.has_room(bytes, numbers.len(), self.fresh_bytes)
             && numbers.iter().all(|number| lanes.takes_fresh(*number, due))
     }
 
