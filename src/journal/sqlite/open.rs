@@ -34,7 +34,7 @@ pub type CommitHook = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 /// How a journal is kept.
 #[derive(Clone)]
 pub struct Options {
-    /// How many fingerprints are kept in memory, some 50 bytes each; older ones are on disk.
+    /// How many fingerprints are kept in memory, some 22 bytes each; older ones are on disk.
     pub prints_in_memory: usize,
     /// How many generations are kept.
     pub generations: u32,
@@ -49,7 +49,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            prints_in_memory: 2_000_000,
+            prints_in_memory: 900_000,
             generations: 50,
             max_pages: None,
             before_commit: None,

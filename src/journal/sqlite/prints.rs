@@ -1,14 +1,25 @@
 //! Deduplication: the newest fingerprints in memory, older ones in a table, every hit confirmed
 //! by the whole digest in the event's row, or in what is left of it.
 //!
-//! An index over digests would be hit at a random page by each event, which costs more than the
-//! rest of a commit. So what is new is written as one blob a commit, and only what memory has no
-//! room for while its window still runs moves to an indexed table.
+//! What is new is written as one blob a commit, and stays in memory while it has room. Of what it has
+//! no room for the oldest half moves to the table: in the table's order and some with each commit, so
+//! that a commit writes few pages more. It is in memory until all of that half is in the table.
+
+mod old;
+mod recent;
 
 use super::codec;
 use crate::event::EventId;
+use old::Old;
+use recent::{Entry, Place, Recent};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use std::collections::{HashMap, VecDeque};
+
+/// How many move with each event that is kept: a half is moved by the time that an eighth has come.
+const MOVED_PER_EVENT: usize = 4;
+
+/// How many more move with each commit where memory is full: an older version left more in it.
+const MOVED_IF_FULL: usize = 4096;
 
 /// An event as deduplication sees it. Times are Unix milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -20,40 +31,57 @@ pub struct Print {
     pub until: i64,
 }
 
-/// The prints of one commit.
-#[derive(Debug)]
+/// The prints of one commit: as many of the queue.
+#[derive(Clone, Copy, Debug)]
 struct Group {
     number: i64,
     until: i64,
-    pairs: Vec<(i64, i64)>,
+    count: u32,
 }
 
 /// What is remembered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Prints {
-    /// First 8 bytes → key of the newest event that has them.
-    newest: HashMap<i64, i64>,
-    /// What `newest` was filled with, oldest first.
+    recent: Recent,
+    /// What `recent` was filled with, oldest first.
     groups: VecDeque<Group>,
-    count: usize,
-    /// Whether `old_prints` may have a row.
-    has_old: bool,
+    old: Old,
+    moving: Option<Moving>,
+    /// How many `recent` may hold.
+    capacity: usize,
     /// Those of the commit under way.
     staged: HashMap<i64, Print>,
 }
 
+/// The oldest groups on their way to the table.
+#[derive(Debug)]
+struct Moving {
+    /// The last of them.
+    last: i64,
+    /// When the last of their windows is over: longer than needed is no harm.
+    until: i64,
+    /// Where their prints are, in the order of the table; those before `done` are there.
+    places: Vec<Place>,
+    done: usize,
+}
+
 impl Prints {
-    pub fn load(connection: &Connection) -> Result<Self> {
-        let mut prints = Self::default();
+    pub fn load(connection: &Connection, capacity: usize) -> Result<Self> {
+        let mut prints = Self {
+            recent: Recent::with_capacity(capacity),
+            groups: VecDeque::new(),
+            old: Old::load(connection)?,
+            moving: None,
+            capacity,
+            staged: HashMap::new(),
+        };
         let mut query =
             connection.prepare("SELECT number, until, pairs FROM recent_prints ORDER BY number")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             let pairs = read_pairs(row.get_ref(2)?.as_blob()?);
-            prints.remember(Group { number: row.get(0)?, until: row.get(1)?, pairs });
+            prints.remember(row.get(0)?, row.get(1)?, &pairs);
         }
-        prints.has_old =
-            connection.query_row("SELECT EXISTS (SELECT 1 FROM old_prints)", [], |row| row.get(0))?;
         Ok(prints)
     }
 
@@ -64,7 +92,8 @@ impl Prints {
         if let Some(staged) = self.staged.get(&print).filter(|it| is_twin(it)) {
             return Ok(Some(staged.id));
         }
-        for seq in self.candidates(connection, print)? {
+        let older = self.old.find(connection, print)?;
+        for seq in self.recent.find(print).into_iter().chain(older) {
             if let Some(twin) = read(connection, seq)?.filter(is_twin) {
                 return Ok(Some(twin.id));
             }
@@ -72,84 +101,92 @@ impl Prints {
         Ok(None)
     }
 
-    fn candidates(&self, connection: &Connection, print: i64) -> Result<Vec<i64>> {
-        let mut seqs = Vec::from_iter(self.newest.get(&print).copied());
-        if self.has_old {
-            let mut query = connection.prepare_cached("SELECT seq FROM old_prints WHERE print = ?1")?;
-            for seq in query.query_map([print], |row| row.get(0))? {
-                seqs.push(seq?);
-            }
-        }
-        Ok(seqs)
-    }
-
     /// Adds a new event to the commit under way. What it pushes out of memory (a fingerprint that
     /// begins alike, or a twin whose window is over) moves to the table.
     pub fn stage(&mut self, connection: &Connection, event: Print) -> Result<()> {
         let print = codec::print(&event.fingerprint);
-        let pushed = self.staged.insert(print, event).map(|it| it.seq);
-        if let Some(seq) = pushed.or(self.newest.get(&print).copied()) {
-            self.set_aside(connection, print, seq)?;
+        let staged = self.staged.insert(print, event).map(|it| it.seq);
+        if let Some(seq) = staged.or_else(|| self.recent.find(print)) {
+            // Of what is gone for good, nothing is to be kept.
+            if let Some(pushed) = read(connection, seq)? {
+                self.old.add(connection, (print, seq), pushed.until)?;
+            }
         }
         Ok(())
     }
 
-    fn set_aside(&mut self, connection: &Connection, print: i64, seq: i64) -> Result<()> {
-        // Also true if the commit fails: then a lookup is made in vain.
-        self.has_old = true;
-        // Of what is gone for good, nothing would ever remove the row.
-        let sql = "INSERT OR IGNORE INTO old_prints (print, seq) SELECT ?1, ?2 WHERE EXISTS \
-                   (SELECT 1 FROM events WHERE seq = ?2 UNION ALL SELECT 1 FROM removed_prints WHERE seq = ?2)";
-        connection.prepare_cached(sql)?.execute([print, seq]).map(drop)
-    }
-
     /// Writes the prints of the commit under way, and makes room for them.
-    pub fn write(&mut self, connection: &Connection, capacity: usize) -> Result<Written> {
+    pub fn write(&mut self, connection: &Connection) -> Result<Written> {
         let Some(now) = self.staged.values().map(|it| it.received).max() else {
             return Ok(Written::default());
         };
-        let forgotten = self.make_room(connection, capacity, now)?;
+        let (forgotten, moved) = self.make_room(connection, now)?;
+        let old = self.old.sweep(connection, self.staged.len(), now)?;
         let until = self.staged.values().map(|it| it.until).max().unwrap_or(now);
         let pairs: Vec<_> = self.staged.iter().map(|(print, it)| (*print, it.seq)).collect();
         let sql = "INSERT INTO recent_prints (until, pairs) VALUES (?1, ?2)";
         connection.prepare_cached(sql)?.execute(params![until, write_pairs(&pairs)])?;
-        let number = connection.last_insert_rowid();
-        Ok(Written { forgotten, group: Some(Group { number, until, pairs }) })
+        let group = Some((connection.last_insert_rowid(), until, pairs));
+        Ok(Written { forgotten, moved: Some(moved), old: Some(old), group })
     }
 
-    /// How many groups at the front go: those past their window, and what is too much.
-    fn make_room(&mut self, connection: &Connection, capacity: usize, now: i64) -> Result<usize> {
-        let mut excess = (self.count + self.staged.len()).saturating_sub(capacity);
-        let mut gone = 0;
-        while let Some(group) = self.groups.get(gone) {
-            let over = group.until < now;
-            if !over && excess == 0 {
-                break;
-            }
-            excess = excess.saturating_sub(group.pairs.len());
-            let (number, pairs) = (group.number, if over { Vec::new() } else { group.pairs.clone() });
-            connection.prepare_cached("DELETE FROM recent_prints WHERE number = ?1")?.execute([number])?;
-            for (print, seq) in pairs {
-                self.set_aside(connection, print, seq)?;
-            }
-            gone += 1;
+    /// How many groups at the front go (those past their window, and what has moved), and how far the
+    /// move has come.
+    fn make_room(&mut self, connection: &Connection, now: i64) -> Result<(usize, usize)> {
+        let expected = self.recent.len() + self.staged.len();
+        if self.moving.is_none() && expected > self.capacity - self.capacity / 8 {
+            self.moving = self.begin_to_move();
         }
-        Ok(gone)
+        let moved = self.move_some(connection, expected > self.capacity)?;
+        let all_moved = self.moving.as_ref().filter(|moving| moved == moving.places.len());
+        let last_moved = all_moved.map_or(i64::MIN, |moving| moving.last);
+        let goes = |group: &&Group| group.until < now || group.number <= last_moved;
+        let gone = self.groups.iter().take_while(goes).count();
+        if let Some(last) = gone.checked_sub(1).and_then(|last| self.groups.get(last)) {
+            let sql = "DELETE FROM recent_prints WHERE number <= ?1";
+            connection.prepare_cached(sql)?.execute([last.number])?;
+        }
+        Ok((gone, moved))
+    }
+
+    /// The oldest groups with half of all prints.
+    fn begin_to_move(&self) -> Option<Moving> {
+        let (half, mut count, mut until) = (self.recent.len().div_ceil(2), 0, i64::MIN);
+        let last = self.groups.iter().find(|group| {
+            count += group.count as usize;
+            until = until.max(group.until);
+            count >= half
+        })?;
+        Some(Moving { last: last.number, until, places: self.recent.oldest_by_print(count), done: 0 })
+    }
+
+    /// Moves some, and more if there is no room left; says how many have moved by now.
+    fn move_some(&mut self, connection: &Connection, is_full: bool) -> Result<usize> {
+        let Some(moving) = &self.moving else { return Ok(0) };
+        let more = if is_full { MOVED_IF_FULL } else { 0 };
+        let to = (moving.done + self.staged.len() * MOVED_PER_EVENT + more).min(moving.places.len());
+        for place in &moving.places[moving.done..to] {
+            // What was past its window has left meanwhile.
+            if let Some(entry) = self.recent.at(*place) {
+                self.old.add(connection, entry, moving.until)?;
+            }
+        }
+        Ok(to)
     }
 
     /// The commit is done.
     pub fn committed(&mut self, written: Written) {
+        if let Some((moving, moved)) = self.moving.as_mut().zip(written.moved) {
+            moving.done = moved;
+        }
+        self.moving.take_if(|moving| moving.done == moving.places.len());
         for group in self.groups.drain(..written.forgotten) {
-            self.count -= group.pairs.len();
-            for (print, seq) in group.pairs {
-                if self.newest.get(&print) == Some(&seq) {
-                    self.newest.remove(&print);
-                }
-            }
+            self.recent.pop(group.count as usize);
         }
         self.staged.clear();
-        if let Some(group) = written.group {
-            self.remember(group);
+        self.old = written.old.unwrap_or(self.old);
+        if let Some((number, until, pairs)) = written.group {
+            self.remember(number, until, &pairs);
         }
     }
 
@@ -158,10 +195,10 @@ impl Prints {
         self.staged.clear();
     }
 
-    fn remember(&mut self, group: Group) {
-        self.newest.extend(group.pairs.iter().copied());
-        self.count += group.pairs.len();
-        self.groups.push_back(group);
+    fn remember(&mut self, number: i64, until: i64, pairs: &[Entry]) {
+        pairs.iter().for_each(|entry| self.recent.push(*entry));
+        let count = u32::try_from(pairs.len()).expect("a group is not that large");
+        self.groups.push_back(Group { number, until, count });
     }
 }
 
@@ -169,7 +206,9 @@ impl Prints {
 #[derive(Debug, Default)]
 pub struct Written {
     forgotten: usize,
-    group: Option<Group>,
+    moved: Option<usize>,
+    old: Option<Old>,
+    group: Option<(i64, i64, Vec<Entry>)>,
 }
 
 fn read(connection: &Connection, seq: i64) -> Result<Option<Print>> {
@@ -182,11 +221,11 @@ fn read(connection: &Connection, seq: i64) -> Result<Option<Print>> {
     connection.prepare_cached(sql)?.query_row([seq], print).optional()
 }
 
-fn write_pairs(pairs: &[(i64, i64)]) -> Vec<u8> {
+fn write_pairs(pairs: &[Entry]) -> Vec<u8> {
     pairs.iter().flat_map(|(print, seq)| [print.to_le_bytes(), seq.to_le_bytes()]).flatten().collect()
 }
 
-fn read_pairs(blob: &[u8]) -> Vec<(i64, i64)> {
+fn read_pairs(blob: &[u8]) -> Vec<Entry> {
     let (pairs, _) = blob.as_chunks::<16>();
     let number = |bytes: &[u8]| i64::from_le_bytes(bytes.try_into().expect("half of 16 bytes"));
     pairs.iter().map(|pair| (number(&pair[..8]), number(&pair[8..]))).collect()

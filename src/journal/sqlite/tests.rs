@@ -3,6 +3,7 @@
 mod faults;
 mod fresh;
 mod maintain;
+mod prints;
 mod size;
 mod windows;
 

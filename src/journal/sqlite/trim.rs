@@ -70,7 +70,6 @@ pub fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
 /// An event old enough to go.
 struct Candidate {
     seq: i64,
-    fingerprint: [u8; 32],
     dedupe_until: i64,
     /// Routed, and every delivery has ended.
     is_settled: bool,
@@ -89,7 +88,7 @@ fn candidates(
     trim: &Trim,
     of_any_age: bool,
 ) -> rusqlite::Result<Vec<Candidate>> {
-    let sql = "SELECT seq, fingerprint, dedupe_until, generation IS NOT NULL AND NOT EXISTS \
+    let sql = "SELECT seq, dedupe_until, generation IS NOT NULL AND NOT EXISTS \
                (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.due IS NOT NULL) AND NOT EXISTS \
                (SELECT 1 FROM json_each(e.fresh) j WHERE NOT EXISTS \
                (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.lane = j.value AND d.name = '')) AND NOT EXISTS \
@@ -100,8 +99,7 @@ fn candidates(
     let before = if of_any_age { i64::MAX } else { codec::first_seq_at(trim.before) };
     let look = i64::try_from(look(trim)).unwrap_or(i64::MAX);
     let candidate = |row: &rusqlite::Row<'_>| {
-        let (seq, fingerprint, dedupe_until) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Candidate { seq, fingerprint, dedupe_until, is_settled: row.get(3)? })
+        Ok(Candidate { seq: row.get(0)?, dedupe_until: row.get(1)?, is_settled: row.get(2)? })
     };
     connection.prepare_cached(sql)?.query_map([after, before, look], candidate)?.collect()
 }
@@ -117,8 +115,6 @@ fn remove(txn: &mut Txn<'_>, event: &Candidate, keep_print: bool) -> Result<(), 
         let sql = "INSERT INTO removed_prints (seq, id, fingerprint, received, dedupe_until) \
                    SELECT seq, id, fingerprint, received, dedupe_until FROM events WHERE seq = ?1";
         txn.connection.prepare_cached(sql)?.execute([event.seq])?;
-    } else {
-        forget_old_print(txn.connection, event.seq, &event.fingerprint)?;
     }
     let windows = storm::held_for(txn, event.seq)?;
     for sql in [
@@ -137,18 +133,7 @@ fn remove(txn: &mut Txn<'_>, event: &Candidate, keep_print: bool) -> Result<(), 
 /// Forgets prints of removed events whose window is over; returns how many.
 fn forget_prints(connection: &Connection, now: i64, limit: usize) -> rusqlite::Result<usize> {
     let sql = "DELETE FROM removed_prints WHERE seq IN (SELECT seq FROM removed_prints \
-               WHERE dedupe_until < ?1 ORDER BY dedupe_until LIMIT ?2) RETURNING seq, fingerprint";
+               WHERE dedupe_until < ?1 ORDER BY dedupe_until LIMIT ?2)";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut query = connection.prepare_cached(sql)?;
-    let gone = query.query_map(params![now, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let gone: Vec<(i64, [u8; 32])> = gone.collect::<Result<_, _>>()?;
-    for (seq, fingerprint) in &gone {
-        forget_old_print(connection, *seq, fingerprint)?;
-    }
-    Ok(gone.len())
-}
-
-fn forget_old_print(connection: &Connection, seq: i64, fingerprint: &[u8; 32]) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM old_prints WHERE print = ?1 AND seq = ?2";
-    connection.prepare_cached(sql)?.execute([codec::print(fingerprint), seq]).map(drop)
+    connection.prepare_cached(sql)?.execute(params![now, limit])
 }

@@ -50,7 +50,8 @@ impl Writer {
         options: Options,
         shared: Arc<Shared>,
     ) -> rusqlite::Result<Self> {
-        let (prints, tally) = (Prints::load(&connection)?, Tally::load(&connection)?);
+        let prints = Prints::load(&connection, options.prints_in_memory)?;
+        let tally = Tally::load(&connection)?;
         let newest = newest(&connection)?;
         lease::load_lanes(&connection, &mut shared.lanes())?;
         let connection = Some(connection);
@@ -141,7 +142,7 @@ impl Writer {
         if txn.tally != self.tally {
             txn.tally.write(connection)?;
         }
-        let written = txn.prints.write(connection, self.options.prints_in_memory)?;
+        let written = txn.prints.write(connection)?;
         self.options.before_commit.as_ref().map_or(Ok(()), |hook| hook()).map_err(Fault::Refused)?;
         connection.prepare_cached("COMMIT")?.execute([])?;
         self.options.after_commit.as_ref().map_or(Ok(()), |hook| hook()).map_err(Fault::Refused)?;
@@ -175,7 +176,8 @@ impl Writer {
         }
         let connection = open::connect(&self.path, &self.options)?;
         fresh::recover(&connection)?;
-        (self.prints, self.tally) = (Prints::load(&connection)?, Tally::load(&connection)?);
+        self.prints = Prints::load(&connection, self.options.prints_in_memory)?;
+        self.tally = Tally::load(&connection)?;
         self.newest = newest(&connection)?;
         let mut lanes = self.shared.lanes();
         lanes.forget_fresh();

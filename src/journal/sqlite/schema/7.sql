@@ -30,3 +30,6 @@ CREATE VIEW all_attempts AS
   SELECT event, lane, name, number, started, duration_us, outcome, message, answer_status, answer, answer_cut,
          request, generation
   FROM attempts;
+
+-- Until when an old fingerprint matters; NULL: an older version wrote it, and its event's row says.
+ALTER TABLE old_prints ADD COLUMN until INTEGER;

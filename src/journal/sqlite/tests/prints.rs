@@ -1,0 +1,67 @@
+//! Deduplication against a model, with hardly any memory.
+
+use super::*;
+use std::collections::HashMap;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Numbers come again before and after their window is over, memory holds a tenth of them, and the
+/// journal is opened anew now and then.
+#[tokio::test]
+async fn twins_are_found_for_exactly_their_window_wherever_their_prints_are() {
+    let dir = Dir::new();
+    let options = Options { prints_in_memory: 20, ..Options::default() };
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut journal = dir.open_with(options.clone()).unwrap();
+    let mut kept: HashMap<u64, (EventId, i64)> = HashMap::new();
+    let (mut ms, mut duplicates) = (0, 0);
+    for step in 0..1500 {
+        ms += random.i64(1..DAY_MS / 200);
+        let event = entry(random.u64(0..300), ms, &[]);
+        let number = u64::from_le_bytes(event.received.fingerprint[..8].try_into().unwrap());
+        let twin = kept.get(&number).filter(|(_, received)| *received >= ms - DAY_MS);
+        let expected = twin.map_or(Appended::New(id_of(&event)), |(id, _)| Appended::Duplicate(*id));
+        assert_eq!(journal.append(event.clone()).await.unwrap(), expected, "step {step}, number {number}");
+        match expected {
+            Appended::New(id) => drop(kept.insert(number, (id, ms))),
+            Appended::Duplicate(_) => duplicates += 1,
+        }
+        if random.u8(..) == 0 {
+            journal.close().await;
+            journal = dir.open_with(options.clone()).unwrap();
+        }
+    }
+    assert!((200..1200).contains(&duplicates), "both are tried: {duplicates}");
+    let old = size::number(&dir, "SELECT count(*) FROM old_prints");
+    let recent = size::number(&dir, "SELECT sum(length(pairs)) / 16 FROM recent_prints");
+    assert!(recent <= 20, "{recent}");
+    assert!(old < 500, "what is over goes: {old}");
+}
+
+/// As an older version left it: more prints than memory is to hold, and old ones that do not say until when.
+#[tokio::test]
+async fn what_an_older_version_left_is_found_and_goes_in_its_time() {
+    let dir = Dir::new();
+    let many = Options { prints_in_memory: 1000, ..Options::default() };
+    let journal = dir.open_with(many).unwrap();
+    for number in 0..60 {
+        journal.append(entry(number, number.cast_signed(), &[])).await.unwrap();
+    }
+    journal.close().await;
+    let few = Options { prints_in_memory: 20, ..Options::default() };
+    let journal = dir.open_with(few.clone()).unwrap();
+    journal.append(entry(60, 60, &[])).await.unwrap();
+    journal.close().await;
+    let connection = rusqlite::Connection::open(dir.path()).unwrap();
+    connection.execute_batch("UPDATE old_prints SET until = NULL").unwrap();
+    drop(connection);
+    let journal = dir.open_with(few).unwrap();
+    for number in 0..61 {
+        let first = Appended::Duplicate(id_of(&entry(number, number.cast_signed(), &[])));
+        assert_eq!(journal.append(entry(number, 100, &[])).await.unwrap(), first, "{number}");
+    }
+    for number in 100..200 {
+        journal.append(entry(number, 2 * DAY_MS + number.cast_signed(), &[])).await.unwrap();
+    }
+    assert_eq!(size::number(&dir, "SELECT count(*) FROM old_prints WHERE until IS NULL"), 0);
+}
