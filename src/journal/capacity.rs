@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// For each attempt that may be made at once, in all and of a lane, so many are leased: attempts go on
 /// while outcomes are kept, but not for ever.
-pub const OUTCOMES_PER_ATTEMPT: usize = 4;
+pub const OUTCOMES_PER_ATTEMPT: usize = 16;
 
 /// How much may be leased.
 #[derive(Clone)]

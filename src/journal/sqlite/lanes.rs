@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 /// Number of a row of the table `lanes`.
 pub type LaneId = i64;
 
+/// How many bytes of events may be leased; one is, however large.
+const MOST_HELD_BYTES: usize = 64 << 20;
+
 /// The `not_before` of a lane that nobody closed.
 const OPEN: i64 = i64::MIN;
 
@@ -47,6 +50,8 @@ pub struct Held {
     pub is_fresh: bool,
     /// What its effects have of it, if memory has that.
     pub origin: Option<Origin>,
+    /// Of its event.
+    pub bytes: usize,
 }
 
 impl Held {
@@ -66,6 +71,7 @@ pub struct Lanes {
     /// (time, lane).
     waiting: BTreeSet<(i64, LaneId)>,
     held: HashMap<DeliveryId, Held>,
+    held_bytes: usize,
     pub fresh: Unsettled,
     /// The lane that was leased from last.
     last: LaneId,
@@ -233,12 +239,18 @@ impl Lanes {
     /// Takes a delivery out.
     pub fn hold(&mut self, id: DeliveryId, held: Held) {
         self.last = held.lane;
+        self.held_bytes += held.bytes;
         if let Some(lane) = self.lanes.get_mut(&held.lane) {
             lane.leased.entry(held.event).or_default().push(held.name.clone());
             lane.count += 1;
             lane.under_way += usize::from(!held.settling);
         }
         self.held.insert(id, held);
+    }
+
+    /// Whether memory has room for more that is leased.
+    pub fn may_hold_more(&self) -> bool {
+        self.held_bytes < MOST_HELD_BYTES
     }
 
     pub fn held(&self, id: &DeliveryId) -> Option<&Held> {
@@ -271,6 +283,7 @@ impl Lanes {
     /// Ends a lease; what is still open is due at `due`.
     pub fn end(&mut self, id: &DeliveryId, due: Option<i64>) {
         let Some(held) = self.held.remove(id) else { return };
+        self.held_bytes -= held.bytes;
         if let Some(lane) = self.lanes.get_mut(&held.lane) {
             lane.end(&held);
         }
@@ -362,6 +375,7 @@ mod tests {
             settling: false,
             is_fresh: false,
             origin: None,
+            bytes: 0,
         };
         lanes.hold(id.clone(), held);
         id

@@ -165,6 +165,9 @@ pub fn lease(
     lanes.wake(wanted.now);
     let mut rooms = Left { rooms: &**rooms, known: HashMap::new() };
     while let Some(left) = overall.checked_sub(batch.taken.len()).filter(|left| *left > 0) {
+        if !lanes.may_hold_more() {
+            break;
+        }
         let turn = turn(&mut lanes, left, &mut rooms);
         if turn.is_empty() {
             break;
@@ -202,7 +205,8 @@ fn take_fresh(
     for fresh in fresh {
         let (event, lane, name) = fresh.key.clone();
         let (state, origin) = (Some(State::Pending), Some(Origin::of(&fresh)));
-        let held = Held { lane, event, name, state, settling: false, is_fresh: !fresh.has_row, origin };
+        let (is_fresh, bytes) = (!fresh.has_row, fresh.bytes);
+        let held = Held { lane, event, name, state, settling: false, is_fresh, origin, bytes };
         lanes.hold(fresh.leased.id.clone(), held);
         taken.push(Taken::Fresh(fresh));
     }
@@ -248,7 +252,7 @@ fn take_stored(
             continue;
         }
         let (.., name) = key;
-        if due > now || room == 0 {
+        if due > now || room == 0 || !lanes.may_hold_more() {
             next = Some(due);
             break;
         }
@@ -256,7 +260,8 @@ fn take_stored(
             continue;
         };
         let state = Some(row.state);
-        let held = Held { lane, event, name, state, settling: false, is_fresh: false, origin: None };
+        let bytes = row.bytes();
+        let held = Held { lane, event, name, state, settling: false, is_fresh: false, origin: None, bytes };
         lanes.hold(row.id.clone(), held);
         taken.push(Taken::Stored(row));
         room -= 1;
@@ -300,6 +305,12 @@ impl LeasedRow {
             })
         };
         connection.prepare_cached(ROW)?.query_row(key, read).optional()
+    }
+
+    /// Of its texts.
+    fn bytes(&self) -> usize {
+        let window = self.window.iter().flat_map(|window| &window.events);
+        self.document.len() + self.body.len() + self.headers.len() + window.map(String::len).sum::<usize>()
     }
 
     /// The lease that this row is.

@@ -130,6 +130,24 @@ async fn memory_is_bounded_whatever_comes() {
 }
 
 #[tokio::test]
+async fn what_is_leased_is_bounded_in_bytes_too() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    for n in 0..40 {
+        let mut large = entry(n, 0, &["r/a"]);
+        large.received.body = vec![b'x'; 4 << 20].into();
+        journal.append(large).await.unwrap();
+    }
+    let first = lease(&journal, NOW).await;
+    assert_eq!(first.len(), 16, "64 MiB");
+    assert!(lease(&journal, NOW).await.is_empty());
+    for leased in first {
+        journal.settle(settlement(&leased.id, Outcome::Skipped)).await.unwrap();
+    }
+    assert_eq!(lease(&journal, NOW).await.len(), 16);
+}
+
+#[tokio::test]
 async fn cancelling_finds_them_and_leaves_those_alone_that_are_attempted() {
     let dir = Dir::new();
     let journal = dir.open();
