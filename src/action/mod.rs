@@ -52,8 +52,8 @@ pub trait Action: Send + Sync {
         LANE_CONCURRENCY
     }
 
-    /// Whether an attempt takes up nothing but memory from its start on, and waits with others for a
-    /// disk. Then others are made meanwhile, as they are while outcomes are being kept.
+    /// Whether an attempt takes up nothing but memory while it waits with others, for a disk or for its
+    /// turn. Then others are made meanwhile, as they are while outcomes are being kept.
     fn only_waits(&self) -> bool {
         false
     }

@@ -58,6 +58,20 @@ pub(super) fn find(path: &str, exists: impl Fn(&str) -> bool) -> Option<String> 
     [path, &with_extension].into_iter().find(|path| exists(path)).map(str::to_owned)
 }
 
+/// Whether runs of a file do nothing but compute: neither it nor what it imports says `fetch`, which
+/// waits for others, or `kv`, which its next run may read.
+pub(super) fn only_computes(scripts: &Scripts, file: &str) -> bool {
+    let (mut left, mut seen) = (vec![file], BTreeSet::new());
+    while let Some(path) = left.pop() {
+        let Some(script) = scripts.get(path).filter(|_| seen.insert(path)) else { continue };
+        if ["fetch", "kv"].iter().any(|word| script.source.text.contains(word)) {
+            return false;
+        }
+        left.extend(script.imports.iter().map(String::as_str));
+    }
+    true
+}
+
 /// What the files of a generation come to.
 pub(super) struct Compiled {
     /// Those that can run.

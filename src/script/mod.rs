@@ -226,7 +226,7 @@ impl Scripts {
         let no_such = || vec![ConfigError::at("", format!("there is no action `{kind}`"))];
         let user = self.user.get(kind).ok_or_else(no_such)?;
         let optional = Some(user.optional().map(str::to_owned).collect());
-        Ok(Arc::new(run::ScriptAction { scripts: Arc::clone(self), file: user.file.clone(), optional }))
+        Ok(Arc::new(run::ScriptAction::new(self, user.file.clone(), optional)))
     }
 
     /// The `script` action: `react.rhai`, or `{file: react.rhai, params: {…}}`.
@@ -235,7 +235,7 @@ impl Scripts {
     /// A file that is not there, with a suggestion, or that has no `on_event`.
     fn script(self: &Arc<Self>, params: &Params) -> Result<Arc<dyn Action>, Vec<ConfigError>> {
         let file = self.entry(params)?;
-        Ok(Arc::new(run::ScriptAction { scripts: Arc::clone(self), file, optional: None }))
+        Ok(Arc::new(run::ScriptAction::new(self, file, None)))
     }
 
     /// The path of the script that the parameters of a `script` action name.

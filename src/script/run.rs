@@ -6,7 +6,7 @@ use super::explain::{Explained, told};
 use super::fetch::Failed;
 use super::kv::State;
 use super::state::{Active, End, Given, Run, World};
-use super::{Scripts, convert, explain, pool, state};
+use super::{Scripts, convert, explain, library, pool, state};
 use crate::action::{Action, ActionError, Attempt};
 use crate::delivery::{DeliveryId, Effect, Receipt};
 use crate::event::Event;
@@ -23,13 +23,19 @@ const RUNS_AT_ONCE: usize = 48;
 
 /// One file's `on_event`: the `script` action, or a kind that the file is.
 pub(super) struct ScriptAction {
-    pub scripts: Arc<Scripts>,
-    pub file: String,
+    scripts: Arc<Scripts>,
+    file: String,
     /// Of a kind: the parameters that may be absent.
-    pub optional: Option<Vec<String>>,
+    optional: Option<Vec<String>>,
+    only_computes: bool,
 }
 
 impl ScriptAction {
+    pub fn new(scripts: &Arc<Scripts>, file: String, optional: Option<Vec<String>>) -> Self {
+        let only_computes = library::only_computes(&scripts.library, &file);
+        Self { scripts: Arc::clone(scripts), file, optional, only_computes }
+    }
+
     /// What `on_event` gets as `params`. What is absent of a kind's own is `()`.
     fn params(&self, filled: &Params) -> Params {
         let Some(optional) = &self.optional else { return given_params(filled) };
@@ -51,6 +57,10 @@ impl Action for ScriptAction {
     /// Most of them wait for their turn in the pool, which bounds how many compute.
     fn concurrency(&self) -> usize {
         RUNS_AT_ONCE
+    }
+
+    fn only_waits(&self) -> bool {
+        self.only_computes
     }
 
     /// Runs on a thread of the scripts' pool. Dropping the future loses the run's effects and

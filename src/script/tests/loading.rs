@@ -266,3 +266,18 @@ fn a_switch_over_a_text_with_cases_that_are_none_is_a_warning() {
     let place = "a.rhai:2:3: warning: ";
     assert!(found("switch event.status { 1 => 2 }")[0].starts_with(place));
 }
+
+#[test]
+fn a_file_that_only_computes_is_known_with_what_it_imports() {
+    let files = [
+        ("pure.rhai", "import \"lib/text\" as text; fn on_event(event) { text::shout(event) }"),
+        ("lib/text.rhai", "fn shout(event) { event.status }"),
+        ("asks.rhai", "import \"lib/ask\" as ask; fn on_event(event) { ask::it() }"),
+        ("lib/ask.rhai", "fn it() { fetch(#{url: \"https://x.example/\"}) }"),
+        ("counts.rhai", "fn on_event(event) { kv::set(\"n\", 1) }"),
+    ];
+    let scripts = loaded(&files, Limits::default());
+    for (file, only_computes) in [("pure.rhai", true), ("asks.rhai", false), ("counts.rhai", false)] {
+        assert_eq!(crate::script::library::only_computes(&scripts.library, file), only_computes, "{file}");
+    }
+}
