@@ -78,6 +78,7 @@ pub struct Hooks {
     /// When a commit last failed, if none has succeeded since.
     failed_at: Mutex<Option<Instant>>,
     refusing: Refusing,
+    counters: count::Counters,
     /// Where refused requests are kept.
     refused: Option<(Ring, Mutex<Allowance>)>,
 }
@@ -98,6 +99,7 @@ impl Hooks {
             in_flight,
             failed_at: Mutex::default(),
             refusing: Refusing::default(),
+            counters: count::Counters::default(),
             refused: None,
         }
     }
@@ -293,7 +295,7 @@ impl Hooks {
     }
 
     async fn keep(&self, source: &Source, received: Received, now: Timestamp) -> Result<Answer, Refusal> {
-        count::verified(source, received.verified);
+        self.counters.verified(source, received.verified);
         let routing = self.route(&received, now);
         let matched = routing.as_ref().map(|routing| !routing.rules.is_empty());
         let dedupe_since = now.saturating_sub(source.dedupe_within()).unwrap_or(Timestamp::MIN);
@@ -304,7 +306,7 @@ impl Hooks {
         self.committed(appended.as_ref().err());
         match appended {
             Ok(Appended::New(id)) => {
-                count::kept(source, matched);
+                self.counters.kept(source, matched);
                 Ok(Answer::Received(id))
             }
             Ok(Appended::Duplicate(id)) => {

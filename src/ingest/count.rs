@@ -2,7 +2,9 @@
 
 use super::refusal::Refusal;
 use crate::source::{Source, Verified};
-use metrics::{counter, describe_counter};
+use metrics::{Counter, counter, describe_counter};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 const RECEIVED: &str = "hookyard_received_total";
 const DUPLICATES: &str = "hookyard_duplicates_total";
@@ -23,17 +25,55 @@ pub fn describe_metrics() {
     describe_counter!(REFUSED, "Refused requests, by reason.");
 }
 
-pub(super) fn verified(source: &Source, verified: Verified) {
-    let (form, secret) = (verified.form.name(), verified.secret.to_string());
-    counter!(VERIFIED, "source" => name(source), "form" => form, "secret" => secret).increment(1);
+/// The counters of what is accepted, found once for each source: a look-up in the recorder costs copies
+/// of all labels.
+#[derive(Default)]
+pub(super) struct Counters(Mutex<HashMap<String, OfSource>>);
+
+struct OfSource {
+    received: Counter,
+    matched: Counter,
+    unmatched: Counter,
+    verified: HashMap<Verified, Counter>,
 }
 
-/// An event was kept; `matched` is `None` where it was not routed.
-pub(super) fn kept(source: &Source, matched: Option<bool>) {
-    counter!(RECEIVED, "source" => name(source)).increment(1);
-    if let Some(matched) = matched {
-        let which = if matched { MATCHED } else { UNMATCHED };
-        counter!(which, "source" => name(source)).increment(1);
+impl OfSource {
+    fn new(source: &Source) -> Self {
+        let counter = |metric: &'static str| counter!(metric, "source" => name(source));
+        let [received, matched, unmatched] = [RECEIVED, MATCHED, UNMATCHED].map(counter);
+        Self { received, matched, unmatched, verified: HashMap::new() }
+    }
+}
+
+impl Counters {
+    pub fn verified(&self, source: &Source, verified: Verified) {
+        self.of(source, |counters| {
+            let counter = counters.verified.entry(verified).or_insert_with(|| {
+                let (form, secret) = (verified.form.name(), verified.secret.to_string());
+                counter!(VERIFIED, "source" => name(source), "form" => form, "secret" => secret)
+            });
+            counter.increment(1);
+        });
+    }
+
+    /// An event was kept; `matched` is `None` where it was not routed.
+    pub fn kept(&self, source: &Source, matched: Option<bool>) {
+        self.of(source, |counters| {
+            counters.received.increment(1);
+            match matched {
+                Some(true) => counters.matched.increment(1),
+                Some(false) => counters.unmatched.increment(1),
+                None => {}
+            }
+        });
+    }
+
+    fn of(&self, source: &Source, count: impl FnOnce(&mut OfSource)) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counters) = known.get_mut(source.name()) {
+            return count(counters);
+        }
+        count(known.entry(name(source)).or_insert_with(|| OfSource::new(source)));
     }
 }
 

@@ -38,7 +38,7 @@ pub async fn replay_refused(
     journal: &dyn Journal,
     now: Timestamp,
 ) -> Result<Replayed, JournalError> {
-    let mut replayed = Replayed::default();
+    let (mut replayed, counters) = (Replayed::default(), count::Counters::default());
     for record in records.into_iter().rev() {
         let source = sources.named(&record.source);
         let verified =
@@ -47,7 +47,7 @@ pub async fn replay_refused(
             replayed.still_refused += 1;
             continue;
         };
-        count::verified(source, received.verified);
+        counters.verified(source, received.verified);
         let routing = rules.map(|serving| serving.rules.route(&received.event, serving.number, now));
         let dedupe_since =
             record.received_at.saturating_sub(source.dedupe_within()).unwrap_or(Timestamp::MIN);
@@ -56,7 +56,7 @@ pub async fn replay_refused(
         let entry = Entry { received, received_at: record.received_at, dedupe_since, routing, taken };
         match journal.append(entry).await? {
             Appended::New(_) => {
-                count::kept(source, matched);
+                counters.kept(source, matched);
                 replayed.accepted += 1;
             }
             Appended::Duplicate(_) => {

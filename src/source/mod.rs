@@ -101,7 +101,7 @@ pub struct Received {
 }
 
 /// How a signature was found good. Counted, and shown in the event's timeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Verified {
     pub form: Form,
     /// Index of the secret among the source's configured secrets.
@@ -109,7 +109,7 @@ pub struct Verified {
 }
 
 /// What of the body was signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
     /// Python's `json.dumps` with its default `ensure_ascii=True`.
