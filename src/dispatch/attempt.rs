@@ -215,7 +215,7 @@ async fn attempt<'a, P: Plan>(
         answers: None,
         heard: Heard::default(),
     };
-    if action.only_waits() {
+    if action.only_waits() && may_others_be_made(shared, rules, leased) {
         waiting.get_or_init(|| Counted::new(&shared.settling));
         shared.journal.only_waits(&leased.id);
     }
@@ -237,6 +237,15 @@ async fn attempt<'a, P: Plan>(
         Ok(Err(_)) => End::TimedOut(step.timeout),
         Err(panic) => End::Failed(redacted(panicked(&*panic), redact)),
     }
+}
+
+/// Whether others of its lane may be made while it waits: not where somebody has said how many may be
+/// under way, nor while its destination is being probed.
+fn may_others_be_made<P: Plan>(shared: &Shared<P>, rules: &P, leased: &Leased) -> bool {
+    let (rule, action) = (leased.id.rule.as_str(), leased.id.action.as_str());
+    let is_said =
+        rules.limits(rule, action).concurrency.is_some() || shared.limits.borrow().lane_concurrency.is_some();
+    !is_said && !shared.lanes.is_paused(rule, action)
 }
 
 /// Finds the action and fills its parameters in, or says what of the rule is broken. `None`: its

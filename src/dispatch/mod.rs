@@ -58,7 +58,6 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// The delivering half of hookyard.
 pub struct Dispatcher<P = Serving> {
     shared: Arc<Shared<P>>,
-    limits: watch::Receiver<Limits>,
     attempts: JoinSet<()>,
     /// What each running attempt has leased.
     leased: HashMap<Id, DeliveryId>,
@@ -76,6 +75,7 @@ pub struct Dispatcher<P = Serving> {
 struct Shared<P> {
     journal: Arc<dyn Journal>,
     rules: watch::Receiver<Option<Arc<P>>>,
+    limits: watch::Receiver<Limits>,
     clock: Clock,
     lanes: Arc<Lanes>,
     /// Outcomes that could not be committed yet: while there is one, nothing is leased.
@@ -110,10 +110,10 @@ impl<P: Plan> Dispatcher<P> {
         let (held, settling, namespaces) = (AtomicUsize::new(0), AtomicUsize::new(0), Default::default());
         let (lanes, labels) = (Arc::default(), count::Labels::default());
         let shared =
-            Arc::new(Shared { journal, rules, clock, lanes, held, settling, state, namespaces, labels });
+            Shared { journal, rules, limits, clock, lanes, held, settling, state, namespaces, labels };
         let (attempts, leased) = (JoinSet::new(), HashMap::new());
         let (seen, looked_at, afresh) = (None, Timestamp::MIN, false);
-        Self { shared, limits, attempts, leased, seen, looked_at, afresh, drain: DRAIN }
+        Self { shared: Arc::new(shared), attempts, leased, seen, looked_at, afresh, drain: DRAIN }
     }
 
     /// The lanes, for who wants to show them.
@@ -133,7 +133,7 @@ impl<P: Plan> Dispatcher<P> {
 
     async fn deliver(&mut self, shutdown: &CancellationToken) {
         let work = self.shared.journal.work();
-        let (mut rules, mut limits) = (self.shared.rules.clone(), self.limits.clone());
+        let (mut rules, mut limits) = (self.shared.rules.clone(), self.shared.limits.clone());
         loop {
             // Attempts that end together are to be followed by one lease, not by one each.
             tokio::task::yield_now().await;
@@ -155,7 +155,7 @@ impl<P: Plan> Dispatcher<P> {
 
     /// Starts what is due and has room; says how long nothing else will be due by itself.
     async fn start_due(&mut self) -> Option<Duration> {
-        let limits = *self.limits.borrow();
+        let limits = *self.shared.limits.borrow();
         let room = self.room(limits.concurrency);
         let rules = self.shared.rules.borrow().clone()?;
         self.meet(&rules);

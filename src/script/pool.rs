@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -25,6 +25,12 @@ const RUNS_PER_CORE: usize = 4;
 /// Short runs are done fastest one after the other: who has waited that long is beside a long one, and
 /// only then a core has more than one.
 const PATIENCE: Duration = Duration::from_millis(2);
+
+/// What is taken for the time of a run before there was one.
+const UNKNOWN_TIME: Duration = Duration::from_millis(10);
+/// How long a run may expect to wait for its turn without being an attempt under way: its attempt's time
+/// goes on meanwhile.
+const SOON: Duration = Duration::from_secs(1);
 
 static POOL: LazyLock<Pool> = LazyLock::new(|| {
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -54,6 +60,8 @@ struct Pool {
 struct State {
     /// Runs that have no place yet.
     queue: VecDeque<Job>,
+    /// How long a run takes, lately.
+    usual_time: Duration,
     /// Places that are taken, those on their way to a thread included.
     taken: usize,
     /// Threads that have nothing to do, and places on their way to them.
@@ -66,7 +74,8 @@ struct State {
 
 impl Pool {
     fn new(usual: usize, places: usize) -> Self {
-        Self { usual, places, state: Mutex::default(), hired: Condvar::new(), returned: Condvar::new() }
+        let state = Mutex::new(State { usual_time: UNKNOWN_TIME, ..State::default() });
+        Self { usual, places, state, hired: Condvar::new(), returned: Condvar::new() }
     }
 
     async fn run<T: Send + 'static>(&'static self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
@@ -74,7 +83,10 @@ impl Pool {
         let job = move || {
             // Where the caller's time was up, nobody waits for the answer any more.
             if !answer.is_closed() {
-                drop(answer.send(work()));
+                let started = Instant::now();
+                let result = work();
+                self.timed(started.elapsed());
+                drop(answer.send(result));
             }
         };
         self.enqueue(Box::new(job));
@@ -83,6 +95,18 @@ impl Pool {
         }
         self.hire(&mut self.state(), self.places);
         answered.await.ok()
+    }
+
+    fn timed(&self, time: Duration) {
+        let mut state = self.state();
+        state.usual_time = (state.usual_time * 7 + time) / 8;
+    }
+
+    /// Whether what is enqueued now has its turn soon.
+    fn is_brisk(&self) -> bool {
+        let state = self.state();
+        let waiting = u32::try_from(state.queue.len() / self.usual).unwrap_or(u32::MAX);
+        state.usual_time.saturating_mul(waiting) < SOON
     }
 
     fn enqueue(&'static self, job: Job) {
@@ -180,6 +204,11 @@ impl Pool {
 /// Dropping the future does not stop what runs already; it keeps its thread until it ends.
 pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     POOL.run(work).await
+}
+
+/// Whether a run that begins to wait now has its turn soon.
+pub(super) fn is_brisk() -> bool {
+    POOL.is_brisk()
 }
 
 /// Waits for something that is not computing: meanwhile another run may compute.

@@ -8,7 +8,7 @@ use super::kv::State;
 use super::state::{Active, End, Given, Run, World};
 use super::{Scripts, convert, explain, library, pool, state};
 use crate::action::{Action, ActionError, Attempt};
-use crate::delivery::{DeliveryId, Effect, Receipt};
+use crate::delivery::{DeliveryId, Effect, LANE_CONCURRENCY, Receipt};
 use crate::event::Event;
 use crate::json::{Json, Object};
 use crate::template::Params;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-/// Runs of a lane that are under way at once, where nothing says how many.
+/// Runs of a lane that are under way at once if they only compute, where nothing says how many.
 const RUNS_AT_ONCE: usize = 48;
 
 /// One file's `on_event`: the `script` action, or a kind that the file is.
@@ -54,13 +54,13 @@ impl ScriptAction {
 
 #[async_trait]
 impl Action for ScriptAction {
-    /// Most of them wait for their turn in the pool, which bounds how many compute.
+    /// Those that only compute wait for their turn in the pool, which bounds how many do.
     fn concurrency(&self) -> usize {
-        RUNS_AT_ONCE
+        if self.only_computes { RUNS_AT_ONCE } else { LANE_CONCURRENCY }
     }
 
     fn only_waits(&self) -> bool {
-        self.only_computes
+        self.only_computes && pool::is_brisk()
     }
 
     /// Runs on a thread of the scripts' pool. Dropping the future loses the run's effects and

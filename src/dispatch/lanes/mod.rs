@@ -99,6 +99,12 @@ impl Lanes {
         room
     }
 
+    /// Whether a lane is paused, or its destination is being probed.
+    pub(super) fn is_paused(&self, rule: &str, action: &str) -> bool {
+        let known = self.known();
+        known.get(rule).and_then(|lanes| lanes.get(action)).is_some_and(|lane| lane.breaker.paused.is_some())
+    }
+
     /// A delivery of a lane was leased.
     pub(super) fn leased(&self, rule: &str, action: &str, limits: LaneLimits, now: Timestamp) {
         let Some(rate) = limits.rate else { return };

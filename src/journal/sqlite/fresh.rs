@@ -174,10 +174,13 @@ pub fn recover(connection: &Connection) -> rusqlite::Result<()> {
     if from == none {
         return Ok(());
     }
-    connection.execute_batch(&format!(
+    let put_down = format!(
         "BEGIN IMMEDIATE; \
          INSERT OR IGNORE INTO deliveries (event, lane, name, state, due, attempts, updated, message) \
          SELECT event, lane, name, state, due, attempts, updated, message FROM fresh; \
          UPDATE tally SET fresh_from = {none}; COMMIT;"
-    ))
+    );
+    connection.execute_batch(&put_down).inspect_err(|error| {
+        tracing::error!(%error, "the deliveries that were under way at the last stop cannot be put down");
+    })
 }

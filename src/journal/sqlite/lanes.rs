@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 /// Number of a row of the table `lanes`.
 pub type LaneId = i64;
 
-/// How many bytes of events may be leased; one is, however large.
-const MOST_HELD_BYTES: usize = 64 << 20;
+/// How many bytes of events may only wait; those that are being attempted are bounded by their number.
+const MOST_WAITING_BYTES: usize = 64 << 20;
 
 /// The `not_before` of a lane that nobody closed.
 const OPEN: i64 = i64::MIN;
@@ -55,6 +55,14 @@ pub struct Held {
 }
 
 impl Held {
+    /// As it was before the lease, of one without a row.
+    fn fresh_again(&self, id: &DeliveryId) -> Option<Fresh> {
+        let origin = self.origin.as_ref()?;
+        let key = (self.event, self.lane, self.name.clone());
+        let (due, bytes) = (origin.received_at.as_millisecond(), self.bytes);
+        Some(Fresh { key, due, bytes, has_row: false, leased: origin.lease(id.clone(), None) })
+    }
+
     fn is(&self, (event, lane, name): &Key) -> bool {
         (self.event, self.lane, &self.name) == (*event, *lane, name)
     }
@@ -71,10 +79,12 @@ pub struct Lanes {
     /// (time, lane).
     waiting: BTreeSet<(i64, LaneId)>,
     held: HashMap<DeliveryId, Held>,
-    held_bytes: usize,
+    waiting_bytes: usize,
     pub fresh: Unsettled,
     /// The lane that was leased from last.
     last: LaneId,
+    /// The time of the last look.
+    woken_at: i64,
 }
 
 impl Lanes {
@@ -173,6 +183,10 @@ impl Lanes {
     /// These have rows now.
     pub fn put_down(&mut self, keys: &[Key]) {
         for key in keys {
+            // One that was put back into memory meanwhile is looked for in the table from now on.
+            if let Some(due) = self.withdraw(key) {
+                self.note(key.1, due);
+            }
             self.fresh.remove(key);
             let held = self.held.values_mut().find(|held| held.is_fresh && held.is(key));
             if let Some(held) = held {
@@ -221,8 +235,13 @@ impl Lanes {
         self.waiting.extend(after.map(|time| (time, number)));
     }
 
-    /// Lanes whose time has come by `now` are ready from here on.
+    /// Lanes whose time has come by `now` are ready from here on. The clock may have been set back: then
+    /// those that were ready may not be.
     pub fn wake(&mut self, now: i64) {
+        if now < std::mem::replace(&mut self.woken_at, now) {
+            let ready = std::mem::take(&mut self.ready).into_iter();
+            self.waiting.extend(ready.filter_map(|number| Some((self.lanes[&number].look_at()?, number))));
+        }
         while let Some((_, lane)) = self.waiting.first().filter(|(due, _)| *due <= now).copied() {
             self.waiting.pop_first();
             self.ready.insert(lane);
@@ -239,7 +258,6 @@ impl Lanes {
     /// Takes a delivery out.
     pub fn hold(&mut self, id: DeliveryId, held: Held) {
         self.last = held.lane;
-        self.held_bytes += held.bytes;
         if let Some(lane) = self.lanes.get_mut(&held.lane) {
             lane.leased.entry(held.event).or_default().push(held.name.clone());
             lane.count += 1;
@@ -248,9 +266,9 @@ impl Lanes {
         self.held.insert(id, held);
     }
 
-    /// Whether memory has room for more that is leased.
+    /// Whether memory has room for more that will only wait one day.
     pub fn may_hold_more(&self) -> bool {
-        self.held_bytes < MOST_HELD_BYTES
+        self.waiting_bytes < MOST_WAITING_BYTES
     }
 
     pub fn held(&self, id: &DeliveryId) -> Option<&Held> {
@@ -270,6 +288,8 @@ impl Lanes {
     fn set_settling(&mut self, id: &DeliveryId, settling: bool) {
         let Some(held) = self.held.get_mut(id).filter(|held| held.settling != settling) else { return };
         held.settling = settling;
+        self.waiting_bytes =
+            if settling { self.waiting_bytes + held.bytes } else { self.waiting_bytes - held.bytes };
         if let Some(lane) = self.lanes.get_mut(&held.lane) {
             lane.under_way = if settling { lane.under_way - 1 } else { lane.under_way + 1 };
         }
@@ -283,7 +303,9 @@ impl Lanes {
     /// Ends a lease; what is still open is due at `due`.
     pub fn end(&mut self, id: &DeliveryId, due: Option<i64>) {
         let Some(held) = self.held.remove(id) else { return };
-        self.held_bytes -= held.bytes;
+        if held.settling {
+            self.waiting_bytes -= held.bytes;
+        }
         if let Some(lane) = self.lanes.get_mut(&held.lane) {
             lane.end(&held);
         }
@@ -293,9 +315,13 @@ impl Lanes {
         }
     }
 
-    /// Puts a lease back unchanged. When it is due may have been changed meanwhile: the next look says.
+    /// Puts a lease back unchanged: into memory, if it has no row. When it is due may have been changed
+    /// meanwhile: the next look at the table says.
     pub fn release(&mut self, id: &DeliveryId) {
-        self.end(id, Some(i64::MIN));
+        let fresh = self.held.get(id).filter(|held| held.is_fresh).and_then(|held| held.fresh_again(id));
+        let Some(fresh) = fresh else { return self.end(id, Some(i64::MIN)) };
+        self.end(id, None);
+        self.return_fresh(fresh);
     }
 
     /// When the first lane that is not ready is to be looked at.

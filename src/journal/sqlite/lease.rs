@@ -120,12 +120,7 @@ impl Drop for Batch {
             return;
         }
         let mut lanes = self.shared.lanes();
-        for taken in self.taken.drain(..).rev() {
-            lanes.release(taken.id());
-            if let Taken::Fresh(fresh) = taken {
-                lanes.return_fresh(fresh);
-            }
-        }
+        self.taken.iter().rev().for_each(|taken| lanes.release(taken.id()));
     }
 }
 

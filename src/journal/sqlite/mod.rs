@@ -38,7 +38,6 @@ use crate::journal::{
 use crate::kv as state;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use lanes::Held;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -191,13 +190,6 @@ impl Journal for SqliteJournal {
     }
 
     async fn release(&self, id: &DeliveryId) {
-        let held = self.writer.shared.lanes().held(id).cloned().filter(|held| held.is_fresh);
-        if let Some(Held { event, lane, name, .. }) = held
-            && let Err(error) = self.writer.write(move |txn| fresh::put_down(txn, (event, lane, name))).await
-        {
-            tracing::error!(delivery = %id, %error, "it could not be put back: the next start attempts it");
-            return;
-        }
         self.writer.shared.lanes().release(id);
         self.writer.shared.work.notify_one();
     }

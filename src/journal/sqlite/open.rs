@@ -73,7 +73,6 @@ pub fn open(path: &Path, options: &Options) -> Result<(Connection, File), Journa
     let connection = connect(path, options).map_err(|error| unusable(path, &error))?;
     refuse_read_only(&connection, path)?;
     prepare(&connection, path)?;
-    super::fresh::recover(&connection).map_err(|error| unusable(path, &error))?;
     Ok((connection, lock))
 }
 

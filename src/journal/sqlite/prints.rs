@@ -107,8 +107,8 @@ impl Prints {
         let print = codec::print(&event.fingerprint);
         let staged = self.staged.insert(print, event).map(|it| it.seq);
         if let Some(seq) = staged.or_else(|| self.recent.find(print)) {
-            // Of what is gone for good, nothing is to be kept.
-            if let Some(pushed) = read(connection, seq)? {
+            // Of what is over or gone for good, nothing is to be kept.
+            if let Some(pushed) = read(connection, seq)?.filter(|pushed| pushed.until >= event.received) {
                 self.old.add(connection, (print, seq), pushed.until)?;
             }
         }
@@ -179,10 +179,12 @@ impl Prints {
         if let Some((moving, moved)) = self.moving.as_mut().zip(written.moved) {
             moving.done = moved;
         }
-        self.moving.take_if(|moving| moving.done == moving.places.len());
         for group in self.groups.drain(..written.forgotten) {
             self.recent.pop(group.count as usize);
         }
+        // Those on their way may all have left past their windows; their numbers are given again then.
+        let first = self.groups.front().map_or(i64::MAX, |group| group.number);
+        self.moving.take_if(|moving| moving.done == moving.places.len() || moving.last < first);
         self.staged.clear();
         self.old = written.old.unwrap_or(self.old);
         if let Some((number, until, pairs)) = written.group {

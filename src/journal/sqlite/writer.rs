@@ -53,8 +53,15 @@ impl Writer {
         let prints = Prints::load(&connection, options.prints_in_memory)?;
         let tally = Tally::load(&connection)?;
         let newest = newest(&connection)?;
-        lease::load_lanes(&connection, &mut shared.lanes())?;
-        let connection = Some(connection);
+        let connection = match fresh::recover(&connection) {
+            // Nothing is kept or leased before there is room again; what is here can be read.
+            Err(error) if is_full(&error) => None,
+            Err(error) => return Err(error),
+            Ok(()) => {
+                lease::load_lanes(&connection, &mut shared.lanes())?;
+                Some(connection)
+            }
+        };
         let (usual, closing) = (1, None);
         Ok(Self { connection, path, identity, options, shared, prints, tally, newest, usual, closing })
     }
@@ -104,7 +111,8 @@ impl Writer {
 
     /// What was queued while a commit failed fails with it: the twin of an event in that group
     /// must not be answered otherwise than the event. Taken before anyone is answered, so that
-    /// who tries again is not among them. Nothing is leased behind outcomes that were not kept either.
+    /// who tries again is not among them. Nothing is leased from the table behind outcomes that were not
+    /// kept either.
     fn fail_queued(&mut self, commands: &mpsc::Receiver<Command>, group: &mut Group, error: &JournalError) {
         while let Ok(command) = commands.try_recv() {
             match command {
@@ -160,6 +168,7 @@ impl Writer {
         tracing::error!(%fault, "the journal could not commit");
         self.prints.discard();
         self.shared.lanes().return_withdrawn();
+        self.shared.work.notify_one();
         let is_full = matches!(fault, Fault::Sqlite(error) if is_full(error));
         let rolled_back = |connection: &Connection| {
             connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok()
@@ -174,6 +183,7 @@ impl Writer {
         if self.connection.is_some() {
             return Ok(());
         }
+        self.identity.check(&self.path)?;
         let connection = open::connect(&self.path, &self.options)?;
         fresh::recover(&connection)?;
         self.prints = Prints::load(&connection, self.options.prints_in_memory)?;

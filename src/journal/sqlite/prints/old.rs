@@ -8,8 +8,10 @@ use rusqlite::{Connection, Result, params};
 
 /// Rows looked at with each event that is kept: as many come, so a round catches up.
 const SWEPT_PER_EVENT: usize = 2;
-/// Between the end of a round and the next, in milliseconds.
-const REST_MS: i64 = 60_000;
+/// Between the end of a round and the next, in milliseconds: until the first row that stayed is over, but
+/// rows with a shorter window may have come since.
+const SHORTEST_REST_MS: i64 = 60_000;
+const LONGEST_REST_MS: i64 = 3_600_000;
 
 /// The table, and how far the round through it has come.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +66,12 @@ impl Old {
             self.behind = (*print, *seq);
         }
         if rows.len() < limit {
-            let rests_until = self.first_over.saturating_add(1).max(now.saturating_add(REST_MS));
+            let rest = self
+                .first_over
+                .saturating_sub(now)
+                .saturating_add(1)
+                .clamp(SHORTEST_REST_MS, LONGEST_REST_MS);
+            let rests_until = now.saturating_add(rest);
             self = Self { behind: START, first_over: i64::MAX, rests_until, ..self };
         }
         Ok(self)

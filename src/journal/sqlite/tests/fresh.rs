@@ -120,17 +120,16 @@ async fn memory_is_bounded_whatever_comes() {
     huge.received.body = vec![b'x'; 100_000].into();
     journal.append(huge).await.unwrap();
     assert_eq!(number(&dir, ROWS), stored + 1);
-    let mut leased = 0;
-    while let Some(next) = lease(&journal, NOW).await.pop() {
+    let leased = journal.lease(at(NOW), Capacity::each(999, 999)).await.unwrap().deliveries;
+    assert_eq!(leased.len(), 101);
+    for next in leased {
         journal.settle(settlement(&next.id, Outcome::Skipped)).await.unwrap();
-        leased += 1;
     }
-    assert!(leased > 0);
-    assert_eq!(number(&dir, ROWS) + number(&dir, "SELECT count(*) FROM fresh"), 101);
+    assert_eq!((number(&dir, ROWS), pending(&journal).await.len()), (101, 0));
 }
 
 #[tokio::test]
-async fn what_is_leased_is_bounded_in_bytes_too() {
+async fn what_only_waits_is_bounded_in_bytes_too() {
     let dir = Dir::new();
     let journal = dir.open();
     for n in 0..40 {
@@ -138,13 +137,39 @@ async fn what_is_leased_is_bounded_in_bytes_too() {
         large.received.body = vec![b'x'; 4 << 20].into();
         journal.append(large).await.unwrap();
     }
-    let first = lease(&journal, NOW).await;
-    assert_eq!(first.len(), 16, "64 MiB");
-    assert!(lease(&journal, NOW).await.is_empty());
-    for leased in first {
-        journal.settle(settlement(&leased.id, Outcome::Skipped)).await.unwrap();
+    let lease_some = async || journal.lease(at(NOW), Capacity::each(8, 8)).await.unwrap().deliveries;
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        for leased in lease_some().await {
+            journal.only_waits(&leased.id);
+            waiting.push(leased.id);
+        }
     }
-    assert_eq!(lease(&journal, NOW).await.len(), 16);
+    assert_eq!((waiting.len(), lease_some().await.len()), (16, 0), "64 MiB");
+    for id in waiting {
+        journal.settle(settlement(&id, Outcome::Skipped)).await.unwrap();
+    }
+    assert_eq!(lease_some().await.len(), 8);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_them_wait_and_nothing_else() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    for n in 0..3 {
+        journal.append(entry(n, 0, &["fresh/a"])).await.unwrap();
+    }
+    let one = async |now| {
+        let lease = journal.lease(at(now), Capacity::each(1, 9)).await.unwrap();
+        (lease.deliveries.len(), lease.next_due)
+    };
+    assert_eq!(one(NOW).await.0, 1);
+    assert_eq!(one(NOW - 5).await, (0, Some(at(NOW))));
+    assert_eq!(one(NOW).await.0, 1);
+    journal.close().await;
+    let journal = dir.open();
+    let one = async |now| journal.lease(at(now), Capacity::each(1, 9)).await.unwrap().deliveries.len();
+    assert_eq!([one(NOW).await, one(NOW - 5).await, one(NOW).await], [1, 0, 1], "those in the table too");
 }
 
 #[tokio::test]

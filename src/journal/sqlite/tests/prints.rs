@@ -65,3 +65,41 @@ async fn what_an_older_version_left_is_found_and_goes_in_its_time() {
     }
     assert_eq!(size::number(&dir, "SELECT count(*) FROM old_prints WHERE until IS NULL"), 0);
 }
+
+/// A rest longer than the window while a move is under way: the numbers of groups begin again.
+#[tokio::test]
+async fn a_rest_in_the_middle_of_a_move_forgets_nothing_that_comes_after_it() {
+    let dir = Dir::new();
+    let journal = dir.open_with(Options { prints_in_memory: 100, ..Options::default() }).unwrap();
+    // A move of some 44 begins with the 88th, and goes on by 4 with each.
+    for number in 0..90 {
+        journal.append(entry(number, 0, &[])).await.unwrap();
+    }
+    let later = 2 * DAY_MS;
+    for number in 100..160 {
+        journal.append(entry(number, later, &[])).await.unwrap();
+    }
+    for number in 100..160 {
+        let first = Appended::Duplicate(id_of(&entry(number, later, &[])));
+        assert_eq!(journal.append(entry(number, later + 1, &[])).await.unwrap(), first, "{number}");
+    }
+}
+
+/// Twins that come after their window leave rows that are over already.
+#[tokio::test]
+async fn the_table_is_swept_again_after_it_was_empty() {
+    let dir = Dir::new();
+    let journal = dir.open_with(Options { prints_in_memory: 20, ..Options::default() }).unwrap();
+    for round in 0..4 {
+        let ms = round * 2 * DAY_MS;
+        for number in 0..60 {
+            journal.append(entry(number, ms, &[])).await.unwrap();
+        }
+        for number in 100..200 {
+            let after_window = ms + DAY_MS + 60_000 * number.cast_signed();
+            journal.append(entry(number, after_window, &[])).await.unwrap();
+        }
+        let over = format!("SELECT count(*) FROM old_prints WHERE until < {}", NOW + ms + DAY_MS);
+        assert!(size::number(&dir, &over) < 10, "round {round}: {}", size::number(&dir, &over));
+    }
+}
