@@ -24,8 +24,8 @@ pub fn taken() -> usize {
     TAKEN.get()
 }
 
-/// The allocator, counting. It is jemalloc: what one thread makes is freed by another here, the event by the
-/// journal, which glibc's takes a third longer for.
+/// The allocator, counting. It is jemalloc: what one thread makes is freed by another here (the event by the
+/// journal), and with glibc's a fifth less is delivered.
 pub struct Counting;
 
 fn take(bytes: usize) {

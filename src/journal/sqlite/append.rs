@@ -1,4 +1,4 @@
-//! Keeping events: one row each, and one for each delivery.
+//! Keeping events: one row each, and one for each delivery that is not handed over in memory.
 
 use super::codec;
 use super::fresh::{self, Fresh, Origin};

@@ -4,16 +4,18 @@
 //! as one with a single delivery, and a lane with none due costs nothing at a lease. What is fresh is
 //! here until it has a row, within a bound.
 
-use super::fresh::{Fresh, Key, Origin, Unsettled};
+mod held;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use super::fresh::{Fresh, Unsettled};
 use crate::delivery::DeliveryId;
-use crate::journal::State;
+pub use held::Held;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Number of a row of the table `lanes`.
 pub type LaneId = i64;
-
-/// How many bytes of events may only wait; those that are being attempted are bounded by their number.
-const MOST_WAITING_BYTES: usize = 64 << 20;
 
 /// The `not_before` of a lane that nobody closed.
 const OPEN: i64 = i64::MIN;
@@ -34,38 +36,6 @@ pub struct Lane {
     /// How many they are, and how many of them are being attempted.
     count: usize,
     under_way: usize,
-}
-
-/// A lease.
-#[derive(Clone, Debug)]
-pub struct Held {
-    pub lane: LaneId,
-    pub event: i64,
-    pub name: String,
-    /// As it is in the table, if that is sure.
-    pub state: Option<State>,
-    /// Whether its attempt has ended, and only its outcome is still to be kept.
-    pub settling: bool,
-    /// Whether it has no row yet.
-    pub is_fresh: bool,
-    /// What its effects have of it, if memory has that.
-    pub origin: Option<Origin>,
-    /// Of its event.
-    pub bytes: usize,
-}
-
-impl Held {
-    /// As it was before the lease, of one without a row.
-    fn fresh_again(&self, id: &DeliveryId) -> Option<Fresh> {
-        let origin = self.origin.as_ref()?;
-        let key = (self.event, self.lane, self.name.clone());
-        let (due, bytes) = (origin.received_at.as_millisecond(), self.bytes);
-        Some(Fresh { key, due, bytes, has_row: false, leased: origin.lease(id.clone(), None) })
-    }
-
-    fn is(&self, (event, lane, name): &Key) -> bool {
-        (self.event, self.lane, &self.name) == (*event, *lane, name)
-    }
 }
 
 /// All of them.
@@ -130,82 +100,6 @@ impl Lanes {
         self.change(number, |lane| lane.due = due);
     }
 
-    /// Whether a new delivery may be handed over in memory: not past older ones of its lane.
-    pub fn takes_fresh(&self, number: LaneId, due: i64) -> bool {
-        self.lanes.get(&number).is_none_or(|lane| lane.due.is_none_or(|first| first > due))
-    }
-
-    /// A delivery that is handed over in memory.
-    pub fn push_fresh(&mut self, fresh: Fresh) {
-        self.queue(fresh, VecDeque::push_back);
-    }
-
-    /// The same for one that was taken out, and was not attempted.
-    pub fn return_fresh(&mut self, fresh: Fresh) {
-        self.queue(fresh, VecDeque::push_front);
-    }
-
-    fn queue(&mut self, fresh: Fresh, push: impl FnOnce(&mut VecDeque<Fresh>, Fresh)) {
-        self.fresh.add(&fresh);
-        let number = fresh.key.1;
-        self.change(number, |lane| push(&mut lane.fresh, fresh));
-    }
-
-    /// The oldest of a lane that are due, up to `count`.
-    pub fn take_fresh(&mut self, number: LaneId, count: usize, now: i64) -> Vec<Fresh> {
-        let mut taken = Vec::new();
-        self.change(number, |lane| {
-            let due = lane.fresh.iter().take(count).take_while(|fresh| fresh.due <= now).count();
-            taken.extend(lane.fresh.drain(..due));
-        });
-        taken
-    }
-
-    /// Nobody is to lease it from memory any more, unless the transaction under way fails. When it is
-    /// due, if it waited there.
-    pub fn withdraw(&mut self, key: &Key) -> Option<i64> {
-        let mut withdrawn = None;
-        self.change(key.1, |lane| {
-            let at = lane.fresh.iter().position(|fresh| fresh.key == *key);
-            withdrawn = at.and_then(|at| lane.fresh.remove(at));
-        });
-        let due = withdrawn.as_ref().map(|fresh| fresh.due);
-        self.fresh.withdrawn.extend(withdrawn);
-        due
-    }
-
-    /// What was withdrawn was not put down.
-    pub fn return_withdrawn(&mut self) {
-        let withdrawn = std::mem::take(&mut self.fresh.withdrawn);
-        withdrawn.into_iter().rev().for_each(|fresh| self.return_fresh(fresh));
-    }
-
-    /// These have rows now.
-    pub fn put_down(&mut self, keys: &[Key]) {
-        for key in keys {
-            // One that was put back into memory meanwhile is looked for in the table from now on.
-            if let Some(due) = self.withdraw(key) {
-                self.note(key.1, due);
-            }
-            self.fresh.remove(key);
-            let held = self.held.values_mut().find(|held| held.is_fresh && held.is(key));
-            if let Some(held) = held {
-                held.is_fresh = false;
-            }
-        }
-        self.fresh.withdrawn.clear();
-    }
-
-    /// All have rows now: the table has to be asked.
-    pub fn forget_fresh(&mut self) {
-        self.fresh = Unsettled::default();
-        self.held.values_mut().for_each(|held| held.is_fresh = false);
-        let queued = self.lanes.iter().filter(|(_, lane)| !lane.fresh.is_empty());
-        for number in queued.map(|(number, _)| *number).collect::<Vec<_>>() {
-            self.change(number, |lane| lane.fresh.clear());
-        }
-    }
-
     /// The lane has no room before that time.
     pub fn close(&mut self, number: LaneId, until: i64) {
         self.change(number, |lane| lane.not_before = until);
@@ -253,75 +147,6 @@ impl Lanes {
         let open = |number: &LaneId| has_room(*number, &self.lanes[number]);
         let behind = self.ready.range(self.last + 1..);
         behind.chain(self.ready.range(..=self.last)).copied().filter(open).take(count).collect()
-    }
-
-    /// Takes a delivery out.
-    pub fn hold(&mut self, id: DeliveryId, held: Held) {
-        self.last = held.lane;
-        if let Some(lane) = self.lanes.get_mut(&held.lane) {
-            lane.leased.entry(held.event).or_default().push(held.name.clone());
-            lane.count += 1;
-            lane.under_way += usize::from(!held.settling);
-        }
-        self.held.insert(id, held);
-    }
-
-    /// Whether memory has room for more that will only wait one day.
-    pub fn may_hold_more(&self) -> bool {
-        self.waiting_bytes < MOST_WAITING_BYTES
-    }
-
-    pub fn held(&self, id: &DeliveryId) -> Option<&Held> {
-        self.held.get(id)
-    }
-
-    /// Its attempt has ended: its lane has room for another one while the outcome is being kept.
-    pub fn settle(&mut self, id: &DeliveryId) {
-        self.set_settling(id, true);
-    }
-
-    /// Its outcome was not kept, and it is attempted again.
-    pub fn resume(&mut self, id: &DeliveryId) {
-        self.set_settling(id, false);
-    }
-
-    fn set_settling(&mut self, id: &DeliveryId, settling: bool) {
-        let Some(held) = self.held.get_mut(id).filter(|held| held.settling != settling) else { return };
-        held.settling = settling;
-        self.waiting_bytes =
-            if settling { self.waiting_bytes + held.bytes } else { self.waiting_bytes - held.bytes };
-        if let Some(lane) = self.lanes.get_mut(&held.lane) {
-            lane.under_way = if settling { lane.under_way - 1 } else { lane.under_way + 1 };
-        }
-    }
-
-    /// After a commit that may have been made or not, the table has to be asked.
-    pub fn doubt_states(&mut self) {
-        self.held.values_mut().for_each(|held| held.state = None);
-    }
-
-    /// Ends a lease; what is still open is due at `due`.
-    pub fn end(&mut self, id: &DeliveryId, due: Option<i64>) {
-        let Some(held) = self.held.remove(id) else { return };
-        if held.settling {
-            self.waiting_bytes -= held.bytes;
-        }
-        if let Some(lane) = self.lanes.get_mut(&held.lane) {
-            lane.end(&held);
-        }
-        self.fresh.remove(&(held.event, held.lane, held.name));
-        if let Some(due) = due {
-            self.note(held.lane, due);
-        }
-    }
-
-    /// Puts a lease back unchanged: into memory, if it has no row. When it is due may have been changed
-    /// meanwhile: the next look at the table says.
-    pub fn release(&mut self, id: &DeliveryId) {
-        let fresh = self.held.get(id).filter(|held| held.is_fresh).and_then(|held| held.fresh_again(id));
-        let Some(fresh) = fresh else { return self.end(id, Some(i64::MIN)) };
-        self.end(id, None);
-        self.return_fresh(fresh);
     }
 
     /// When the first lane that is not ready is to be looked at.
@@ -375,109 +200,5 @@ impl Lane {
     /// How many of them are being attempted.
     pub fn under_way(&self) -> usize {
         self.under_way
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lanes(count: LaneId) -> Lanes {
-        let mut lanes = Lanes::default();
-        for lane in 1..=count {
-            lanes.add(lane, format!("r{lane}"), "a".into());
-            lanes.note(lane, 10);
-        }
-        lanes
-    }
-
-    fn hold(lanes: &mut Lanes, lane: LaneId, event: i64) -> DeliveryId {
-        let id: DeliveryId = format!("evt_01JDFV3M4X0000000000000000/r{lane}/a/e-{event}").parse().unwrap();
-        let held = Held {
-            lane,
-            event,
-            name: String::new(),
-            state: None,
-            settling: false,
-            is_fresh: false,
-            origin: None,
-            bytes: 0,
-        };
-        lanes.hold(id.clone(), held);
-        id
-    }
-
-    #[test]
-    fn a_lane_is_ready_when_its_time_has_come() {
-        let mut lanes = lanes(2);
-        lanes.note(2, 5);
-        lanes.note(2, 7);
-        lanes.wake(9);
-        assert_eq!(lanes.turn(9, |_, _| true), [2]);
-        assert_eq!(lanes.next_due(), Some(10));
-        lanes.set_due(2, None);
-        lanes.wake(10);
-        assert_eq!(lanes.turn(9, |_, _| true), [1]);
-        assert_eq!(lanes.next_due(), None);
-    }
-
-    #[test]
-    fn turns_go_round_and_pass_over_lanes_without_room() {
-        let mut lanes = lanes(4);
-        lanes.wake(10);
-        hold(&mut lanes, 2, 1);
-        assert_eq!(lanes.turn(9, |_, lane| lane.under_way() < 2), [3, 4, 1, 2]);
-        assert_eq!(lanes.turn(9, |_, lane| lane.under_way() < 1), [3, 4, 1]);
-        assert_eq!(lanes.turn(1, |number, _| number != 3), [4]);
-    }
-
-    #[test]
-    fn a_closed_lane_is_not_looked_at_before_its_time_unless_all_are_opened() {
-        let mut lanes = lanes(2);
-        lanes.wake(10);
-        lanes.close(1, 50);
-        lanes.note(1, 5);
-        lanes.wake(49);
-        assert_eq!((lanes.turn(9, |_, _| true), lanes.next_due()), (vec![2], Some(50)));
-        lanes.wake(50);
-        assert_eq!((lanes.turn(9, |_, _| true), lanes.next_due()), (vec![1, 2], None));
-        lanes.set_due(1, None);
-        lanes.close(2, 90);
-        lanes.set_due(2, Some(99));
-        assert_eq!(lanes.next_due(), Some(99), "when it has room nothing is due");
-        lanes.set_due(2, Some(60));
-        lanes.open_all();
-        assert_eq!(lanes.next_due(), Some(60));
-    }
-
-    #[test]
-    fn a_lane_has_room_again_when_an_attempt_has_ended_not_only_when_its_outcome_is_kept() {
-        let mut lanes = lanes(1);
-        let (one, other) = (hold(&mut lanes, 1, 1), hold(&mut lanes, 1, 2));
-        let counts = |lanes: &Lanes| lanes.get(1).map(|lane| (lane.leased(), lane.under_way()));
-        lanes.settle(&one);
-        lanes.settle(&one);
-        assert_eq!(counts(&lanes), Some((2, 1)));
-        assert!(lanes.get(1).unwrap().is_leased(1, ""), "nobody else attempts it");
-        lanes.resume(&one);
-        assert_eq!(counts(&lanes), Some((2, 2)));
-        lanes.settle(&other);
-        lanes.end(&other, None);
-        lanes.end(&one, None);
-        assert_eq!(counts(&lanes), Some((0, 0)));
-    }
-
-    #[test]
-    fn a_released_lease_is_looked_at_again_and_an_ended_one_is_not() {
-        let mut lanes = lanes(1);
-        let id = hold(&mut lanes, 1, 1);
-        lanes.set_due(1, None);
-        assert!(lanes.get(1).unwrap().is_leased(1, ""));
-        lanes.release(&id);
-        assert_eq!((lanes.next_due(), lanes.get(1).unwrap().under_way()), (Some(i64::MIN), 0));
-        let id = hold(&mut lanes, 1, 1);
-        lanes.set_due(1, None);
-        lanes.end(&id, None);
-        assert_eq!((lanes.next_due(), lanes.held(&id).is_none()), (None, true));
     }
 }

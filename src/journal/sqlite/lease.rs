@@ -1,20 +1,18 @@
 //! Taking out deliveries that are due, round-robin over the lanes.
 
+mod row;
+
 use super::codec;
 use super::fresh::{Fresh, Origin};
 use super::lanes::{Held, Lane, LaneId, Lanes};
 use super::txn::{Fault, Shared};
-use crate::delivery::{DeliveryId, Effect};
-use crate::event::Event;
-use crate::journal::{Capacity, JournalError, Leased, OUTCOMES_PER_ATTEMPT, Room, Rooms, State};
-use crate::json::{self, Json};
-use crate::template::Params;
-use bytes::Bytes;
+use crate::delivery::DeliveryId;
+use crate::journal::{Capacity, OUTCOMES_PER_ATTEMPT, Room, Rooms, State};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Result, Row};
+use row::LeasedRow;
+use rusqlite::{Connection, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What is asked for.
 pub struct Wanted {
@@ -77,30 +75,6 @@ impl Taken {
             Self::Stored(row) => &row.id,
         }
     }
-}
-
-/// A leased delivery as it is stored.
-pub struct LeasedRow {
-    pub id: DeliveryId,
-    state: State,
-    attempts: u32,
-    received: i64,
-    document: String,
-    body: Vec<u8>,
-    headers: Vec<u8>,
-    effect: Option<(String, String)>,
-    window: Option<Window>,
-    counted_from: Option<i64>,
-    earlier_attempts: Option<u32>,
-}
-
-/// The storm window of a delivery.
-struct Window {
-    count: i64,
-    /// The document of its first event, unless that is gone.
-    first: Option<String>,
-    /// Those of a collection, in the order of receipt.
-    events: Vec<String>,
 }
 
 impl Batch {
@@ -271,101 +245,3 @@ fn take_stored(
 /// of what was due before the first that is not leased.
 const KEYS: &str = "SELECT event, name, due FROM deliveries INDEXED BY deliveries_open \
                     WHERE lane = ?1 AND due >= ?2 ORDER BY due LIMIT ?3";
-const ROW: &str = "SELECT e.id, d.state, d.attempts, e.received, e.document, e.body, e.headers, d.effect_kind, \
-                   d.effect_params, d.window, d.counted_from, d.earlier_attempts FROM deliveries d CROSS JOIN events e ON e.seq = d.event \
-                   WHERE d.event = ?1 AND d.lane = ?2 AND d.name = ?3";
-
-impl LeasedRow {
-    fn find(
-        connection: &Connection,
-        key: (i64, LaneId, &str),
-        rule: &str,
-        action: &str,
-    ) -> Result<Option<Self>> {
-        let read = |row: &Row<'_>| {
-            let window: Option<i64> = row.get(9)?;
-            let effect: (Option<String>, Option<String>) = (row.get(7)?, row.get(8)?);
-            Ok(Self {
-                id: codec::delivery_id(codec::event_id(row.get(0)?), rule, action, key.2),
-                state: codec::state(row.get(1)?),
-                attempts: row.get(2)?,
-                received: row.get(3)?,
-                document: row.get(4)?,
-                body: row.get(5)?,
-                headers: row.get(6)?,
-                effect: effect.0.zip(effect.1),
-                window: window.map_or(Ok(None), |window| Window::find(connection, window))?,
-                counted_from: row.get(10)?,
-                earlier_attempts: row.get(11)?,
-            })
-        };
-        connection.prepare_cached(ROW)?.query_row(key, read).optional()
-    }
-
-    /// Of its texts.
-    fn bytes(&self) -> usize {
-        let window = self.window.iter().flat_map(|window| &window.events);
-        self.document.len() + self.body.len() + self.headers.len() + window.map(String::len).sum::<usize>()
-    }
-
-    /// The lease that this row is.
-    ///
-    /// # Errors
-    /// Its event or its effect cannot be read: the file was changed from outside.
-    pub fn read_back(self) -> std::result::Result<Leased, JournalError> {
-        let effect =
-            self.effect.as_ref().map(|(kind, params)| read_effect(&self.id, kind, params)).transpose()?;
-        let event = codec::event(self.id.event, &self.document)?;
-        let event = match self.window {
-            Some(window) => event.with_window(window.read_back(&event)),
-            None => event,
-        };
-        Ok(Leased {
-            event: Arc::new(event),
-            body: Bytes::from(self.body),
-            headers: codec::read_pairs(&self.headers).into(),
-            received_at: codec::time(self.received),
-            attempts: self.attempts,
-            counted_from: codec::time(self.counted_from.unwrap_or(self.received)),
-            earlier_attempts: self.earlier_attempts.unwrap_or(0).min(self.attempts),
-            was_blocked: self.state == State::Blocked || self.earlier_attempts == Some(0),
-            effect,
-            id: self.id,
-        })
-    }
-}
-
-impl Window {
-    fn find(connection: &Connection, id: i64) -> Result<Option<Self>> {
-        let sql = "SELECT coalesce(w.shown, w.count), e.document FROM windows w LEFT JOIN events e ON e.seq = w.first \
-                   WHERE w.id = ?1";
-        let found = connection.prepare_cached(sql)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)));
-        let Some((count, first)) = found.optional()? else { return Ok(None) };
-        let sql = "SELECT e.document FROM window_events w JOIN events e ON e.seq = w.event WHERE w.window = ?1 \
-                   ORDER BY w.event";
-        let events =
-            connection.prepare_cached(sql)?.query_map([id], |row| row.get(0))?.collect::<Result<_>>()?;
-        Ok(Some(Self { count, first, events }))
-    }
-
-    /// As templates and scripts see it. A document that cannot be read is left out: it was changed
-    /// from outside.
-    fn read_back(&self, event: &Event) -> Json {
-        let parse = |text: &String| json::parse(text.as_bytes()).ok();
-        let first = self.first.as_ref().and_then(parse).unwrap_or_else(|| Json::clone(&event.shared()));
-        let mut window = vec![("count", Json::from(self.count)), ("first", first)];
-        if !self.events.is_empty() {
-            window.push(("events", Json::Array(self.events.iter().filter_map(parse).collect())));
-        }
-        Json::object(window)
-    }
-}
-
-fn read_effect(id: &DeliveryId, kind: &str, params: &str) -> std::result::Result<Effect, JournalError> {
-    let stored = json::parse(params.as_bytes()).ok();
-    let params = stored.as_ref().and_then(Params::from_stored);
-    let params =
-        params.ok_or_else(|| JournalError::Unusable(format!("the stored effect {id} cannot be read")))?;
-    let name = id.effects.last().cloned().unwrap_or_default();
-    Ok(Effect { name, kind: kind.to_owned(), after: Duration::ZERO, params })
-}

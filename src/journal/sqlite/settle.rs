@@ -1,17 +1,17 @@
 //! Keeping outcomes: the delivery, its attempt and its effects in one step.
 
+mod row;
+
 use super::append::Addition;
 use super::fresh::{Fresh, Origin};
 use super::lanes::Held;
 use super::txn::{Fault, Txn};
 use super::{append, codec, fresh, kv};
 use crate::delivery::{DeliveryId, Effect, Outcome};
-use crate::journal::{
-    AttemptRecord, Derived, MAX_DESCENDANTS, MAX_EFFECTS, NewDelivery, Settled, Settlement, State,
-};
+use crate::journal::{Derived, MAX_DESCENDANTS, MAX_EFFECTS, NewDelivery, Settled, Settlement, State};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{OptionalExtension, Row, ToSql, params};
-use std::time::Duration;
+use row::{Ties, insert_attempt, write};
+use rusqlite::{OptionalExtension, params};
 
 /// A settlement with its texts made, so that the writer has only to store them.
 pub struct Prepared {
@@ -225,81 +225,6 @@ fn open_state(txn: &Txn<'_>, place: &Place) -> Result<Option<State>, Fault> {
     Ok(state.map(codec::state))
 }
 
-/// What ties a delivery to others.
-#[derive(Default)]
-struct Ties {
-    /// Its key among those that are made in order.
-    order: Option<String>,
-    /// Its storm window.
-    window: Option<i64>,
-}
-
-/// `None`: it was not open any more.
-fn write(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Ties>, Fault> {
-    // One that is put down meanwhile has a row already.
-    if place.is_fresh && insert(txn, place, settlement)? {
-        return Ok(Some(Ties::default()));
-    }
-    update(txn, place, settlement)
-}
-
-/// Whether it had no row.
-fn insert(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<bool, Fault> {
-    let sql = "INSERT OR IGNORE INTO deliveries (event, lane, name, state, due, attempts, updated, message, started, \
-               duration_us, generation, outcome, said, request, answer_status, answer, answer_cut) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
-    let mut statement = txn.connection.prepare_cached(sql)?;
-    Ok(with_row(place, settlement, |row| statement.execute(row))? > 0)
-}
-
-fn update(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Ties>, Fault> {
-    let sql = "UPDATE deliveries SET state = ?4, due = ?5, attempts = max(attempts, ?6), updated = ?7, message = ?8, \
-               started = coalesce(?9, started), duration_us = coalesce(?10, duration_us), \
-               generation = coalesce(?11, generation), outcome = coalesce(?12, outcome), said = coalesce(?13, said), \
-               request = coalesce(?14, request), answer_status = coalesce(?15, answer_status), \
-               answer = coalesce(?16, answer), answer_cut = coalesce(?17, answer_cut) \
-               WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL RETURNING order_key, window";
-    let mut statement = txn.connection.prepare_cached(sql)?;
-    let ties = |row: &Row<'_>| Ok(Ties { order: row.get(0)?, window: row.get(1)? });
-    Ok(with_row(place, settlement, |row| statement.query_row(row, ties)).optional()?)
-}
-
-/// Hands out the parameters of both: the delivery as it is from now on, and its attempt if that is the
-/// first.
-fn with_row<T>(place: &Place, settlement: &Settlement, run: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
-    let attempt = settlement.attempt.as_ref();
-    let first = attempt.filter(|attempt| attempt.number == 1);
-    let answer = first.and_then(|first| first.answer.as_ref());
-    run(params![
-        place.event,
-        place.lane,
-        place.name,
-        state(&settlement.outcome) as i64,
-        due(&settlement.outcome),
-        attempt.map_or(0, |attempt| attempt.number),
-        settlement.now.as_millisecond(),
-        message(&settlement.outcome),
-        first.map(|first| first.started_at.as_millisecond()),
-        first.map(|first| micros(first.duration)),
-        first.and_then(|first| first.generation).map(u64::cast_signed),
-        first.map(|first| first.outcome.as_str()),
-        first.map(|first| first.message.as_str()).filter(|said| !is_last_word(settlement, said)),
-        first.and_then(|first| first.request.as_deref()),
-        answer.map(|answer| answer.status),
-        answer.map(|answer| answer.body.as_str()),
-        answer.map(|answer| answer.cut),
-    ])
-}
-
-/// Whether an attempt's message is the delivery's for good: then it need not be kept twice.
-fn is_last_word(settlement: &Settlement, said: &str) -> bool {
-    matches!(settlement.outcome, Outcome::Delivered(_)) && said == message(&settlement.outcome)
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
-}
-
 /// The effects of a delivery whose retry time was begun anew have as much of it left as it has: counted
 /// from receipt they might be dead with their first failure.
 fn inherit_time(txn: &Txn<'_>, place: &Place) -> Result<(), Fault> {
@@ -312,30 +237,6 @@ fn inherit_time(txn: &Txn<'_>, place: &Place) -> Result<(), Fault> {
         let row = params![place.event, place.lane, place.name, from];
         txn.connection.prepare_cached(sql)?.execute(row)?;
     }
-    Ok(())
-}
-
-fn insert_attempt(txn: &Txn<'_>, place: &Place, attempt: &AttemptRecord) -> Result<(), Fault> {
-    let sql = "INSERT OR REPLACE INTO attempts (event, lane, name, number, started, duration_us, outcome, message, \
-               answer_status, answer, answer_cut, request, generation) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-    let answer = attempt.answer.as_ref();
-    let row = params![
-        place.event,
-        place.lane,
-        place.name,
-        attempt.number,
-        attempt.started_at.as_millisecond(),
-        micros(attempt.duration),
-        attempt.outcome,
-        attempt.message,
-        answer.map(|answer| answer.status),
-        answer.map(|answer| answer.body.as_str()),
-        answer.map(|answer| answer.cut),
-        attempt.request,
-        attempt.generation.map(u64::cast_signed),
-    ];
-    txn.connection.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
 
