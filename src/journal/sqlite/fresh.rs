@@ -2,8 +2,9 @@
 //!
 //! Most deliveries are attempted and settled within moments. Such a one stands in its event's row
 //! until its outcome makes it a row of its own, so that it is never looked for and never changed in
-//! place. (An effect has a row from the start, for its parameters.) Whoever wants its row before that has it *put down*: the table then has it as pending, as
-//! if it had never been fresh. That is done to all of them at a start, which is how a crash loses none.
+//! place. (An effect has a row from the start, for its parameters.) Whoever wants its row before that
+//! has it *put down*: the table then has it as pending, as if it had never been fresh. That is done to
+//! all of them at a start, which is how a crash loses none.
 
 use super::lanes::LaneId;
 use super::txn::{Fault, Txn};
