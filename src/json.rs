@@ -16,7 +16,7 @@ use std::fmt;
 
 pub use canonical::{CanonicalForm, write_canonical, write_plain, write_utf8 as write_text};
 pub use number::Number;
-pub use parse::{MAX_DEPTH, ParseError, parse, parse_noting_form};
+pub use parse::{MAX_DEPTH, ParseError, parse};
 
 /// One JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,20 +54,17 @@ impl Object {
     /// # Errors
     /// The first key (in sorted order) that occurs twice.
     pub fn from_members(members: Vec<(String, Json)>) -> Result<Self, DuplicateKey> {
-        let object = Self::from_keys(members.into_iter().map(|(key, value)| (key.into(), value)).collect());
-        object.map(|(object, _)| object)
+        Self::from_keys(members.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
-    /// Also says whether they were sorted.
-    fn from_keys(mut members: Vec<(CompactString, Json)>) -> Result<(Self, bool), DuplicateKey> {
-        let sorted = members.is_sorted_by(|a, b| a.0 < b.0);
-        if !sorted {
+    fn from_keys(mut members: Vec<(CompactString, Json)>) -> Result<Self, DuplicateKey> {
+        if !members.is_sorted_by(|a, b| a.0 < b.0) {
             members.sort_by(|a, b| a.0.cmp(&b.0));
             if let Some(twins) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
                 return Err(DuplicateKey(twins[0].0.clone().into()));
             }
         }
-        Ok((Self(members), sorted))
+        Ok(Self(members))
     }
 
     /// The value of `key`.

@@ -24,32 +24,16 @@ pub struct ParseError {
 /// occurs twice, a lone surrogate, a decimal number beyond the range of a double (Python would
 /// sign `Infinity`), nesting deeper than [`MAX_DEPTH`].
 pub fn parse(bytes: &[u8]) -> Result<Json, ParseError> {
-    parse_noting_form(bytes).map(|(value, _)| value)
-}
-
-/// The same; also says whether the text surely is the value's canonical form, in both spellings: then it
-/// need not be written anew. (Plain text, whole numbers and sorted keys are told, what is rarer is not.)
-///
-/// # Errors
-/// Those of [`parse`].
-pub fn parse_noting_form(bytes: &[u8]) -> Result<(Json, bool), ParseError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| ParseError { offset: error.valid_up_to(), reason: "invalid UTF-8".to_owned() })?;
-    let is_plain =
-        bytes.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & (*byte != b'\\'));
-    let mut parser = Parser { text, bytes, at: 0, is_canonical: is_plain, failure: None };
-    match parser.whole() {
-        Ok(value) => Ok((value, parser.is_canonical)),
-        Err(Failed) => Err(parser.failure.expect("it is set where `Failed` is made")),
-    }
+    let mut parser = Parser { text, bytes, at: 0, failure: None };
+    parser.whole().map_err(|Failed| parser.failure.expect("it is set where `Failed` is made"))
 }
 
 struct Parser<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
-    /// Whether all so far stands as the canonical form has it.
-    is_canonical: bool,
     /// Why it failed, once it has.
     failure: Option<ParseError>,
 }
@@ -61,9 +45,6 @@ type Parsed<T> = Result<T, Failed>;
 struct Failed;
 
 const LONE_SURROGATE: &str = "a lone surrogate";
-
-/// Digits of a whole number that is told to be canonical; Python has a limit of its own.
-const LONGEST_TOLD: usize = 300;
 
 /// Room at the top of a document: as many fields as an event has.
 const TOP_MEMBERS: usize = 12;
@@ -118,10 +99,7 @@ impl<'a> Parser<'a> {
                 }
             }
         }
-        let (object, sorted) = Object::from_keys(members)
-            .map_err(|error: DuplicateKey| self.refuse(start, error.to_string()))?;
-        self.is_canonical &= sorted;
-        Ok(object)
+        Object::from_keys(members).map_err(|error: DuplicateKey| self.refuse(start, error.to_string()))
     }
 
     fn array(&mut self, depth: usize) -> Parsed<Vec<Json>> {
@@ -268,7 +246,6 @@ impl<'a> Parser<'a> {
             self.digits()?;
         }
         let text = &self.text[start..self.at];
-        self.is_canonical &= integer && text != "-0" && text.len() <= LONGEST_TOLD;
         if !integer && text.parse::<f64>().is_ok_and(f64::is_infinite) {
             return Err(self.refuse(start, format!("{text} is out of the range of a double")));
         }
@@ -306,7 +283,6 @@ impl<'a> Parser<'a> {
     fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
-            self.is_canonical = false;
         }
     }
 

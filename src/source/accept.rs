@@ -16,9 +16,9 @@ impl Source {
     /// # Errors
     /// The first check that fails.
     pub fn accept(&self, request: Incoming<'_>) -> Result<Accepted, Refused> {
-        let (body, is_canonical) = parse_object(&request.body)?;
-        let canonical =
-            if is_canonical { request.body.clone() } else { canonical(&body, request.body.len()) };
+        let body = parse_object(&request.body)?;
+        let mut canonical = Vec::with_capacity(request.body.len());
+        write_canonical(&body, CanonicalForm::Ascii, &mut canonical);
         match self.verify(&request, &body, &canonical) {
             Ok(verified) => Ok(Accepted::Event(Box::new(self.receive(request, body, &canonical, verified)))),
             Err(_) if self.verifier.is_creation_test(&body) => Ok(Accepted::CreationTest),
@@ -54,17 +54,10 @@ impl Source {
     }
 }
 
-fn canonical(body: &Json, about_bytes: usize) -> Bytes {
-    let mut canonical = Vec::with_capacity(about_bytes);
-    write_canonical(body, CanonicalForm::Ascii, &mut canonical);
-    canonical.into()
-}
-
-/// The body, and whether it surely stands in its canonical form already.
-fn parse_object(body: &[u8]) -> Result<(Json, bool), Refused> {
-    match json::parse_noting_form(body) {
-        Ok((body @ Json::Object(_), is_canonical)) => Ok((body, is_canonical)),
-        Ok((other, _)) => Err(Refused::body(format!("a JSON object is wanted, not {}", json_kind(&other)))),
+fn parse_object(body: &[u8]) -> Result<Json, Refused> {
+    match json::parse(body) {
+        Ok(body @ Json::Object(_)) => Ok(body),
+        Ok(other) => Err(Refused::body(format!("a JSON object is wanted, not {}", json_kind(&other)))),
         Err(error) => Err(Refused::body(error.to_string())),
     }
 }
