@@ -64,7 +64,7 @@ pub struct Txn<'a> {
     pub lanes: Vec<(i64, String, String)>,
     /// Open deliveries added or made due: (lane, due).
     pub due: Vec<(i64, i64)>,
-    /// Deliveries added without a row.
+    /// Deliveries that are handed over in memory.
     fresh: Vec<Fresh>,
     fresh_bytes: usize,
     /// Those that were fresh and got a row.
@@ -153,8 +153,8 @@ impl<'a> Txn<'a> {
         self.fresh.push(fresh);
     }
 
-    /// Before which event no delivery is without a row once this is committed. Those that it gives one
-    /// may still count.
+    /// Before which event no delivery is without a row once this is committed. Those that have one may
+    /// count, too.
     pub fn fresh_from(&self) -> i64 {
         let before = self.shared.lanes().fresh.floor();
         let added = self.fresh.iter().map(|fresh| fresh.key.0).min();
