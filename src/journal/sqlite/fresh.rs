@@ -24,7 +24,7 @@ const MOST_BYTES: usize = 4 << 20;
 const LARGEST: usize = 64 << 10;
 /// Those that are older than that by the time of the newest event are put down: a start has few events
 /// to look at, and a lane that rests takes no room from the others.
-const MOST_AGE_MS: u64 = 1000;
+pub const MOST_AGE_MS: i64 = 1000;
 
 /// A delivery's row, if it has one: its event's, lane and name.
 pub type Key = (i64, LaneId, String);
@@ -138,7 +138,7 @@ pub fn write_lanes(lanes: &[LaneId]) -> Option<String> {
 /// Puts those down that have become old.
 pub fn put_down_old(txn: &mut Txn<'_>) -> Result<(), Fault> {
     let newest_ms = super::codec::received_at(txn.newest).as_millisecond();
-    let before = newest_ms.saturating_sub_unsigned(MOST_AGE_MS);
+    let before = newest_ms.saturating_sub(MOST_AGE_MS);
     put_down_before(txn, super::codec::last_seq_at(before))
 }
 

@@ -1,13 +1,16 @@
 //! What is handed over in memory: the queues of the lanes.
 
 use super::{LaneId, Lanes};
-use crate::journal::sqlite::fresh::{Fresh, Key, Unsettled};
+use crate::journal::sqlite::fresh::{Fresh, Key, MOST_AGE_MS, Unsettled};
 use std::collections::VecDeque;
 
 impl Lanes {
-    /// Whether a new delivery may be handed over in memory: not past older ones of its lane.
+    /// Whether a new delivery may be handed over in memory: not past older ones of its lane, nor behind
+    /// those that wait for a clock that was set back.
     pub fn takes_fresh(&self, number: LaneId, due: i64) -> bool {
-        self.lanes.get(&number).is_none_or(|lane| lane.due.is_none_or(|first| first > due))
+        let Some(lane) = self.lanes.get(&number) else { return true };
+        let is_late = lane.fresh.back().is_some_and(|last| last.due > due.saturating_add(MOST_AGE_MS));
+        lane.due.is_none_or(|first| first > due) && !is_late
     }
 
     /// A delivery that is handed over in memory.

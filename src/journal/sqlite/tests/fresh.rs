@@ -173,6 +173,17 @@ async fn a_clock_that_is_set_back_makes_them_wait_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_clock_that_was_set_back_holds_up_nothing_that_comes() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    journal.append(entry(1, 3_600_000, &["r/a"])).await.unwrap();
+    journal.append(entry(2, 0, &["r/a"])).await.unwrap();
+    let leased = lease(&journal, NOW).await;
+    assert_eq!(leased.iter().map(|it| &it.body[..]).collect::<Vec<_>>(), [b"body 2"]);
+    assert_eq!(lease(&journal, NOW + 3_600_000).await.len(), 1);
+}
+
+#[tokio::test]
 async fn cancelling_finds_them_and_leaves_those_alone_that_are_attempted() {
     let dir = Dir::new();
     let journal = dir.open();
