@@ -93,7 +93,7 @@ pub const OWN_TYPES: &str = "hookyard.";
 pub const MAX_HOPS: usize = 8;
 
 /// `evt_` and a ULID: sorts by time of receipt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub Ulid);
 
 impl EventId {
@@ -103,7 +103,7 @@ impl EventId {
     }
 
     /// As it is displayed; made in one go, since each event has it made.
-    fn text(self) -> String {
+    pub fn text(self) -> String {
         let mut digits = [0; ulid::ULID_LEN];
         [PREFIX, self.0.array_to_str(&mut digits)].concat()
     }
@@ -147,6 +147,12 @@ impl Event {
     /// The event of a document whose `id` this sets.
     pub fn new(id: EventId, mut document: Object) -> Self {
         document.insert("id", id.text());
+        Self::of(id, document)
+    }
+
+    /// The event of a document that has this `id` already.
+    pub fn of(id: EventId, document: Object) -> Self {
+        debug_assert_eq!(document.get("id").and_then(Json::as_str), Some(&*id.text()));
         Self { id, document: Arc::new(Json::Object(document)) }
     }
 

@@ -14,10 +14,11 @@ mod count;
 mod refusal;
 mod refusing;
 
+use crate::headers::Headers;
 use crate::journal::{Appended, Entry, Journal, JournalError, Routing};
 use crate::refused::{Allowance, BODY_BYTES, Record, Ring};
 use crate::rules::{Serving, own};
-use crate::source::{Accepted, Incoming, Received, Source, Sources, all_headers};
+use crate::source::{Accepted, Incoming, Received, Source, Sources};
 use answer::Answer;
 use body::Held;
 use bytes::{Buf, Bytes};
@@ -276,7 +277,7 @@ impl Hooks {
             source: source.name().to_owned(),
             status: refusal.status().as_u16(),
             reason: refusal.to_string(),
-            headers: all_headers(headers),
+            headers: pairs(&Headers::of(headers)),
             body: held
                 .map(|held| &held.bytes)
                 .filter(|bytes| bytes.len() <= BODY_BYTES)
@@ -322,6 +323,10 @@ impl Hooks {
         let serving = self.rules.borrow().clone()?;
         Some(serving.rules.route(&received.event, serving.number, now))
     }
+}
+
+fn pairs(headers: &Headers) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 #[cfg(test)]

@@ -49,6 +49,11 @@ impl Object {
         Self::default()
     }
 
+    /// The same with room for so many.
+    pub fn with_capacity(members: usize) -> Self {
+        Self(Vec::with_capacity(members))
+    }
+
     /// The object with these members, in whatever order they come.
     ///
     /// # Errors
@@ -142,9 +147,16 @@ impl IntoIterator for Object {
 /// Later members replace earlier ones of the same key, as in a map.
 impl<K: AsRef<str> + Into<CompactString>, V: Into<Json>> FromIterator<(K, V)> for Object {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Self {
-        let mut object = Self::new();
+        let members = members.into_iter();
+        let mut object = Self::with_capacity(members.size_hint().1.unwrap_or(0).min(FEW_MEMBERS));
         for (key, value) in members {
-            object.insert(key, value);
+            match object.0.last() {
+                // They mostly come in their order.
+                Some((last, _)) if last.as_bytes() >= key.as_ref().as_bytes() => {
+                    _ = object.insert(key, value)
+                }
+                _ => object.0.push((key.into(), value.into())),
+            }
         }
         object
     }

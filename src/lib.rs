@@ -16,6 +16,7 @@ pub mod json;
 pub mod duration;
 pub mod diagnostic;
 pub mod event;
+pub mod headers;
 pub mod registry;
 pub mod yaml;
 pub mod secret;

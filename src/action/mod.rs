@@ -17,6 +17,7 @@ mod tests;
 
 use crate::delivery::{DeliveryId, LANE_CONCURRENCY, Receipt};
 use crate::event::Event;
+use crate::headers::Headers;
 use crate::kv;
 use crate::registry::{ConfigError, Kind};
 use crate::template::{Params, Rendered};
@@ -68,7 +69,7 @@ pub struct Attempt {
     /// The exact body as received, for forwarding.
     pub body: Bytes,
     /// All headers as received, names lower case.
-    pub headers: Arc<[(String, String)]>,
+    pub headers: Headers,
     /// The action's parameters, filled in.
     pub params: Rendered,
     /// `traceparent` to send.

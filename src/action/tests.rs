@@ -119,7 +119,7 @@ pub(super) fn attempt(params: &Params) -> Attempt {
         params: params.render(scope).unwrap(),
         event: Arc::new(event),
         body: Bytes::from_static(BODY),
-        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        headers: headers.into_iter().collect(),
         traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
         consent: Consent::Author,
         script_consent: Consent::Author,

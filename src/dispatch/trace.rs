@@ -1,13 +1,14 @@
 //! `traceparent` as in W3C Trace Context, <https://www.w3.org/TR/trace-context/#traceparent-header>.
 
 use crate::event::EventId;
+use crate::headers::Headers;
 
 /// The header to send: the incoming trace continued if its header is valid, else a trace whose
 /// id is the event's ULID. `span` identifies the attempt.
-pub fn traceparent(headers: &[(String, String)], event: EventId, span: u64) -> String {
+pub fn traceparent(headers: &Headers, event: EventId, span: u64) -> String {
     let span = span.max(1); // All zeros is no span.
-    let mut incoming = headers.iter().filter(|(name, _)| name == "traceparent");
-    let (trace, flags) = match (incoming.next().and_then(|(_, value)| parse(value)), incoming.next()) {
+    let mut incoming = headers.values("traceparent");
+    let (trace, flags) = match (incoming.next().and_then(parse), incoming.next()) {
         (Some((trace, sampled)), None) => (trace.to_owned(), u8::from(sampled)),
         // "Sampled" is for the receivers: without it most tracers would drop what they see.
         _ => (format!("{:032x}", u128::from_be_bytes(event.0.to_bytes())), 1),
@@ -37,7 +38,7 @@ mod tests {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
     fn with(values: &[&str]) -> String {
-        let headers: Vec<_> = values.iter().map(|it| ("traceparent".to_owned(), (*it).to_owned())).collect();
+        let headers: Headers = values.iter().map(|it| ("traceparent", *it)).collect();
         traceparent(&headers, EventId::new(1, 2), 0xabc)
     }
 

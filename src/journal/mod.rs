@@ -10,6 +10,7 @@ mod summary;
 
 use crate::delivery::{Answered, DeliveryId, Effect, Outcome};
 use crate::event::{Event, EventId};
+use crate::headers::Headers;
 use crate::kv;
 use crate::source::{Received, Verified};
 use async_trait::async_trait;
@@ -132,7 +133,7 @@ pub struct Leased {
     pub id: DeliveryId,
     pub event: Arc<Event>,
     pub body: Bytes,
-    pub headers: Arc<[(String, String)]>,
+    pub headers: Headers,
     pub received_at: Timestamp,
     /// Attempts made so far.
     pub attempts: u32,

@@ -5,6 +5,7 @@ use super::{Planned, RuleSet};
 use crate::action::{ActionError, Answers, Attempt, Heard};
 use crate::delivery::{DeliveryId, Effect};
 use crate::event::Event;
+use crate::headers::Headers;
 use crate::json::Json;
 use crate::kv;
 use crate::template::{Rendered, Scope};
@@ -107,7 +108,7 @@ fn attempt(
         number: 1,
         event: Arc::clone(event),
         body: Bytes::from(event.get("payload").unwrap_or(&Json::Null).to_string()),
-        headers: Arc::default(),
+        headers: Headers::default(),
         params,
         traceparent: TRACEPARENT.to_owned(),
         consent: planned.consent.clone(),

@@ -1,10 +1,9 @@
 //! The request half of a source: verify, parse once, make the event.
 
-use super::{Accepted, Incoming, Parsed, Received, Refused, Source, Verified, document};
+use super::{Accepted, Incoming, KINDS, Parsed, Received, Refused, Request, Source, Verified, document};
 use crate::event::{Event, EventId};
+use crate::headers::Headers;
 use crate::json::{self, CanonicalForm, Json, write_canonical};
-use bytes::Bytes;
-use http::HeaderMap;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -28,9 +27,9 @@ impl Source {
 
     /// The event of a body that is not verified: for dry runs.
     pub fn unverified(&self, id: EventId, body: Json, now: Timestamp) -> Event {
-        let headers = HeaderMap::new();
-        let request = Incoming { headers: &headers, body: Bytes::new(), now, random: 0 };
-        Event::new(id, document::document(&self.name, self.verifier.fields(), &request, body))
+        let headers = Headers::default();
+        let request = Request { source: &self.name, id, received_at: now, headers: &headers };
+        document::event(self.fields, &request, body)
     }
 
     fn verify(&self, request: &Incoming<'_>, body: &Json, canonical: &[u8]) -> Result<Verified, Refused> {
@@ -43,15 +42,28 @@ impl Source {
 
     fn receive(&self, request: Incoming<'_>, body: Json, canonical: &[u8], verified: Verified) -> Received {
         let now_ms = u64::try_from(request.now.as_millisecond()).unwrap_or(0);
-        let document = document::document(&self.name, self.verifier.fields(), &request, body);
+        let (id, headers) = (EventId::new(now_ms, request.random), Headers::of(request.headers));
+        let made_of = Request { source: &self.name, id, received_at: request.now, headers: &headers };
         Received {
-            event: Event::new(EventId::new(now_ms, request.random), document),
-            headers: document::all_headers(request.headers),
+            event: document::event(self.fields, &made_of, body),
+            headers,
+            preset: Some(self.preset),
             fingerprint: fingerprint(&self.name, canonical),
             body: request.body,
             verified,
         }
     }
+}
+
+/// The event of a request that a source of this preset accepted once.
+///
+/// # Errors
+/// What stands in the way: the preset is unknown here, or the body is not what was accepted.
+pub fn read_back(preset: &str, request: &Request<'_>, body: &[u8]) -> Result<Event, String> {
+    let kind = KINDS.iter().find(|kind| kind.name == preset);
+    let kind = kind.ok_or_else(|| format!("the preset `{preset}` is unknown"))?;
+    let body = parse_object(body).map_err(|refused| refused.to_string())?;
+    Ok(document::event(kind.build.fields, request, body))
 }
 
 fn parse_object(body: &[u8]) -> Result<Json, Refused> {

@@ -5,7 +5,7 @@
 //! timestamp header is signed verbatim and read only for the window.
 
 use super::window::BadTime;
-use super::{Fields, Form, Parsed, Refused, SourceConfig, SourceKind, Tolerance, Verified, Verifier};
+use super::{Fields, Form, Parsed, Refused, Sender, SourceConfig, SourceKind, Tolerance, Verified, Verifier};
 use crate::json::{CanonicalForm, Json, write_canonical};
 use crate::registry::{ConfigError, Kind, Param, ParamType};
 use crate::secret::Secret;
@@ -33,7 +33,7 @@ pub const KIND: SourceKind = Kind {
     summary: "Browser Use Cloud: HMAC-SHA256 over the timestamp and the canonical JSON body.",
     example: "{preset: browser-use, secrets: [sesame], tolerance: 5m, dedupe: {by: body, within: 24h}}",
     schema: SCHEMA,
-    build,
+    build: Sender { fields: &FIELDS, verifier: build },
 };
 
 const SCHEMA: &[Param<'static>] = &[
@@ -86,10 +86,6 @@ fn build(config: &SourceConfig, secrets: &[(usize, Secret)]) -> Result<Box<dyn V
 }
 
 impl Verifier for BrowserUse {
-    fn fields(&self) -> &Fields {
-        &FIELDS
-    }
-
     fn is_creation_test(&self, body: &Json) -> bool {
         let is_ok = |payload: &Json| {
             payload.as_object().is_some_and(|payload| payload.len() == 1)

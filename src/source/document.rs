@@ -1,10 +1,16 @@
 //! The event document of a verified request.
 
-use super::Incoming;
+use crate::event::{Event, EventId};
+use crate::headers::Headers;
 use crate::json::{Json, Object};
-use http::HeaderMap;
+use compact_str::CompactString;
+use jiff::Timestamp;
 use regex::Regex;
+use std::fmt::Write;
 use std::sync::LazyLock;
+
+/// Room for the headers of a usual request.
+const USUAL_HEADERS: usize = 8;
 
 /// Where in a body the fields of the document stand, as JSON pointers.
 #[derive(Clone, Copy, Debug)]
@@ -39,57 +45,71 @@ static ANY_HIDDEN: LazyLock<Regex> =
 
 /// Whether a header, by its lower-case name, is kept out of documents.
 pub fn is_hidden_header(name: &str) -> bool {
-    ANY_HIDDEN.is_match(name)
+    // Nearly every request has these: they are told without a search.
+    let is_usual = matches!(
+        name,
+        "host" | "content-type" | "content-length" | "user-agent" | "accept" | "accept-encoding"
+    );
+    !is_usual && ANY_HIDDEN.is_match(name)
 }
 
-/// The document, but for its `id`. What the body lacks, or has null or of another type, is absent;
+/// All of a request that its event is made of, beside the body.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The source's name.
+    pub source: &'a str,
+    pub id: EventId,
+    pub received_at: Timestamp,
+    pub headers: &'a Headers,
+}
+
+/// The event of a request. What the body lacks, or has null or of another type, is absent;
 /// `metadata` is then empty.
-pub(super) fn document(source: &str, fields: &Fields, request: &Incoming<'_>, mut body: Json) -> Object {
-    let text = |pointer: &str| body.pointer(pointer).filter(|value| value.as_str().is_some()).cloned();
-    let (kind, status, timestamp) = (text(fields.kind), text(fields.status), text(fields.timestamp));
+///
+/// The journal keeps requests and makes their events anew, so what this makes of a request must stay
+/// what it is.
+pub(super) fn event(fields: &Fields, request: &Request<'_>, mut body: Json) -> Event {
     let metadata = body.pointer(fields.metadata).and_then(Json::as_object).cloned().unwrap_or_default();
-    // What is copied stands in it.
+    let status = fields.text(fields.status, &mut body);
+    let timestamp = fields.text(fields.timestamp, &mut body);
+    let kind = fields.text(fields.kind, &mut body);
     let structure = |value: &Json| matches!(value, Json::Object(_) | Json::Array(_));
     let payload = body.take(fields.payload).filter(structure);
+    let mut received_at = CompactString::default();
+    write!(received_at, "{:.3}", request.received_at).expect("a text can be written to");
     // In their order, so that each is put behind the others.
     let members = [
         ("headers", Some(shown_headers(request.headers).into())),
+        ("id", Some(request.id.text().into())),
         ("metadata", Some(metadata.into())),
         ("payload", payload),
-        ("received_at", Some(format!("{:.3}", request.now).into())),
-        ("source", Some(source.into())),
+        ("received_at", Some(Json::String(received_at))),
+        ("source", Some(request.source.into())),
         ("status", status),
         ("timestamp", timestamp),
         ("type", kind),
     ];
-    members.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    let document = members.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    Event::of(request.id, document)
 }
 
-/// All headers as they came. The name of a [`HeaderMap`] is lower case already; a value that is
-/// not UTF-8 has its stray bytes replaced.
-pub fn all_headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+impl Fields {
+    /// A text of the body. It is moved out, unless it stands in the payload, too.
+    fn text(&self, pointer: &str, body: &mut Json) -> Option<Json> {
+        let found = body.pointer(pointer).filter(|value| value.as_str().is_some())?;
+        if pointer.starts_with(self.payload) { Some(found.clone()) } else { body.take(pointer) }
+    }
 }
 
 /// The headers that rules and people may see; the values of one that comes several times are
 /// joined by `, ` (RFC 9110 section 5.2).
-fn shown_headers(headers: &HeaderMap) -> Object {
-    let mut shown = Object::new();
-    for (name, value) in headers {
-        let name = name.as_str();
-        if is_hidden_header(name) {
-            continue;
-        }
-        let value = String::from_utf8_lossy(value.as_bytes());
-        match shown.get_mut(name) {
-            Some(Json::String(first)) => {
-                first.push_str(", ");
-                first.push_str(&value);
-            }
-            _ => {
-                shown.insert(name, &*value);
-            }
+fn shown_headers(headers: &Headers) -> Object {
+    let mut shown = Object::with_capacity(USUAL_HEADERS);
+    for (name, value) in headers.iter().filter(|(name, _)| !is_hidden_header(name)) {
+        if let Some(Json::String(mut joined)) = shown.insert(name, value) {
+            joined.push_str(", ");
+            joined.push_str(value);
+            shown.insert(name, Json::String(joined));
         }
     }
     shown
@@ -98,9 +118,6 @@ fn shown_headers(headers: &HeaderMap) -> Object {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
-    use http::{HeaderName, HeaderValue};
-
     const FIELDS: Fields = Fields {
         kind: "/type",
         status: "/payload/status",
@@ -110,17 +127,13 @@ mod tests {
     };
 
     fn document_of(body: &str, headers: &[(&str, &str)]) -> String {
-        let pair = |(name, value): &(&str, &str)| {
-            (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
-        };
-        let mut map = HeaderMap::new();
-        for (name, value) in headers.iter().map(pair) {
-            map.append(name, value);
-        }
-        let now = "2026-11-23T08:00:00.1239Z".parse().unwrap();
-        let request = Incoming { headers: &map, body: Bytes::new(), now, random: 0 };
+        let headers = headers.iter().copied().collect();
+        let received_at = "2026-11-23T08:00:00.1239Z".parse().unwrap();
+        let id = EventId::new(0, 0);
+        let request = Request { source: "s", id, received_at, headers: &headers };
         let body = crate::json::parse(body.as_bytes()).unwrap();
-        Json::Object(document("s", &FIELDS, &request, body)).to_string()
+        let text = Json::clone(&event(&FIELDS, &request, body).shared()).to_string();
+        text.replace(&format!(r#""id":"{id}","#), "")
     }
 
     #[test]
@@ -128,7 +141,7 @@ mod tests {
         let body =
             r#"{"type":"t","timestamp":"then","payload":{"status":"done","n":1.0,"metadata":{"a":"b"}}}"#;
         assert_eq!(
-            document_of(body, &[("User-Agent", "x")]),
+            document_of(body, &[("user-agent", "x")]),
             r#"{"headers":{"user-agent":"x"},"metadata":{"a":"b"},"payload":{"metadata":{"a":"b"},"n":1.0,"status":"done"},"received_at":"2026-11-23T08:00:00.123Z","source":"s","status":"done","timestamp":"then","type":"t"}"#
         );
     }
@@ -149,17 +162,17 @@ mod tests {
     #[test]
     fn signatures_cookies_and_credentials_are_not_shown() {
         let hidden = [
-            "X-Browser-Use-Signature",
-            "Authorization",
-            "Proxy-Authorization",
-            "Cookie",
-            "X-Api-Key",
-            "X-Gitlab-Token",
-            "X-Shopify-Hmac-Sha256",
-            "X-Auth-Key",
+            "x-browser-use-signature",
+            "authorization",
+            "proxy-authorization",
+            "cookie",
+            "x-api-key",
+            "x-gitlab-token",
+            "x-shopify-hmac-sha256",
+            "x-auth-key",
         ];
         let mut headers: Vec<_> = hidden.iter().map(|name| (*name, "hush")).collect();
-        headers.extend([("Via", "a"), ("Via", "b"), ("Idempotency-Key", "k")]);
+        headers.extend([("via", "a"), ("via", "b"), ("idempotency-key", "k")]);
         let document = document_of("{}", &headers);
         assert!(!document.contains("hush"), "{document}");
         assert!(document.contains(r#"{"idempotency-key":"k","via":"a, b"}"#), "{document}");

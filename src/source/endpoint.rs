@@ -1,6 +1,6 @@
 //! An endpoint as it is configured, and all of them by path.
 
-use super::{SourceConfig, Verifier};
+use super::{Fields, SourceConfig, Verifier};
 use crate::event::OWN_SOURCE;
 use crate::json::Json;
 use crate::registry::{self, ConfigError};
@@ -13,9 +13,10 @@ use std::time::Duration;
 pub struct Source {
     pub(super) name: String,
     path: String,
-    preset: &'static str,
+    pub(super) preset: &'static str,
     dedupe_within: Duration,
     pub(super) waiting: bool,
+    pub(super) fields: &'static Fields,
     pub(super) verifier: Box<dyn Verifier>,
 }
 
@@ -42,7 +43,8 @@ impl Source {
             preset: kind.name,
             dedupe_within: config.dedupe.within,
             waiting: set.is_empty(),
-            verifier: (kind.build)(&config, &set)?,
+            fields: kind.build.fields,
+            verifier: (kind.build.verifier)(&config, &set)?,
         })
     }
 

@@ -12,6 +12,7 @@ mod refused;
 mod window;
 
 use crate::event::Event;
+use crate::headers::Headers;
 use crate::json::{CanonicalForm, Json};
 use crate::registry::{ConfigError, Kind};
 use crate::secret::Secret;
@@ -19,10 +20,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 use jiff::Timestamp;
 
+pub use accept::read_back;
 #[cfg(test)]
 pub use browser_use::sign;
 pub use config::{Dedupe, DedupeBy, SourceConfig};
-pub use document::{Fields, all_headers, is_hidden_header};
+pub use document::{Fields, Request, is_hidden_header};
 pub use endpoint::{Source, Sources};
 pub use refused::Refused;
 pub use window::Tolerance;
@@ -31,17 +33,20 @@ pub use window::Tolerance;
 pub const KINDS: &[SourceKind] = &[browser_use::KIND];
 
 /// A row: a sender that `preset:` can name.
-pub type SourceKind = Kind<Build>;
+pub type SourceKind = Kind<Sender>;
 
-/// Makes the verifier of a source from its configuration and the secrets that have a value, each
-/// with its index among the configured ones.
-pub type Build = fn(&SourceConfig, &[(usize, Secret)]) -> Result<Box<dyn Verifier>, ConfigError>;
+/// What a row knows of its sender.
+#[derive(Clone, Copy)]
+pub struct Sender {
+    /// Where in a body the fields of the event document stand. The journal relies on it.
+    pub fields: &'static Fields,
+    /// Makes the verifier of a source from its configuration and the secrets that have a value, each
+    /// with its index among the configured ones.
+    pub verifier: fn(&SourceConfig, &[(usize, Secret)]) -> Result<Box<dyn Verifier>, ConfigError>,
+}
 
 /// One sender's way of signing.
 pub trait Verifier: Send + Sync {
-    /// Where in the body the fields of the event document stand.
-    fn fields(&self) -> &Fields;
-
     /// Whether this is what the sender posts when the webhook is created, perhaps before its
     /// secret is known.
     fn is_creation_test(&self, body: &Json) -> bool;
@@ -93,8 +98,10 @@ pub struct Received {
     pub event: Event,
     /// The exact body, for forwarding and re-verification.
     pub body: Bytes,
-    /// All headers as they came (names lower case), in order.
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
+    /// Which preset made the event of these headers and this body, so that [`read_back`] makes it again;
+    /// `None`: nothing does.
+    pub preset: Option<&'static str>,
     /// SHA-256 that two deliveries of the same event share: source and canonical body.
     pub fingerprint: [u8; 32],
     pub verified: Verified,

@@ -296,7 +296,15 @@ fn an_event_keeps_the_exact_request_and_has_its_document() {
     with.append(browser_use::SIGNATURE, signature_of(EVENT).parse().unwrap());
     let Ok(Accepted::Event(received)) = post(&source, EVENT.as_bytes(), &with) else { panic!("refused") };
     assert_eq!(received.body, EVENT.as_bytes());
-    assert!(received.headers.contains(&("cookie".to_owned(), "hush".to_owned())));
+    assert_eq!(received.headers.values("cookie").collect::<Vec<_>>(), ["hush"]);
+    let made_of = Request {
+        source: "browser-use",
+        id: received.event.id(),
+        received_at: received.event.get("received_at").and_then(Json::as_str).unwrap().parse().unwrap(),
+        headers: &received.headers,
+    };
+    let read_back = read_back(received.preset.unwrap(), &made_of, &received.body);
+    assert_eq!(read_back.unwrap(), received.event);
     let id = received.event.id();
     assert_eq!((id.0.timestamp_ms(), id.0.random()), (1_737_406_233_000, 7));
     assert_eq!(

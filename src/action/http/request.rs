@@ -95,7 +95,7 @@ fn original_body(attempt: &Attempt, method: &Method, headers: &mut HeaderMap) ->
     if matches!(*method, Method::GET | Method::HEAD) {
         return Ok(Bytes::new());
     }
-    if let Some((_, original)) = attempt.headers.iter().find(|(name, _)| name == "content-type") {
+    if let Some(original) = attempt.headers.values("content-type").next() {
         headers.insert(CONTENT_TYPE, header_value("content-type", original)?);
     }
     Ok(attempt.body.clone())
@@ -115,7 +115,7 @@ fn forward(attempt: &Attempt, headers: &mut HeaderMap) -> Result<(), ActionError
     let names = attempt.params.plain.get("forward_headers").and_then(Json::as_array).unwrap_or_default();
     for name in names.iter().filter_map(Json::as_str) {
         let parsed = free_name(name)?;
-        for (_, value) in attempt.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        for value in attempt.headers.values(parsed.as_str()) {
             headers.append(parsed.clone(), header_value(name, value)?);
         }
     }

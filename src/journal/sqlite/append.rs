@@ -7,33 +7,47 @@ use super::prints::Print;
 use super::storm::{self, Arrival};
 use super::txn::{Fault, Txn};
 use crate::event::{Event, EventId};
+use crate::headers::Headers;
 use crate::journal::{
     Appended, Derived, Entry, JournalError, MAX_DESCENDANTS, NewDelivery, Routing, State, Taken,
 };
 use crate::json::Json;
+use crate::source::{Received, Verified};
+use bytes::Bytes;
+use compact_str::CompactString;
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// An entry with its texts made, so that the writer has only to store them.
 pub struct Row {
-    entry: Entry,
-    document: String,
-    headers: Vec<u8>,
+    stored: Stored,
+    fingerprint: [u8; 32],
+    received_at: Timestamp,
+    dedupe_since: Timestamp,
+    routing: Option<Routing>,
+    taken: Option<Taken>,
+    /// Where there are deliveries, which may be handed over in memory.
+    event: Option<Event>,
 }
 
 impl Row {
     pub fn new(entry: Entry) -> Self {
-        let document = entry.received.event.to_string();
-        let headers = codec::write_pairs(&entry.received.headers);
-        Self { entry, document, headers }
+        let Entry { received, received_at, dedupe_since, routing, taken } = entry;
+        let Received { event, body, headers, preset, fingerprint, verified } = received;
+        let document = if preset.is_some() { String::new() } else { event.to_string() };
+        let stored =
+            Stored { headers, body, preset, verified: Some(verified), ..Stored::of(&event, document) };
+        let leads_on = routing.as_ref().is_some_and(|routing| !routing.deliveries.is_empty());
+        let event = leads_on.then_some(event);
+        Self { stored, fingerprint, received_at, dedupe_since, routing, taken, event }
     }
 
     /// Keeps the event unless its twin is here. The inner error is this event's alone.
     pub fn append(self, txn: &mut Txn<'_>) -> Result<Result<Appended, JournalError>, Fault> {
-        let received = &self.entry.received;
-        let since = self.entry.dedupe_since.as_millisecond();
-        if let Some(first) = txn.prints.twin(txn.connection, &received.fingerprint, since)? {
+        let since = self.dedupe_since.as_millisecond();
+        if let Some(first) = txn.prints.twin(txn.connection, &self.fingerprint, since)? {
             return Ok(Ok(Appended::Duplicate(first)));
         }
         if !txn.has_room()? {
@@ -46,21 +60,20 @@ impl Row {
         };
         txn.prints.stage(txn.connection, print)?;
         let fresh = self.fresh(txn, &print)?;
-        self.insert(txn, &print, &fresh)?;
+        self.stored.insert(txn, &print, self.routing.as_ref(), &fresh)?;
         txn.tally.events += 1;
-        match &self.entry.routing {
+        match &self.routing {
             Some(_) if !fresh.is_empty() => self.hand_over(txn, &print, &fresh),
             Some(routing) => {
-                let bytes = self.document.len();
+                let bytes = self.stored.bytes();
                 // Storms are counted by when it is taken, which may be long after its receipt.
-                let received =
-                    self.entry.taken.as_ref().map_or(print.received, |taken| taken.at.as_millisecond());
+                let received = self.taken.as_ref().map_or(print.received, |taken| taken.at.as_millisecond());
                 let arrival = Arrival { seq: print.seq, received, bytes };
                 add_deliveries(txn, arrival, routing)?;
             }
             None => txn.tally.unrouted += 1,
         }
-        if let Some(taken) = &self.entry.taken {
+        if let Some(taken) = &self.taken {
             keep_taken(txn, print.seq, taken)?;
         }
         Ok(Ok(Appended::New(print.id)))
@@ -68,17 +81,17 @@ impl Row {
 
     /// `None`: its millisecond has no key left.
     fn print(&self, txn: &mut Txn<'_>) -> Result<Option<Print>, Fault> {
-        let id = self.entry.received.event.id();
-        let received = self.entry.received_at.as_millisecond();
-        let window = received.saturating_sub(self.entry.dedupe_since.as_millisecond()).max(0);
+        let id = self.stored.id;
+        let received = self.received_at.as_millisecond();
+        let window = received.saturating_sub(self.dedupe_since.as_millisecond()).max(0);
         let until = received.saturating_add(window);
-        let fingerprint = self.entry.received.fingerprint;
+        let fingerprint = self.fingerprint;
         Ok(free_seq(txn, id)?.map(|seq| Print { id, seq, fingerprint, received, until }))
     }
 
     /// The lanes of its deliveries, if all of them can be handed over in memory.
     fn fresh(&self, txn: &mut Txn<'_>, print: &Print) -> Result<Vec<i64>, Fault> {
-        let Some(routing) = self.entry.routing.as_ref().filter(|_| self.entry.taken.is_none()) else {
+        let Some(routing) = self.routing.as_ref().filter(|_| self.taken.is_none()) else {
             return Ok(Vec::new());
         };
         let waits_for_nothing = |delivery: &NewDelivery| {
@@ -92,25 +105,20 @@ impl Row {
         for delivery in &routing.deliveries {
             lanes.push(txn.lane(&delivery.id.rule, &delivery.id.action)?);
         }
-        let has_room = txn.has_room_for_fresh(&lanes, self.bytes(), print.received);
+        let has_room = txn.has_room_for_fresh(&lanes, self.stored.bytes(), print.received);
         Ok(if has_room { lanes } else { Vec::new() })
     }
 
-    /// What it takes in memory, in bytes.
-    fn bytes(&self) -> usize {
-        self.document.len() + self.headers.len() + self.entry.received.body.len()
-    }
-
     fn hand_over(&self, txn: &mut Txn<'_>, print: &Print, lanes: &[i64]) {
-        let received = &self.entry.received;
+        let Some(event) = &self.event else { return };
         let origin = Origin {
-            event: Arc::new(received.event.clone()),
-            body: received.body.clone(),
-            headers: Arc::from(received.headers.as_slice()),
-            received_at: self.entry.received_at,
-            bytes: self.bytes(),
+            event: Arc::new(event.clone()),
+            body: self.stored.body.clone(),
+            headers: self.stored.headers.clone(),
+            received_at: self.received_at,
+            bytes: self.stored.bytes(),
         };
-        let deliveries = self.entry.routing.iter().flat_map(|routing| &routing.deliveries);
+        let deliveries = self.routing.iter().flat_map(|routing| &routing.deliveries);
         for (lane, delivery) in lanes.iter().zip(deliveries) {
             txn.tally.add(State::Pending, 1);
             let leased = origin.lease(delivery.id.clone(), None);
@@ -118,20 +126,6 @@ impl Row {
             let (due, bytes) = (print.received, origin.bytes);
             txn.hand_over(Fresh { key, due, bytes, has_row: false, leased });
         }
-    }
-
-    fn insert(&self, txn: &Txn<'_>, print: &Print, fresh: &[i64]) -> Result<(), Fault> {
-        let stored = Stored {
-            fresh,
-            event: &self.entry.received.event,
-            document: &self.document,
-            headers: &self.headers,
-            body: &self.entry.received.body,
-            routing: self.entry.routing.as_ref(),
-            root: None,
-            verified: Some(codec::write_verified(self.entry.received.verified)),
-        };
-        stored.insert(txn, print)
     }
 }
 
@@ -145,44 +139,66 @@ fn keep_taken(txn: &Txn<'_>, seq: i64, taken: &Taken) -> Result<(), Fault> {
     Ok(())
 }
 
-/// All of an event's row but what its print says.
-struct Stored<'a> {
-    event: &'a Event,
-    document: &'a str,
-    headers: &'a [u8],
-    body: &'a [u8],
-    routing: Option<&'a Routing>,
+/// All of an event's row but what its print and its routing say.
+#[derive(Default)]
+struct Stored {
+    id: EventId,
+    source: CompactString,
+    kind: Option<CompactString>,
+    status: Option<CompactString>,
+    /// Empty where a preset makes it of headers and body.
+    document: String,
+    preset: Option<&'static str>,
+    headers: Headers,
+    body: Bytes,
     /// Of a derived event.
     root: Option<EventId>,
     /// Of one that a sender signed.
-    verified: Option<String>,
-    /// The lanes of its deliveries, if they are fresh.
-    fresh: &'a [i64],
+    verified: Option<Verified>,
 }
 
-impl Stored<'_> {
-    fn insert(&self, txn: &Txn<'_>, print: &Print) -> Result<(), Fault> {
-        let text = |field: &str| self.event.get(field).and_then(Json::as_str);
+impl Stored {
+    /// Of an event alone.
+    fn of(event: &Event, document: String) -> Self {
+        let text = |field: &str| event.get(field).and_then(Json::as_str).map(CompactString::from);
+        let (source, kind, status) = (event.source().into(), text("type"), text("status"));
+        Self { id: event.id(), source, kind, status, document, ..Self::default() }
+    }
+
+    /// What it takes in memory, in bytes.
+    fn bytes(&self) -> usize {
+        self.document.len() + self.headers.as_bytes().len() + self.body.len()
+    }
+
+    /// `fresh`: the lanes of its deliveries, if they are that.
+    fn insert(
+        &self,
+        txn: &Txn<'_>,
+        print: &Print,
+        routing: Option<&Routing>,
+        fresh: &[i64],
+    ) -> Result<(), Fault> {
         let sql = "INSERT INTO events (seq, id, fingerprint, received, dedupe_until, generation, source, type, status, \
-                   rules, headers, document, body, root, verified, fresh) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+                   rules, headers, document, body, root, verified, fresh, preset) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
         txn.connection.prepare_cached(sql)?.execute(params![
             print.seq,
-            print.id.0.to_bytes(),
+            self.id.0.to_bytes(),
             print.fingerprint,
             print.received,
             print.until,
-            self.routing.map(|routing| routing.generation.cast_signed()),
-            self.event.source(),
-            text("type"),
-            text("status"),
-            self.routing.map(|routing| routing.rules.join(",")).unwrap_or_default(),
-            self.headers,
+            routing.map(|routing| routing.generation.cast_signed()),
+            self.source.as_str(),
+            self.kind.as_deref(),
+            self.status.as_deref(),
+            routing.map(|routing| codec::write_names(&routing.rules)).unwrap_or_default(),
+            self.headers.as_bytes(),
             self.document,
-            self.body,
+            &*self.body,
             self.root.map(|root| root.0.to_bytes()),
-            self.verified,
-            fresh::write_lanes(self.fresh),
+            self.verified.map(codec::write_verified),
+            fresh::write_lanes(fresh),
+            self.preset,
         ])?;
         Ok(())
     }
@@ -199,20 +215,11 @@ pub fn derive(txn: &mut Txn<'_>, derived: &Derived, now: i64) -> Result<(), Faul
     let mut fingerprint = [0; 32];
     fingerprint[..16].copy_from_slice(&id.0.to_bytes());
     let body = event.get("payload").map(Json::to_string).unwrap_or_default();
-    let document = event.to_string();
-    let stored = Stored {
-        event,
-        document: &document,
-        headers: &[],
-        body: body.as_bytes(),
-        routing: Some(routing),
-        root: Some(*root),
-        verified: None,
-        fresh: &[],
-    };
-    stored.insert(txn, &Print { id, seq, fingerprint, received: now, until: now })?;
+    let stored = Stored { body: body.into(), root: Some(*root), ..Stored::of(event, event.to_string()) };
+    let print = Print { id, seq, fingerprint, received: now, until: now };
+    stored.insert(txn, &print, Some(routing), &[])?;
     txn.tally.events += 1;
-    add_deliveries(txn, Arrival { seq, received: now, bytes: document.len() }, routing)
+    add_deliveries(txn, Arrival { seq, received: now, bytes: stored.bytes() }, routing)
 }
 
 /// How many events go back to this one, as far as it matters.
@@ -270,7 +277,8 @@ pub fn route(txn: &mut Txn<'_>, event: EventId, routing: &Routing, now: i64) -> 
     let bytes = match routing.storms.is_empty() {
         true => 0,
         false => {
-            let sql = "SELECT octet_length(document) FROM events WHERE seq = ?1";
+            let sql = "SELECT octet_length(document) + octet_length(headers) + octet_length(body) FROM events \
+                       WHERE seq = ?1";
             let bytes: i64 = txn.connection.prepare_cached(sql)?.query_row([seq], |row| row.get(0))?;
             usize::try_from(bytes).unwrap_or(0)
         }

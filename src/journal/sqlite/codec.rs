@@ -1,9 +1,8 @@
 //! How values stand in the tables: times, keys, names, lists.
 
 use crate::delivery::DeliveryId;
-use crate::event::{Event, EventId};
-use crate::journal::{JournalError, State};
-use crate::json::{self, Json};
+use crate::event::EventId;
+use crate::journal::State;
 use crate::source::{Form, Verified};
 use jiff::Timestamp;
 use std::ops::RangeInclusive;
@@ -98,41 +97,6 @@ pub fn read_verified(text: &str) -> Option<Verified> {
     Some(Verified { form: Form::named(form)?, secret: secret.parse().ok()? })
 }
 
-/// Pairs of texts as one blob: each text behind its length in 4 bytes.
-pub fn write_pairs(pairs: &[(String, String)]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(pairs.iter().map(|(a, b)| a.len() + b.len() + 8).sum());
-    for text in pairs.iter().flat_map(|(name, value)| [name, value]) {
-        let length = u32::try_from(text.len()).expect("a header is shorter than 4 GiB");
-        out.extend_from_slice(&length.to_le_bytes());
-        out.extend_from_slice(text.as_bytes());
-    }
-    out
-}
-
-/// Reads what [`write_pairs`] wrote; stops at what it cannot have written.
-pub fn read_pairs(mut blob: &[u8]) -> Vec<(String, String)> {
-    let mut text = || {
-        let (length, rest) = blob.split_first_chunk()?;
-        let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-        blob = rest;
-        Some(String::from_utf8_lossy(text).into_owned())
-    };
-    std::iter::from_fn(|| Some((text()?, text()?))).collect()
-}
-
-/// Reads an event's document back, exactly as it was.
-///
-/// # Errors
-/// [`JournalError::Unusable`] if the text is no document: the file was changed from outside.
-pub fn event(id: EventId, document: &str) -> Result<Event, JournalError> {
-    let broken = |why: String| JournalError::Unusable(format!("the stored event {id} cannot be read: {why}"));
-    match json::parse(document.as_bytes()) {
-        Ok(Json::Object(document)) => Ok(Event::new(id, document)),
-        Ok(other) => Err(broken(format!("it is a {}", other.kind()))),
-        Err(error) => Err(broken(error.to_string())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,14 +109,11 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_pairs_read_back_as_written() {
+    fn ids_and_signatures_read_back_as_written() {
         for text in ["/r/a", "~2/r/a", "/r/a/slack-1", "~3/r/a/x/file-2"] {
             let id: DeliveryId = format!("evt_01JDFV3M4X0000000000000000{text}").parse().unwrap();
             assert_eq!(delivery_id(id.event, &id.rule, &id.action, &name(&id)), id, "{text}");
         }
-        let pairs = vec![("a".to_owned(), String::new()), ("é".to_owned(), "\n:\0".to_owned())];
-        assert_eq!(read_pairs(&write_pairs(&pairs)), pairs);
-        assert_eq!(read_pairs(&[9, 0, 0, 0, 1]), []);
         for form in [Form::Python, Form::Utf8, Form::Raw] {
             let verified = Verified { form, secret: 3 };
             assert_eq!(read_verified(&write_verified(verified)), Some(verified));

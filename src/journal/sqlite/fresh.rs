@@ -10,6 +10,7 @@ use super::lanes::LaneId;
 use super::txn::{Fault, Txn};
 use crate::delivery::{DeliveryId, Effect};
 use crate::event::Event;
+use crate::headers::Headers;
 use crate::journal::Leased;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -46,7 +47,7 @@ pub struct Fresh {
 pub struct Origin {
     pub event: Arc<Event>,
     pub body: Bytes,
-    pub headers: Arc<[(String, String)]>,
+    pub headers: Headers,
     pub received_at: Timestamp,
     pub bytes: usize,
 }
@@ -57,7 +58,7 @@ impl Origin {
         Self {
             event: Arc::clone(event),
             body: body.clone(),
-            headers: Arc::clone(headers),
+            headers: headers.clone(),
             received_at: *received_at,
             bytes: fresh.bytes,
         }
@@ -69,7 +70,7 @@ impl Origin {
             id,
             event: Arc::clone(&self.event),
             body: self.body.clone(),
-            headers: Arc::clone(&self.headers),
+            headers: self.headers.clone(),
             received_at: self.received_at,
             attempts: 0,
             counted_from: self.received_at,

@@ -1,5 +1,6 @@
 //! Reading the record, on connections that cannot write.
 
+use super::kept::{self, Kept};
 use super::{append, codec, deliveries, generations, kv, open, tally::Tally};
 use crate::delivery::DeliveryId;
 use crate::event::EventId;
@@ -167,41 +168,38 @@ impl History for SqliteHistory {
 
 /// An event as it is stored.
 pub struct EventRow {
-    id: EventId,
-    received: i64,
+    kept: Kept,
     generation: Option<i64>,
     rules: String,
-    document: String,
     verified: Option<String>,
     refused: Option<String>,
     taken: Option<i64>,
 }
 
-const EVENT: &str =
-    "SELECT id, received, generation, rules, document, verified, refused, taken FROM events e";
+fn select_events() -> String {
+    format!("SELECT {}, generation, rules, verified, refused, taken FROM events e", kept::COLUMNS)
+}
 
 impl EventRow {
     fn read(row: &Row<'_>) -> Result<Self> {
         Ok(Self {
-            id: codec::event_id(row.get(0)?),
-            received: row.get(1)?,
-            generation: row.get(2)?,
-            rules: row.get(3)?,
-            document: row.get(4)?,
-            verified: row.get(5)?,
-            refused: row.get(6)?,
-            taken: row.get(7)?,
+            kept: Kept::read(row, 0)?,
+            generation: row.get(kept::COUNT)?,
+            rules: row.get(kept::COUNT + 1)?,
+            verified: row.get(kept::COUNT + 2)?,
+            refused: row.get(kept::COUNT + 3)?,
+            taken: row.get(kept::COUNT + 4)?,
         })
     }
 
     /// The event that this row is.
     ///
     /// # Errors
-    /// Its document cannot be read: the file was changed from outside.
+    /// It cannot be made: the file was changed from outside.
     pub fn read_back(self) -> std::result::Result<StoredEvent, JournalError> {
         Ok(StoredEvent {
-            event: codec::event(self.id, &self.document)?,
-            received_at: codec::time(self.received),
+            event: self.kept.event()?,
+            received_at: codec::time(self.kept.received),
             generation: self.generation.map(i64::cast_unsigned),
             rules: codec::read_names(&self.rules),
             verified: self.verified.as_deref().and_then(codec::read_verified),
@@ -212,7 +210,7 @@ impl EventRow {
 
 fn event(connection: &Connection, id: EventId) -> Result<Option<EventRow>> {
     let Some(seq) = append::seq(connection, id)? else { return Ok(None) };
-    let sql = format!("{EVENT} WHERE seq = ?1");
+    let sql = format!("{} WHERE seq = ?1", select_events());
     connection.prepare_cached(&sql)?.query_row([seq], EventRow::read).optional()
 }
 
@@ -222,8 +220,9 @@ fn events(connection: &Connection, filter: &EventFilter) -> Result<Vec<EventRow>
     };
     let by_this = matched("instr(?6, ',') = 0 AND instr(',' || rules || ',', ',' || ?6 || ',') > 0");
     let by_any = matched("rules <> ''");
+    let select = select_events();
     let sql = format!(
-        "{EVENT} WHERE seq >= ?1 AND seq < ?2 AND (?3 IS NULL OR source = ?3) AND (?4 IS NULL OR type = ?4) \
+        "{select} WHERE seq >= ?1 AND seq < ?2 AND (?3 IS NULL OR source = ?3) AND (?4 IS NULL OR type = ?4) \
          AND (?5 IS NULL OR status = ?5) AND (?6 IS NULL OR {by_this}) \
          AND (NOT ?7 OR (generation IS NOT NULL AND NOT {by_any})) ORDER BY seq DESC LIMIT ?8"
     );
@@ -262,7 +261,10 @@ fn replays(connection: &Connection, id: EventId) -> Result<Vec<Replay>> {
 
 /// The oldest events that no generation has routed.
 pub fn unrouted(connection: &Connection, count: usize) -> Result<Vec<EventRow>> {
-    let sql = format!("{EVENT} INDEXED BY events_unrouted WHERE generation IS NULL ORDER BY seq LIMIT ?1");
+    let sql = format!(
+        "{} INDEXED BY events_unrouted WHERE generation IS NULL ORDER BY seq LIMIT ?1",
+        select_events()
+    );
     connection.prepare_cached(&sql)?.query_map([limit(count)], EventRow::read)?.collect()
 }
 

@@ -1,6 +1,7 @@
 //! Looking after the file: what is in it, making it small, writing it out.
 
 use super::history::SqliteHistory;
+use super::kept::{self, Kept};
 use super::{codec, open, order, tally::Tally};
 use crate::event::EventId;
 use crate::journal::{Counts, JournalError};
@@ -76,13 +77,17 @@ fn none(error: rusqlite::Error) -> Result<Option<i64>> {
 }
 
 fn export(connection: &Connection, sink: &mut dyn FnMut(Json) -> bool) -> Result<()> {
-    let sql = "SELECT seq, id, received, generation, rules, document, verified, refused, taken FROM events ORDER BY seq";
-    let mut query = connection.prepare(sql)?;
+    let sql = format!(
+        "SELECT seq, generation, rules, verified, refused, taken, {} FROM events e ORDER BY seq",
+        kept::COLUMNS
+    );
+    let mut query = connection.prepare(&sql)?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         let seq: i64 = row.get(0)?;
-        let (id, document) = (codec::event_id(row.get(1)?), row.get::<_, String>(5)?);
-        let mut record = match codec::event(id, &document) {
+        let kept = Kept::read(row, 6)?;
+        let id = kept.id;
+        let mut record = match kept.event() {
             Ok(event) => Object::from_iter([("event", Json::clone(&event.shared()))]),
             Err(error) => {
                 let id = Json::from(id.to_string());
@@ -92,7 +97,7 @@ fn export(connection: &Connection, sink: &mut dyn FnMut(Json) -> bool) -> Result
                 ])
             }
         };
-        for (name, value) in received(row)? {
+        for (name, value) in received(row, kept.received)? {
             record.insert(name, value);
         }
         record.insert("replays", replays(connection, seq)?);
@@ -105,20 +110,20 @@ fn export(connection: &Connection, sink: &mut dyn FnMut(Json) -> bool) -> Result
 }
 
 /// What is known of an event beside its document.
-fn received(row: &Row<'_>) -> Result<[(&'static str, Json); 5]> {
-    let generation: Option<i64> = row.get(3)?;
-    let verified: Option<String> = row.get(6)?;
+fn received(row: &Row<'_>, at: i64) -> Result<[(&'static str, Json); 5]> {
+    let generation: Option<i64> = row.get(1)?;
+    let verified: Option<String> = row.get(3)?;
     let verified = verified.as_deref().and_then(codec::read_verified).map(|verified| {
         let secret = Json::from(verified.secret as u64);
         Json::object([("form", Json::from(verified.form.name())), ("secret", secret)])
     });
-    let taken = row.get::<_, Option<String>>(7)?.zip(row.get(8)?).map(|(refused, at)| {
+    let taken = row.get::<_, Option<String>>(4)?.zip(row.get(5)?).map(|(refused, at)| {
         Json::object([("refused", Json::from(refused)), ("at", codec::time(at).to_string().into())])
     });
     Ok([
-        ("received_at", codec::time(row.get(2)?).to_string().into()),
+        ("received_at", codec::time(at).to_string().into()),
         ("generation", generation.map(i64::cast_unsigned).into()),
-        ("rules", names(&row.get::<_, String>(4)?)),
+        ("rules", names(&row.get::<_, String>(2)?)),
         ("verified", verified.unwrap_or(Json::Null)),
         ("taken", taken.unwrap_or(Json::Null)),
     ])

@@ -10,6 +10,7 @@ mod handle;
 mod heal;
 mod history;
 mod identity;
+mod kept;
 mod kv;
 mod lanes;
 mod lease;

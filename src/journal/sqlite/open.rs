@@ -21,6 +21,7 @@ const VERSIONS: &[&str] = &[
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
     include_str!("schema/7.sql"),
+    include_str!("schema/8.sql"),
 ];
 /// Pages in the WAL before they are moved to the database: few, because the move is what the
 /// slowest answers wait for.

@@ -2,6 +2,7 @@
 
 mod faults;
 mod fresh;
+mod kept;
 mod maintain;
 mod prints;
 mod size;
@@ -156,9 +157,9 @@ fn newer_and_foreign_files_are_refused() {
     let dir = Dir::new();
     drop(open::open(&dir.path(), &Options::default()).unwrap());
     let change = |sql: &str| rusqlite::Connection::open(dir.path()).unwrap().execute_batch(sql).unwrap();
-    change("PRAGMA user_version = 8");
+    change("PRAGMA user_version = 9");
     let refusal = dir.refusal();
-    assert!(refusal.contains("newer hookyard (schema 8"), "{refusal}");
+    assert!(refusal.contains("newer hookyard (schema 9"), "{refusal}");
     change("PRAGMA application_id = 5");
     let refusal = dir.refusal();
     assert!(refusal.contains("another program"), "{refusal}");
@@ -354,6 +355,8 @@ async fn a_lease_that_nobody_waits_for_any_more_goes_back() {
     assert!(lease().now_or_never().is_none(), "it waits behind the commit, and is dropped");
     gate.wait();
     slow.await.unwrap();
+    // Its turn comes before this one's.
+    journal.append(entry(4, 0, &[])).await.unwrap();
     assert_eq!(lease().await.unwrap().deliveries.len(), 2);
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::action::{Consent, Programs};
 use crate::event::EventId;
+use crate::headers::Headers;
 use crate::script::tests::kit::{self, event, event_of, id, json};
 use crate::script::{Limits, schema};
 use crate::secret::Placeholders;
@@ -86,7 +87,7 @@ fn attempt(event: Event) -> Attempt {
         params: none.render(scope).unwrap(),
         event: Arc::new(event),
         body: Default::default(),
-        headers: Arc::default(),
+        headers: Headers::default(),
         traceparent: String::new(),
         consent: Consent::Author,
         script_consent: Consent::Author,

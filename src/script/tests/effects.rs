@@ -175,7 +175,7 @@ async fn the_script_action_runs_and_its_effects_can_be_stored() {
         number: 1,
         event: std::sync::Arc::new(event),
         body: Default::default(),
-        headers: std::sync::Arc::default(),
+        headers: crate::headers::Headers::default(),
         params: filled,
         traceparent: String::new(),
         consent: crate::action::Consent::Author,

@@ -4,6 +4,7 @@ use crate::action::{Action, ActionError, ActionKind, Answers, Attempt, Canned, C
 use crate::delivery::{DeliveryId, Effect, Receipt};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{Event, EventId};
+use crate::headers::Headers;
 use crate::json::{self, Json};
 use crate::kv::Memory;
 use crate::registry::{ConfigError, Kind, Param, ParamType};
@@ -139,7 +140,7 @@ pub fn attempt(filled: Params) -> Attempt {
         number: 1,
         event: Arc::new(event()),
         body: Default::default(),
-        headers: Arc::default(),
+        headers: Headers::default(),
         params,
         traceparent: String::new(),
         consent: Consent::Author,

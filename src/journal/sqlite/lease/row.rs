@@ -3,11 +3,11 @@
 use crate::delivery::{DeliveryId, Effect};
 use crate::event::Event;
 use crate::journal::sqlite::codec;
+use crate::journal::sqlite::kept::{self, Kept};
 use crate::journal::sqlite::lanes::LaneId;
 use crate::journal::{JournalError, Leased, State};
 use crate::json::{self, Json};
 use crate::template::Params;
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,7 @@ pub struct LeasedRow {
     pub id: DeliveryId,
     pub state: State,
     attempts: u32,
-    received: i64,
-    document: String,
-    body: Vec<u8>,
-    headers: Vec<u8>,
+    kept: Kept,
     effect: Option<(String, String)>,
     window: Option<Window>,
     counted_from: Option<i64>,
@@ -30,15 +27,15 @@ pub struct LeasedRow {
 /// The storm window of a delivery.
 struct Window {
     count: i64,
-    /// The document of its first event, unless that is gone.
-    first: Option<String>,
+    /// Its first event, unless that is gone.
+    first: Option<Kept>,
     /// Those of a collection, in the order of receipt.
-    events: Vec<String>,
+    events: Vec<Kept>,
 }
 
-const ROW: &str = "SELECT e.id, d.state, d.attempts, e.received, e.document, e.body, e.headers, d.effect_kind, \
-                   d.effect_params, d.window, d.counted_from, d.earlier_attempts FROM deliveries d CROSS JOIN events e ON e.seq = d.event \
-                   WHERE d.event = ?1 AND d.lane = ?2 AND d.name = ?3";
+/// Behind it come [`kept::COLUMNS`].
+const OF_DELIVERY: &str =
+    "d.state, d.attempts, d.effect_kind, d.effect_params, d.window, d.counted_from, d.earlier_attempts";
 
 impl LeasedRow {
     pub fn find(
@@ -48,29 +45,32 @@ impl LeasedRow {
         action: &str,
     ) -> Result<Option<Self>> {
         let read = |row: &Row<'_>| {
-            let window: Option<i64> = row.get(9)?;
-            let effect: (Option<String>, Option<String>) = (row.get(7)?, row.get(8)?);
+            let window: Option<i64> = row.get(4)?;
+            let effect: (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+            let kept = Kept::read(row, 7)?;
             Ok(Self {
-                id: codec::delivery_id(codec::event_id(row.get(0)?), rule, action, key.2),
-                state: codec::state(row.get(1)?),
-                attempts: row.get(2)?,
-                received: row.get(3)?,
-                document: row.get(4)?,
-                body: row.get(5)?,
-                headers: row.get(6)?,
+                id: codec::delivery_id(kept.id, rule, action, key.2),
+                state: codec::state(row.get(0)?),
+                attempts: row.get(1)?,
                 effect: effect.0.zip(effect.1),
                 window: window.map_or(Ok(None), |window| Window::find(connection, window))?,
-                counted_from: row.get(10)?,
-                earlier_attempts: row.get(11)?,
+                counted_from: row.get(5)?,
+                earlier_attempts: row.get(6)?,
+                kept,
             })
         };
-        connection.prepare_cached(ROW)?.query_row(key, read).optional()
+        let sql = format!(
+            "SELECT {OF_DELIVERY}, {} FROM deliveries d CROSS JOIN events e ON e.seq = d.event \
+             WHERE d.event = ?1 AND d.lane = ?2 AND d.name = ?3",
+            kept::COLUMNS
+        );
+        connection.prepare_cached(&sql)?.query_row(key, read).optional()
     }
 
     /// Of its texts.
     pub fn bytes(&self) -> usize {
         let window = self.window.iter().flat_map(|window| &window.events);
-        self.document.len() + self.body.len() + self.headers.len() + window.map(String::len).sum::<usize>()
+        self.kept.bytes() + window.map(Kept::bytes).sum::<usize>()
     }
 
     /// The lease that this row is.
@@ -80,18 +80,18 @@ impl LeasedRow {
     pub fn read_back(self) -> std::result::Result<Leased, JournalError> {
         let effect =
             self.effect.as_ref().map(|(kind, params)| read_effect(&self.id, kind, params)).transpose()?;
-        let event = codec::event(self.id.event, &self.document)?;
+        let event = self.kept.event()?;
         let event = match self.window {
             Some(window) => event.with_window(window.read_back(&event)),
             None => event,
         };
         Ok(Leased {
             event: Arc::new(event),
-            body: Bytes::from(self.body),
-            headers: codec::read_pairs(&self.headers).into(),
-            received_at: codec::time(self.received),
+            body: self.kept.body,
+            headers: self.kept.headers,
+            received_at: codec::time(self.kept.received),
             attempts: self.attempts,
-            counted_from: codec::time(self.counted_from.unwrap_or(self.received)),
+            counted_from: codec::time(self.counted_from.unwrap_or(self.kept.received)),
             earlier_attempts: self.earlier_attempts.unwrap_or(0).min(self.attempts),
             was_blocked: self.state == State::Blocked || self.earlier_attempts == Some(0),
             effect,
@@ -102,25 +102,29 @@ impl LeasedRow {
 
 impl Window {
     fn find(connection: &Connection, id: i64) -> Result<Option<Self>> {
-        let sql = "SELECT coalesce(w.shown, w.count), e.document FROM windows w LEFT JOIN events e ON e.seq = w.first \
-                   WHERE w.id = ?1";
+        let sql = "SELECT coalesce(shown, count), first FROM windows WHERE id = ?1";
         let found = connection.prepare_cached(sql)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)));
-        let Some((count, first)) = found.optional()? else { return Ok(None) };
-        let sql = "SELECT e.document FROM window_events w JOIN events e ON e.seq = w.event WHERE w.window = ?1 \
-                   ORDER BY w.event";
-        let events =
-            connection.prepare_cached(sql)?.query_map([id], |row| row.get(0))?.collect::<Result<_>>()?;
+        let Some((count, first)): Option<(i64, i64)> = found.optional()? else { return Ok(None) };
+        let read = |row: &Row<'_>| Kept::read(row, 0);
+        let sql = format!("SELECT {} FROM events e WHERE e.seq = ?1", kept::COLUMNS);
+        let first = connection.prepare_cached(&sql)?.query_row([first], read).optional()?;
+        let sql = format!(
+            "SELECT {} FROM window_events w JOIN events e ON e.seq = w.event WHERE w.window = ?1 ORDER BY w.event",
+            kept::COLUMNS
+        );
+        let events = connection.prepare_cached(&sql)?.query_map([id], read)?.collect::<Result<_>>()?;
         Ok(Some(Self { count, first, events }))
     }
 
-    /// As templates and scripts see it. A document that cannot be read is left out: it was changed
+    /// As templates and scripts see it. An event that cannot be read is left out: it was changed
     /// from outside.
     fn read_back(&self, event: &Event) -> Json {
-        let parse = |text: &String| json::parse(text.as_bytes()).ok();
-        let first = self.first.as_ref().and_then(parse).unwrap_or_else(|| Json::clone(&event.shared()));
+        let document = |event: &Event| Json::clone(&event.shared());
+        let made = |kept: &Kept| kept.event().ok().map(|event| document(&event));
+        let first = self.first.as_ref().and_then(made).unwrap_or_else(|| document(event));
         let mut window = vec![("count", Json::from(self.count)), ("first", first)];
         if !self.events.is_empty() {
-            window.push(("events", Json::Array(self.events.iter().filter_map(parse).collect())));
+            window.push(("events", Json::Array(self.events.iter().filter_map(made).collect())));
         }
         Json::object(window)
     }
