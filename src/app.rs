@@ -12,10 +12,13 @@ use crate::journal::{Journal, JournalError};
 use crate::refused::Ring;
 use crate::reload::{Current, Reloader, Request};
 use crate::server::{self, ServerLimits};
+use futures_util::FutureExt;
+use hyper::service::service_fn;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,7 +162,8 @@ impl App {
             lanes: dispatcher.lanes(),
             shutdown: shutdown.clone(),
         });
-        let hooks = TowerToHyperService::new(warp::service(ingest::filter(hooks)));
+        let hooks =
+            service_fn(move |request| ingest::answer(Arc::clone(&hooks), request).map(Ok::<_, Infallible>));
         let admin = TowerToHyperService::new(warp::service(admin));
         let mut parts = Parts::default();
         parts.spawn("requests", server::serve(listeners.hooks, hooks, limits.clone(), shutdown.clone()));

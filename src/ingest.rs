@@ -19,20 +19,18 @@ use crate::journal::{Appended, Entry, Journal, JournalError, Routing};
 use crate::refused::{Allowance, BODY_BYTES, Record, Ring};
 use crate::rules::{Serving, own};
 use crate::source::{Accepted, Incoming, Received, Source, Sources};
-use answer::Answer;
+use answer::{Answer, Response};
 use body::Held;
-use bytes::{Buf, Bytes};
-use futures_util::Stream;
-use http::{HeaderMap, Method};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request};
+use hyper::body::Incoming as Body;
 use jiff::Timestamp;
 use refusal::Refusal;
 use refusing::Refusing;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
-use warp::Filter;
-use warp::filters::path::FullPath;
-use warp::reply::Response;
 
 pub use count::describe_metrics;
 pub use replay_refused::{Replayed, replay_refused};
@@ -139,113 +137,63 @@ impl Hooks {
     }
 }
 
-/// All that the hook listener answers. Nothing is rejected: every request gets a response of ours.
-pub fn filter(
-    hooks: Arc<Hooks>,
-) -> impl Filter<Extract = (Response,), Error = warp::Rejection> + Clone + Send + Sync + 'static {
-    let ready = hooks.clone();
-    let reads = warp::get().or(warp::head()).unify();
-    let healthz = reads.and(warp::path!("healthz")).map(|| Answer::Healthy.into_response());
-    let readyz = reads.and(warp::path!("readyz")).map(move || match ready.ready() {
-        Ok(()) => Answer::Healthy.into_response(),
-        Err(why) => Refusal::NotReady(why).into_response(),
-    });
-    let hook = warp::method()
-        .and(warp::path::full())
-        .and(warp::header::headers_cloned())
-        .and(warp::body::stream())
-        .then(move |method, path, headers, body| handle(hooks.clone(), method, path, headers, body));
-    // What comes most comes first: each filter that does not fit costs a rejection.
-    let posted = warp::post().and(hook.clone());
-    posted.or(healthz).unify().or(readyz).unify().or(hook).unify()
-}
-
-async fn handle<S, B>(
-    hooks: Arc<Hooks>,
-    method: Method,
-    path: FullPath,
-    headers: HeaderMap,
-    body: S,
-) -> Response
-where
-    S: Stream<Item = Result<B, warp::Error>>,
-    B: Buf,
-{
-    let source = hooks.sources.borrow().at(path.as_str()).cloned();
+/// What the hook listener answers a request with. Nothing fails: every request gets a response of ours.
+/// Cancel-safe: an event whose answer nobody waits for any more is kept, or it is not.
+pub async fn answer(hooks: Arc<Hooks>, request: Request<Body>) -> Response {
+    let (request, body) = request.into_parts();
+    if let Some(answer) = hooks.probed(&request) {
+        return answer;
+    }
+    let source = hooks.sources.borrow().at(request.uri.path()).cloned();
     let answer = match &source {
-        Some(source) => hooks.receive(source, &method, &headers, body).await,
-        None => hooks.turn_away(Refusal::NotFound, &headers, body).await,
+        Some(source) => hooks.receive(source, request, body).await,
+        None => hooks.turn_away(Refusal::NotFound, &request.headers, body).await,
     };
-    answer.unwrap_or_else(|refusal| {
-        count::refused(source.as_deref(), &refusal);
-        if let Some(source) = &source {
-            hooks.tell_of(source, &refusal);
-        }
-        refusal.into_response()
-    })
+    let refusal = match answer {
+        Ok(answer) => return answer.into_response(),
+        Err(refusal) => refusal,
+    };
+    count::refused(source.as_deref(), &refusal);
+    if let Some(source) = &source {
+        hooks.tell_of(source, &refusal);
+    }
+    refusal.into_response()
 }
 
 impl Hooks {
-    async fn receive<S, B>(
-        &self,
-        source: &Source,
-        method: &Method,
-        headers: &HeaderMap,
-        body: S,
-    ) -> Result<Response, Refusal>
-    where
-        S: Stream<Item = Result<B, warp::Error>>,
-        B: Buf,
-    {
+    /// The answer to who asks whether hookyard is well.
+    fn probed(&self, request: &Parts) -> Option<Response> {
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return None;
+        }
+        let path = request.uri.path();
+        match path.strip_suffix('/').unwrap_or(path) {
+            "/healthz" => Some(Answer::Healthy.into_response()),
+            "/readyz" => Some(match self.ready() {
+                Ok(()) => Answer::Healthy.into_response(),
+                Err(why) => Refusal::NotReady(why).into_response(),
+            }),
+            _ => None,
+        }
+    }
+
+    async fn receive(&self, source: &Source, request: Parts, body: Body) -> Result<Answer, Refusal> {
         let limits = *self.limits.borrow();
-        if let Err(refusal) = refusal::admit(method, headers, limits.body_bytes) {
-            self.keep_refused(source, &refusal, headers, None, Timestamp::now());
-            return self.turn_away(refusal, headers, body).await;
+        let Parts { method, headers, .. } = request;
+        if let Err(refusal) = refusal::admit(&method, &headers, limits.body_bytes) {
+            self.keep_refused(source, &refusal, &headers, None, Timestamp::now());
+            return self.turn_away(refusal, &headers, body).await;
         }
         let held = body::read(body, limits, &self.in_flight).await.inspect_err(|refusal| {
             if refusal.is_the_sender_s() {
-                self.keep_refused(source, refusal, headers, None, Timestamp::now());
+                self.keep_refused(source, refusal, &headers, None, Timestamp::now());
             }
         })?;
-        let answer = self.take(source, headers, &held, Timestamp::now()).await?;
-        Ok(answer.into_response())
-    }
-
-    /// Refuses without the body. What the client is already sending is read and dropped first:
-    /// closing on unread data would reset the connection, and the answer with it.
-    async fn turn_away<S, B>(
-        &self,
-        refusal: Refusal,
-        headers: &HeaderMap,
-        body: S,
-    ) -> Result<Response, Refusal>
-    where
-        S: Stream<Item = Result<B, warp::Error>>,
-        B: Buf,
-    {
-        if !headers.contains_key(http::header::EXPECT) {
-            let limits = *self.limits.borrow();
-            body::discard(body, limits).await;
-        }
-        Err(refusal)
-    }
-
-    /// Verifies, routes and keeps.
-    async fn take(
-        &self,
-        source: &Source,
-        headers: &HeaderMap,
-        held: &Held,
-        now: Timestamp,
-    ) -> Result<Answer, Refusal> {
-        let random = fastrand::u128(..);
-        let accepted = source.accept(Incoming { headers, body: held.bytes.clone(), now, random });
-        let accepted = accepted.map_err(|refused| {
-            let refusal = Refusal::Source(refused);
-            self.keep_refused(source, &refusal, headers, Some(held), now);
-            refusal
-        });
-        match accepted? {
+        let now = Timestamp::now();
+        let accepted = self.accept(source, &headers, &held, now)?;
+        // They are pieces of what the connection reads into: it can be read into again meanwhile.
+        drop(headers);
+        match accepted {
             Accepted::CreationTest => {
                 count::creation_test(source);
                 Ok(Answer::CreationTest)
@@ -255,6 +203,32 @@ impl Hooks {
                 self.keep(source, *received, now).await
             }
         }
+    }
+
+    /// Refuses without the body. What the client is already sending is read and dropped first:
+    /// closing on unread data would reset the connection, and the answer with it.
+    async fn turn_away(&self, refusal: Refusal, headers: &HeaderMap, body: Body) -> Result<Answer, Refusal> {
+        if !headers.contains_key(http::header::EXPECT) {
+            let limits = *self.limits.borrow();
+            body::discard(body, limits).await;
+        }
+        Err(refusal)
+    }
+
+    /// Verifies.
+    fn accept(
+        &self,
+        source: &Source,
+        headers: &HeaderMap,
+        held: &Held,
+        now: Timestamp,
+    ) -> Result<Accepted, Refusal> {
+        let random = fastrand::u128(..);
+        source.accept(Incoming { headers, body: held.bytes.clone(), now, random }).map_err(|refused| {
+            let refusal = Refusal::Source(refused);
+            self.keep_refused(source, &refusal, headers, Some(held), now);
+            refusal
+        })
     }
 
     /// Keeps a request that was refused for what it is, for people to look at; without its body, if
@@ -295,6 +269,7 @@ impl Hooks {
         });
     }
 
+    /// Routes and keeps.
     async fn keep(&self, source: &Source, received: Received, now: Timestamp) -> Result<Answer, Refusal> {
         self.counters.verified(source, received.verified);
         let routing = self.route(&received, now);

@@ -16,7 +16,7 @@ use hyper::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -154,14 +154,13 @@ async fn serve_connection<S, B>(
         }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // hyper's limit also runs while a kept-alive connection idles, so it is only the outer
-        // one; being set makes hyper poll the stream after each answer, which `Timed` relies on.
-        .header_read_timeout(limits.idle_timeout + limits.header_timeout)
+        // hyper's own limit also runs while a kept-alive connection idles: `Timed` has both.
+        .header_read_timeout(None)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();

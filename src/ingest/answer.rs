@@ -2,9 +2,12 @@
 
 use crate::event::EventId;
 use crate::json::Json;
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use warp::reply::Response;
+use http_body_util::Full;
+
+pub(super) type Response = http::Response<Full<Bytes>>;
 
 /// A request that was taken: 200.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ pub(super) fn error(message: &str) -> String {
 }
 
 pub(super) fn json_response(status: StatusCode, body: String) -> Response {
-    let mut response = Response::new(body.into());
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

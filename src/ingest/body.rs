@@ -2,20 +2,21 @@
 
 use super::HookLimits;
 use super::refusal::Refusal;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use futures_util::{Stream, StreamExt};
-use std::pin::pin;
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body, Incoming};
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// What a request takes besides its body, in bytes: its header, its event, its place.
-const OVERHEAD_BYTES: u32 = 4096;
+const OVERHEAD_BYTES: usize = 4096;
 
 /// A body in memory. Its room is given back when this is dropped.
 pub(super) struct Held {
     pub(super) bytes: Bytes,
-    _room: OwnedSemaphorePermit,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads a whole body, chunked or not.
@@ -23,29 +24,27 @@ pub(super) struct Held {
 /// # Errors
 /// It is too large (then the rest is read and dropped, within bounds, so that the client gets to
 /// see the answer), too slow or broken, or there is no room.
-pub(super) async fn read<S, B>(
-    body: S,
+pub(super) async fn read(
+    mut body: Incoming,
     limits: HookLimits,
     in_flight: &Arc<Semaphore>,
-) -> Result<Held, Refusal>
-where
-    S: Stream<Item = Result<B, warp::Error>>,
-    B: Buf,
-{
+) -> Result<Held, Refusal> {
     let limit_bytes = limits.body_bytes;
     let reading = async {
-        let mut body = pin!(body);
-        let mut room = claim(in_flight, OVERHEAD_BYTES as usize)?;
+        let mut room: Option<OwnedSemaphorePermit> = None;
         let mut bytes = BytesMut::new();
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| broken(&error))?;
-            if bytes.len() + chunk.remaining() > limit_bytes {
+        while let Some(chunk) = next(&mut body).await {
+            let chunk = chunk?;
+            if bytes.len() + chunk.len() > limit_bytes {
                 drop((bytes, room));
-                drain(body, limit_bytes).await;
+                drain(&mut body, limit_bytes).await;
                 return Err(Refusal::TooLarge { limit_bytes });
             }
-            room.merge(claim(in_flight, chunk.remaining())?);
-            bytes.put(chunk);
+            match &mut room {
+                Some(room) => room.merge(claim(in_flight, chunk.len())?),
+                None => room = Some(claim(in_flight, OVERHEAD_BYTES + chunk.len())?),
+            }
+            bytes.extend_from_slice(&chunk);
         }
         Ok(Held { bytes: bytes.freeze(), _room: room })
     };
@@ -53,24 +52,22 @@ where
 }
 
 /// Reads and drops what comes of a body, up to its limit in bytes and time.
-pub(super) async fn discard<S, B>(body: S, limits: HookLimits)
-where
-    S: Stream<Item = Result<B, warp::Error>>,
-    B: Buf,
-{
+pub(super) async fn discard(mut body: Incoming, limits: HookLimits) {
     // Too slow or broken: then the answer goes out without the rest having been read.
-    let _ = timeout(limits.body_timeout, drain(pin!(body), limits.body_bytes)).await;
+    let _ = timeout(limits.body_timeout, drain(&mut body, limits.body_bytes)).await;
 }
 
-async fn drain<S, B>(mut body: S, mut limit_bytes: usize)
-where
-    S: Stream<Item = Result<B, warp::Error>> + Unpin,
-    B: Buf,
-{
-    while let Some(Ok(chunk)) = body.next().await {
-        let Some(left) = limit_bytes.checked_sub(chunk.remaining()) else { return };
+async fn drain(body: &mut Incoming, mut limit_bytes: usize) {
+    while let Some(Ok(chunk)) = next(body).await {
+        let Some(left) = limit_bytes.checked_sub(chunk.len()) else { return };
         limit_bytes = left;
     }
+}
+
+/// The next bytes; trailers are none.
+async fn next(body: &mut Incoming) -> Option<Result<Bytes, Refusal>> {
+    let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
+    Some(frame.map(|frame| frame.into_data().unwrap_or_default()).map_err(|error| broken(&error)))
 }
 
 fn claim(in_flight: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
@@ -78,7 +75,7 @@ fn claim(in_flight: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermi
     in_flight.clone().try_acquire_many_owned(bytes).map_err(|_| Refusal::Overloaded)
 }
 
-fn broken(error: &warp::Error) -> Refusal {
+fn broken(error: &hyper::Error) -> Refusal {
     tracing::debug!(%error, "a body could not be read");
     Refusal::Broken
 }

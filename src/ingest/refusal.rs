@@ -1,11 +1,10 @@
 //! Requests that are not taken: which status, which words.
 
 use super::NotReady;
-use super::answer::{self, json_response};
+use super::answer::{self, Response, json_response};
 use crate::source::Refused;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
-use warp::reply::Response;
 
 /// When a sender should try again after a passing failure, in seconds.
 const RETRY_AFTER_S: &str = "5";

@@ -13,7 +13,8 @@ use crate::secret::Secret;
 use crate::server::{ServerLimits, serve};
 use crate::source::{browser_use, sign};
 use async_trait::async_trait;
-use hyper_util::service::TowerToHyperService;
+use futures_util::FutureExt;
+use hyper::service::service_fn;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -194,7 +195,9 @@ async fn start_with(limits: HookLimits, in_flight_bytes: usize) -> Server {
     let hooks = Arc::new(hooks);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let service = TowerToHyperService::new(warp::service(filter(hooks.clone())));
+    let shared = hooks.clone();
+    let service =
+        service_fn(move |request| answer(shared.clone(), request).map(Ok::<_, std::convert::Infallible>));
     let (_, server_limits) = watch::channel(ServerLimits::default());
     tokio::spawn(serve(listener, service, server_limits, CancellationToken::new()));
     Server { address, journal, sources, hooks }

@@ -12,12 +12,13 @@ use tokio::time::{Instant, Sleep};
 
 /// Waiting for a request's first byte.
 const WAITING: u8 = 0;
-/// From the first byte to the end of the header.
+/// From the first byte to the end of the header. Mostly that comes with the first byte, so the limit is
+/// only set when there is more to wait for.
 const HEADER: u8 = 1;
 /// From there until the answer is over. Its limits are the handler's, and that of a client that does
 /// not take it.
 const HANDLING: u8 = 2;
-/// The answer is over; the next read begins to wait for the next request.
+/// The answer is over, and the wait for the next request begins as soon as it is flushed.
 const ANSWERED: u8 = 3;
 
 /// The phase of a connection, shared between its stream and its service. Both run in one task, so
@@ -51,8 +52,9 @@ pub(super) struct Timed<T> {
     phase: Phase,
     header_timeout: Duration,
     idle_timeout: Duration,
-    /// Ends the phase `WAITING` or `HEADER`.
+    /// Ends the phase `WAITING` or `HEADER`, once it is set for it.
     read_limit: Pin<Box<Sleep>>,
+    is_limited: bool,
     /// Runs while the client does not take what is written.
     write_limit: Option<Pin<Box<Sleep>>>,
 }
@@ -66,6 +68,7 @@ impl<T> Timed<T> {
             header_timeout,
             idle_timeout,
             read_limit: Box::pin(tokio::time::sleep(header_timeout)),
+            is_limited: true,
             write_limit: None,
         }
     }
@@ -74,9 +77,23 @@ impl<T> Timed<T> {
         self.phase.clone()
     }
 
-    fn enter(&mut self, phase: u8, limit: Duration) {
+    fn enter(&mut self, phase: u8) {
         self.phase.set(phase);
-        self.read_limit.as_mut().reset(Instant::now() + limit);
+        self.is_limited = false;
+    }
+
+    /// Pending, or the end of the client's time for the phase that the connection is in.
+    fn read_limit(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let limit = match self.phase.get() {
+            WAITING => self.idle_timeout,
+            HEADER => self.header_timeout,
+            _ => return Poll::Pending,
+        };
+        if !self.is_limited {
+            self.read_limit.as_mut().reset(Instant::now() + limit);
+            self.is_limited = true;
+        }
+        self.read_limit.as_mut().poll(cx).map(|()| Err(timed_out("no whole header came in time")))
     }
 
     /// What a write came to, or the end of the client's time.
@@ -105,20 +122,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Timed<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.phase.get() == ANSWERED {
-            let idle = self.idle_timeout;
-            self.enter(WAITING, idle);
-        }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if self.phase.get() == WAITING && buf.filled().len() > before {
-            let limit = self.header_timeout;
-            self.enter(HEADER, limit);
+        let came = buf.filled().len() > before;
+        if came && matches!(self.phase.get(), WAITING | ANSWERED) {
+            self.enter(HEADER);
         }
-        if read.is_ready() || self.phase.get() == HANDLING {
-            return read;
-        }
-        self.read_limit.as_mut().poll(cx).map(|()| Err(timed_out("no whole header came in time")))
+        if read.is_ready() { read } else { self.read_limit(cx) }
     }
 }
 
@@ -143,6 +153,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Timed<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.inner).poll_flush(cx);
+        if flushed.is_ready() && self.phase.get() == ANSWERED {
+            self.enter(WAITING);
+            // To be woken: nothing may be read before something comes.
+            let _ = self.read_limit(cx);
+        }
         self.or_write_limit(cx, flushed)
     }
 
@@ -177,6 +192,7 @@ mod tests {
         stream.phase().handling();
         assert!(tokio::time::timeout(SHORT * 3, stream.read_u8()).await.is_err(), "it timed out by itself");
         stream.phase().answered();
+        stream.flush().await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }
