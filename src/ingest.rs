@@ -179,20 +179,20 @@ impl Hooks {
 
     async fn receive(&self, source: &Source, request: Parts, body: Body) -> Result<Answer, Refusal> {
         let limits = *self.limits.borrow();
-        let Parts { method, headers, .. } = request;
-        if let Err(refusal) = refusal::admit(&method, &headers, limits.body_bytes) {
-            self.keep_refused(source, &refusal, &headers, None, Timestamp::now());
-            return self.turn_away(refusal, &headers, body).await;
+        let headers = &request.headers;
+        if let Err(refusal) = refusal::admit(&request.method, headers, limits.body_bytes) {
+            self.keep_refused(source, &refusal, headers, None, Timestamp::now());
+            return self.turn_away(refusal, headers, body).await;
         }
         let held = body::read(body, limits, &self.in_flight).await.inspect_err(|refusal| {
             if refusal.is_the_sender_s() {
-                self.keep_refused(source, refusal, &headers, None, Timestamp::now());
+                self.keep_refused(source, refusal, headers, None, Timestamp::now());
             }
         })?;
         let now = Timestamp::now();
-        let accepted = self.accept(source, &headers, &held, now)?;
-        // They are pieces of what the connection reads into: it can be read into again meanwhile.
-        drop(headers);
+        let accepted = self.accept(source, headers, &held, now)?;
+        // It is made of pieces of the connection's buffer, into which more can be read now.
+        drop(request);
         match accepted {
             Accepted::CreationTest => {
                 count::creation_test(source);
