@@ -24,11 +24,11 @@ pub(super) enum Answer {
 
 impl Answer {
     pub(super) fn into_response(self) -> Response {
-        let success = r#""status":"success","message":"Webhook received""#;
+        const SUCCESS: &str = r#"{"status":"success","message":"Webhook received""#;
         let body = match self {
-            Self::Received(id) => format!(r#"{{{success},"id":"{id}"}}"#),
-            Self::Duplicate(id) => format!(r#"{{{success},"id":"{id}","duplicate":true}}"#),
-            Self::CreationTest => format!("{{{success}}}"),
+            Self::Received(id) => [SUCCESS, r#","id":""#, &id.text(), r#""}"#].concat(),
+            Self::Duplicate(id) => [SUCCESS, r#","id":""#, &id.text(), r#"","duplicate":true}"#].concat(),
+            Self::CreationTest => [SUCCESS, "}"].concat(),
             Self::Healthy => r#"{"status":"ok"}"#.to_owned(),
         };
         json_response(StatusCode::OK, body)

@@ -173,7 +173,7 @@ impl Stored {
     /// `fresh`: the lanes of its deliveries, if they are that.
     fn insert(
         &self,
-        txn: &Txn<'_>,
+        txn: &mut Txn<'_>,
         print: &Print,
         routing: Option<&Routing>,
         fresh: &[i64],
@@ -181,7 +181,7 @@ impl Stored {
         let sql = "INSERT INTO events (seq, id, fingerprint, received, dedupe_until, generation, source, type, status, \
                    rules, headers, document, body, root, verified, fresh, preset) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
-        txn.connection.prepare_cached(sql)?.execute(params![
+        txn.statement(sql)?.execute(params![
             print.seq,
             self.id.0.to_bytes(),
             print.fingerprint,
@@ -349,7 +349,7 @@ pub fn add(txn: &mut Txn<'_>, event: i64, addition: &Addition<'_>, now: i64) -> 
     let sql = "INSERT OR IGNORE INTO deliveries (event, lane, name, state, due, attempts, updated, message, \
                effect_kind, effect_params, window, order_key, parked) \
                VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    let added = txn.connection.prepare_cached(sql)?.execute(params![
+    let added = txn.statement(sql)?.execute(params![
         event,
         lane,
         name,

@@ -2,6 +2,7 @@
 
 mod append;
 mod cancel;
+mod checkpoint;
 mod codec;
 mod deliveries;
 mod fresh;

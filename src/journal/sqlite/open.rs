@@ -23,9 +23,6 @@ const VERSIONS: &[&str] = &[
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
 ];
-/// Pages in the WAL before they are moved to the database: few, because the move is what the
-/// slowest answers wait for.
-const CHECKPOINT_PAGES: u32 = 1000;
 /// Up to this size the whole file is checked at start (some 0.2 s).
 const CHECKED_BYTES: u64 = 64 << 20;
 
@@ -118,7 +115,6 @@ pub fn connect(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -16_384)?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     if let Some(pages) = options.max_pages {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }

@@ -7,7 +7,7 @@ use super::prints::Prints;
 use super::tally::Tally;
 use crate::delivery::DeliveryId;
 use crate::journal::JournalError;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{CachedStatement, Connection, ErrorCode};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -60,6 +60,8 @@ pub struct Txn<'a> {
     pub newest: i64,
     /// Whether there is room for more events, once that was asked.
     has_room: Option<bool>,
+    /// What most jobs of a group run: looked up once.
+    statements: Vec<(&'static str, CachedStatement<'a>)>,
     /// Lanes added here: (lane, rule, action).
     pub lanes: Vec<(i64, String, String)>,
     /// Open deliveries added or made due: (lane, due).
@@ -122,7 +124,7 @@ impl<'a> Txn<'a> {
         (tally, newest): (Tally, i64),
     ) -> Self {
         let (lanes, due, fresh, put_down, ended) = Default::default();
-        let (has_room, fresh_bytes) = (None, 0);
+        let (has_room, statements, fresh_bytes) = (None, Vec::new(), 0);
         Self {
             connection,
             prints,
@@ -131,6 +133,7 @@ impl<'a> Txn<'a> {
             tally,
             newest,
             has_room,
+            statements,
             lanes,
             due,
             fresh,
@@ -170,6 +173,19 @@ impl<'a> Txn<'a> {
             put_down: std::mem::take(&mut self.put_down),
             ended: std::mem::take(&mut self.ended),
         }
+    }
+
+    /// A statement that many jobs of a group run.
+    pub fn statement(&mut self, sql: &'static str) -> Result<&mut CachedStatement<'a>, Fault> {
+        let known = self.statements.iter().position(|(known, _)| std::ptr::eq(*known, sql));
+        let at = match known {
+            Some(at) => at,
+            None => {
+                self.statements.push((sql, self.connection.prepare_cached(sql)?));
+                self.statements.len() - 1
+            }
+        };
+        Ok(&mut self.statements[at].1)
     }
 
     /// Whether the journal is below its size limit; says if it is to be trimmed. Asked once a group.

@@ -1,6 +1,7 @@
 //! The one thread that owns the writing connection: takes what is queued as one group, commits
 //! it, and only then answers.
 
+use super::checkpoint::Checkpoints;
 use super::handle::{Command, Job, Look};
 use super::identity::Identity;
 use super::open::{self, Options};
@@ -33,6 +34,7 @@ pub struct Writer {
     shared: Arc<Shared>,
     prints: Prints,
     tally: Tally,
+    checkpoints: Checkpoints,
     /// The highest key that an event has, or had.
     newest: i64,
     /// How large groups are lately: what is worth waiting for.
@@ -45,7 +47,7 @@ type Group = Vec<(Box<dyn Job>, OwnedSemaphorePermit)>;
 
 impl Writer {
     pub fn load(
-        connection: Connection,
+        mut connection: Connection,
         (path, identity): (PathBuf, Identity),
         options: Options,
         shared: Arc<Shared>,
@@ -53,6 +55,7 @@ impl Writer {
         let prints = Prints::load(&connection, options.prints_in_memory)?;
         let tally = Tally::load(&connection)?;
         let newest = newest(&connection)?;
+        let checkpoints = Checkpoints::of(&mut connection)?;
         let connection = match fresh::recover(&connection) {
             // Nothing is kept or leased before there is room again; what is here can be read.
             Err(error) if is_full(&error) => None,
@@ -63,7 +66,19 @@ impl Writer {
             }
         };
         let (usual, closing) = (1, None);
-        Ok(Self { connection, path, identity, options, shared, prints, tally, newest, usual, closing })
+        Ok(Self {
+            connection,
+            path,
+            identity,
+            options,
+            shared,
+            prints,
+            tally,
+            checkpoints,
+            newest,
+            usual,
+            closing,
+        })
     }
 
     pub fn run(&mut self, commands: &mpsc::Receiver<Command>) {
@@ -77,6 +92,9 @@ impl Writer {
                 self.fail_queued(commands, &mut group, error);
             }
             answer(group, &verdict);
+            if let Some(connection) = &self.connection {
+                self.checkpoints.step(connection);
+            }
         }
         self.connection = None;
     }
@@ -184,7 +202,8 @@ impl Writer {
             return Ok(());
         }
         self.identity.check(&self.path)?;
-        let connection = open::connect(&self.path, &self.options)?;
+        let mut connection = open::connect(&self.path, &self.options)?;
+        self.checkpoints = Checkpoints::of(&mut connection)?;
         fresh::recover(&connection)?;
         self.prints = Prints::load(&connection, self.options.prints_in_memory)?;
         self.tally = Tally::load(&connection)?;

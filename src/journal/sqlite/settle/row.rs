@@ -17,7 +17,7 @@ pub struct Ties {
 }
 
 /// `None`: it was not open any more.
-pub fn write(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Ties>, Fault> {
+pub fn write(txn: &mut Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Ties>, Fault> {
     // One that is put down meanwhile has a row already.
     if place.is_fresh && insert(txn, place, settlement)? {
         return Ok(Some(Ties::default()));
@@ -26,22 +26,22 @@ pub fn write(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Op
 }
 
 /// Whether it had no row.
-fn insert(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<bool, Fault> {
+fn insert(txn: &mut Txn<'_>, place: &Place, settlement: &Settlement) -> Result<bool, Fault> {
     let sql = "INSERT OR IGNORE INTO deliveries (event, lane, name, state, due, attempts, updated, message, started, \
                duration_us, generation, outcome, said, request, answer_status, answer, answer_cut) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
-    let mut statement = txn.connection.prepare_cached(sql)?;
+    let statement = txn.statement(sql)?;
     Ok(with_row(place, settlement, |row| statement.execute(row))? > 0)
 }
 
-fn update(txn: &Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Ties>, Fault> {
+fn update(txn: &mut Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Ties>, Fault> {
     let sql = "UPDATE deliveries SET state = ?4, due = ?5, attempts = max(attempts, ?6), updated = ?7, message = ?8, \
                started = coalesce(?9, started), duration_us = coalesce(?10, duration_us), \
                generation = coalesce(?11, generation), outcome = coalesce(?12, outcome), said = coalesce(?13, said), \
                request = coalesce(?14, request), answer_status = coalesce(?15, answer_status), \
                answer = coalesce(?16, answer), answer_cut = coalesce(?17, answer_cut) \
                WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL RETURNING order_key, window";
-    let mut statement = txn.connection.prepare_cached(sql)?;
+    let statement = txn.statement(sql)?;
     let ties = |row: &Row<'_>| Ok(Ties { order: row.get(0)?, window: row.get(1)? });
     Ok(with_row(place, settlement, |row| statement.query_row(row, ties)).optional()?)
 }
