@@ -22,7 +22,7 @@ const LARGEST_GROUP: usize = 256;
 const WORTH_WAITING: usize = 4;
 /// The wait for company is made of this many naps. (A nap, not a wait on the queue: each sender
 /// would have to wake the thread.)
-const NAPS: usize = 4;
+const NAPS: usize = 2;
 const NAP: Duration = Duration::from_micros(250);
 
 pub struct Writer {
