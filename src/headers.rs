@@ -13,7 +13,7 @@ pub struct Headers(Bytes);
 impl Headers {
     /// Those of a request. A value that is not UTF-8 has its stray bytes replaced.
     pub fn of(map: &HeaderMap) -> Self {
-        map.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect()
+        map.iter().map(|(name, value)| (name.as_str(), text(value.as_bytes()))).collect()
     }
 
     /// Those that [`Self::as_bytes`] gave.
@@ -41,6 +41,11 @@ impl Headers {
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
     }
+}
+
+/// As [`String::from_utf8_lossy`], which looks at each byte by itself.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 impl<'a> FromIterator<(&'a str, Cow<'a, str>)> for Headers {

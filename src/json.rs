@@ -63,8 +63,8 @@ impl Object {
     }
 
     fn from_keys(mut members: Vec<(CompactString, Json)>) -> Result<Self, DuplicateKey> {
-        if !members.is_sorted_by(|a, b| a.0 < b.0) {
-            members.sort_by(|a, b| a.0.cmp(&b.0));
+        if !members.is_sorted_by(|a, b| a.0.as_bytes() < b.0.as_bytes()) {
+            members.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
             if let Some(twins) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
                 return Err(DuplicateKey(twins[0].0.clone().into()));
             }
@@ -74,16 +74,12 @@ impl Object {
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&Json> {
-        if self.0.len() > FEW_MEMBERS {
-            return self.position(key).ok().map(|at| &self.0[at].1);
-        }
-        let member = self.0.iter().find(|(name, _)| name.as_bytes() == key.as_bytes());
-        member.map(|(_, value)| value)
+        self.find(key).map(|at| &self.0[at].1)
     }
 
     /// The value of `key`, to change in place.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
-        self.position(key).ok().map(|at| &mut self.0[at].1)
+        self.find(key).map(|at| &mut self.0[at].1)
     }
 
     /// Sets `key`, and returns the value it had.
@@ -100,6 +96,18 @@ impl Object {
                 None
             }
         }
+    }
+
+    /// The object of members whose keys are in their order; those without a value are left out.
+    pub fn of_fields<const N: usize>(fields: [(&'static str, Option<Json>); N]) -> Self {
+        let mut object = Self::with_capacity(N);
+        for (name, value) in fields {
+            if let Some(value) = value {
+                debug_assert!(object.0.last().is_none_or(|(last, _)| **last < *name));
+                object.0.push((CompactString::const_new(name), value));
+            }
+        }
+        object
     }
 
     /// Takes `key` out.
@@ -127,6 +135,14 @@ impl Object {
         self.0.is_empty()
     }
 
+    fn find(&self, key: &str) -> Option<usize> {
+        if self.0.len() > FEW_MEMBERS {
+            return self.position(key).ok();
+        }
+        self.0.iter().position(|(name, _)| name.as_bytes() == key.as_bytes())
+    }
+
+    /// Where a key is, or where it would be.
     fn position(&self, key: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|(name, _)| name.as_bytes().cmp(key.as_bytes()))
     }
@@ -147,16 +163,9 @@ impl IntoIterator for Object {
 /// Later members replace earlier ones of the same key, as in a map.
 impl<K: AsRef<str> + Into<CompactString>, V: Into<Json>> FromIterator<(K, V)> for Object {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Self {
-        let members = members.into_iter();
-        let mut object = Self::with_capacity(members.size_hint().1.unwrap_or(0).min(FEW_MEMBERS));
+        let mut object = Self::new();
         for (key, value) in members {
-            match object.0.last() {
-                // They mostly come in their order.
-                Some((last, _)) if last.as_bytes() >= key.as_ref().as_bytes() => {
-                    _ = object.insert(key, value)
-                }
-                _ => object.0.push((key.into(), value.into())),
-            }
+            object.insert(key, value);
         }
         object
     }
@@ -198,15 +207,17 @@ impl Json {
         })
     }
 
-    /// Takes out the value at a JSON pointer; null stays there.
-    pub fn take(&mut self, pointer: &str) -> Option<Json> {
+    /// The value under these keys, from the outermost on.
+    pub fn at(&self, path: &[&str]) -> Option<&Json> {
+        path.iter().try_fold(self, |value, key| value.get(key))
+    }
+
+    /// Takes that out; null stays there.
+    pub fn take(&mut self, path: &[&str]) -> Option<Json> {
         let mut place = self;
-        for token in pointer.split('/').skip(1) {
-            place = match place {
-                Self::Object(object) => object.get_mut(&unescaped(token))?,
-                Self::Array(items) => items.get_mut(token.parse::<usize>().ok()?)?,
-                _ => return None,
-            };
+        for key in path {
+            let Self::Object(object) = place else { return None };
+            place = object.get_mut(key)?;
         }
         Some(std::mem::replace(place, Self::Null))
     }
@@ -374,9 +385,16 @@ mod tests {
         assert_eq!(value.pointer("/a~1b/0/~0"), Some(&Json::from(1i64)));
         assert_eq!(value.pointer("/a~1b/1"), None);
         assert_eq!(value.pointer(""), Some(&value));
-        let mut value = value;
-        assert_eq!(value.take("/a~1b/0/~0"), Some(Json::from(1i64)));
-        assert_eq!(value.take("/a~1b/1"), None);
-        assert_eq!(value.to_string(), r#"{"a/b":[{"~":null}]}"#);
+    }
+
+    #[test]
+    fn what_is_taken_by_its_keys_leaves_null() {
+        let mut value = parse(br#"{"a":{"b":{"c":1}},"d":[]}"#).unwrap();
+        assert_eq!(value.at(&["a", "b", "c"]), Some(&Json::from(1i64)));
+        assert_eq!(value.at(&["d", "0"]), None);
+        assert_eq!(value.take(&["d", "0"]), None);
+        assert_eq!(value.take(&["a", "c"]), None);
+        assert_eq!(value.take(&["a", "b"]).unwrap().to_string(), r#"{"c":1}"#);
+        assert_eq!(value.to_string(), r#"{"a":{"b":null},"d":[]}"#);
     }
 }

@@ -39,7 +39,7 @@ impl Accepted {
 /// What a request's signature is over.
 #[derive(Clone, Copy)]
 pub enum Signed {
-    /// The time, a dot and the body, as the sender documents it: the body is canonical JSON already.
+    /// The time, a dot and the body as canonical JSON, as the sender documents it.
     TimestampAndBody,
     /// The body alone, for a server that verifies no other.
     Body,
@@ -88,18 +88,22 @@ async fn connection(
     (counted, total)
 }
 
-/// An event of the size and shape that the sender's documentation shows, signed.
+/// An event of the size and shape that the sender's documentation shows, spelled as Python spells it,
+/// signed.
 pub fn request(connection: usize, number: u64, signed: Signed) -> Vec<u8> {
+    let ids = format!("{connection:04x}-{number:012x}");
     let body = format!(
-        r#"{{"payload":{{"metadata":{{"campaign":"q4-automation","team":"marketing"}},"session_id":"cd9cc7bf-e3af-4181-{connection:04x}-{number:012x}","status":"finished","task_id":"5b73fb3f-a3cb-4912-{connection:04x}-{number:012x}"}},"timestamp":"2025-05-25T09:22:22.269116+00:00","type":"agent.task.status_update"}}"#
+        r#"{{"type": "agent.task.status_update", "timestamp": "2025-05-25T09:22:22.269116+00:00", "payload": {{"session_id": "cd9cc7bf-e3af-4181-{ids}", "task_id": "5b73fb3f-a3cb-4912-{ids}", "status": "finished", "metadata": {{"campaign": "q4-automation", "team": "marketing"}}}}}}"#
+    );
+    let canonical = format!(
+        r#"{{"payload":{{"metadata":{{"campaign":"q4-automation","team":"marketing"}},"session_id":"cd9cc7bf-e3af-4181-{ids}","status":"finished","task_id":"5b73fb3f-a3cb-4912-{ids}"}},"timestamp":"2025-05-25T09:22:22.269116+00:00","type":"agent.task.status_update"}}"#
     );
     let timestamp = Timestamp::now().as_second();
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length is a key");
-    if let Signed::TimestampAndBody = signed {
-        mac.update(timestamp.to_string().as_bytes());
-        mac.update(b".");
+    match signed {
+        Signed::TimestampAndBody => mac.update(format!("{timestamp}.{canonical}").as_bytes()),
+        Signed::Body => mac.update(body.as_bytes()),
     }
-    mac.update(body.as_bytes());
     let signature = hex::encode(mac.finalize().into_bytes());
     format!(
         "POST /hooks/browser-use HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\

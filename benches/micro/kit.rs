@@ -37,7 +37,7 @@ pub fn source() -> Source {
 pub fn body(number: u64, bytes: usize) -> Bytes {
     let event = |filling: &str| {
         format!(
-            r#"{{"payload":{{"metadata":{{"campaign":"q4-automation","team":"team-0"}},"session_id":"cd9cc7bf-e3af-4181-8000-{number:012x}","status":"finished","task_id":"5b73fb3f-a3cb-4912-8000-{number:012x}"{filling}}},"timestamp":"2025-05-25T09:22:22.269116+00:00","type":"agent.task.status_update"}}"#
+            r#"{{"type": "agent.task.status_update", "timestamp": "2025-05-25T09:22:22.269116+00:00", "payload": {{"session_id": "cd9cc7bf-e3af-4181-8000-{number:012x}", "task_id": "5b73fb3f-a3cb-4912-8000-{number:012x}", "status": "finished", "metadata": {{"campaign": "q4-automation", "team": "marketing"}}{filling}}}}}"#
         )
     };
     let mut filling = String::new();
@@ -47,7 +47,7 @@ pub fn body(number: u64, bytes: usize) -> Bytes {
         }
         let _ = write!(
             filling,
-            r#","result_{line}":{{"title":"Ergebnis {line}","price":{line}.25,"seen":true}}"#
+            r#", "result_{line}": {{"title": "Ergebnis {line}", "price": {line}.25, "seen": true}}"#
         );
     }
     Bytes::from(event(&filling))
@@ -120,13 +120,14 @@ pub fn delivered(leased: Leased) -> Settlement {
     }
 }
 
-/// So many rules, by status and team.
+/// So many rules, by status and team; one is for the event.
 pub fn rules(count: usize) -> RuleSet {
     let mut text = "rules:\n".to_owned();
     for number in 0..count {
+        let team = if number == 0 { "marketing".to_owned() } else { format!("team-{number}") };
         let _ = writeln!(
             text,
-            "  - {{name: r{number}, match: {{status: finished, metadata: {{team: team-{number}}}}}, actions: [{{log: {{}}}}]}}"
+            "  - {{name: r{number}, match: {{status: finished, metadata: {{team: {team}}}}}, actions: [{{log: {{}}}}]}}"
         );
     }
     loaded(text)
@@ -229,7 +230,7 @@ fn on_event(event, params) {
             file: "react.rhai".to_owned(),
             event: self.event.clone(),
             id: self.id.clone(),
-            params: Params::Data(json::parse(br#"{"team":"team-0"}"#).expect("it is JSON")),
+            params: Params::Data(json::parse(br#"{"team":"marketing"}"#).expect("it is JSON")),
             world: World {
                 runtime: self.runtime.handle().clone(),
                 store: self.state.clone(),

@@ -18,29 +18,29 @@ pub enum CanonicalForm {
 /// Appends the canonical form of `value` to `out`.
 pub fn write_canonical(value: &Json, form: CanonicalForm, out: &mut Vec<u8>) {
     match form {
-        CanonicalForm::Ascii => write(value, &Style { string: write_ascii, number: write_number }, out),
-        CanonicalForm::Utf8 => write(value, &Style { string: write_utf8, number: write_number }, out),
+        CanonicalForm::Ascii => write(value, &(write_ascii, write_number), out),
+        CanonicalForm::Utf8 => write(value, &(write_utf8, write_number), out),
     }
 }
 
 /// Appends compact text with numbers as they were written.
 pub fn write_plain(value: &Json, out: &mut Vec<u8>) {
     let verbatim = |number: &Number, out: &mut Vec<u8>| out.extend_from_slice(number.text().as_bytes());
-    write(value, &Style { string: write_utf8, number: verbatim }, out);
+    write(value, &(write_utf8, verbatim), out);
 }
 
-struct Style {
-    string: fn(&str, &mut Vec<u8>),
-    number: fn(&Number, &mut Vec<u8>),
-}
-
-fn write(value: &Json, style: &Style, out: &mut Vec<u8>) {
+/// `style`: how texts and how numbers are written.
+fn write<S, N>(value: &Json, style: &(S, N), out: &mut Vec<u8>)
+where
+    S: Fn(&str, &mut Vec<u8>),
+    N: Fn(&Number, &mut Vec<u8>),
+{
     match value {
         Json::Null => out.extend_from_slice(b"null"),
         Json::Bool(true) => out.extend_from_slice(b"true"),
         Json::Bool(false) => out.extend_from_slice(b"false"),
-        Json::Number(number) => (style.number)(number, out),
-        Json::String(text) => (style.string)(text, out),
+        Json::Number(number) => (style.1)(number, out),
+        Json::String(text) => (style.0)(text, out),
         Json::Array(items) => {
             out.push(b'[');
             for (index, item) in items.iter().enumerate() {
@@ -57,7 +57,7 @@ fn write(value: &Json, style: &Style, out: &mut Vec<u8>) {
                 if index > 0 {
                     out.push(b',');
                 }
-                (style.string)(key, out);
+                (style.0)(key, out);
                 out.push(b':');
                 write(member, style, out);
             }

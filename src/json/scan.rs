@@ -23,11 +23,20 @@ fn before(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     if let Some((index, marks)) = marked.enumerate().find(|(_, marks)| *marks != 0) {
         return index * 8 + marks.trailing_zeros() as usize / 8;
     }
-    // What is missing of the last word is plain.
-    let mut last = [b' '; 8];
-    last[..rest.len()].copy_from_slice(rest);
+    if rest.is_empty() {
+        return bytes.len();
+    }
+    let (from, last) = match bytes.last_chunk() {
+        // It begins with bytes that are known to be plain.
+        Some(last) => (bytes.len() - 8, *last),
+        None => {
+            let mut last = [b' '; 8];
+            last.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+            (0, last)
+        }
+    };
     let marks = marks(u64::from_le_bytes(last));
-    words.len() * 8 + if marks == 0 { rest.len() } else { marks.trailing_zeros() as usize / 8 }
+    if marks == 0 { bytes.len() } else { from + marks.trailing_zeros() as usize / 8 }
 }
 
 /// The highest bit of the first byte that is a quote, a backslash or a control character, and

@@ -10,7 +10,7 @@ use crate::json::{CanonicalForm, Json, write_canonical};
 use crate::registry::{ConfigError, Kind, Param, ParamType};
 use crate::secret::Secret;
 use hmac::{Hmac, KeyInit, Mac};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use sha2::Sha256;
 use std::borrow::Cow;
 
@@ -19,12 +19,16 @@ pub const TIMESTAMP: &str = "x-browser-use-timestamp";
 /// The header with the signature: 64 lower-case hex digits.
 pub const SIGNATURE: &str = "x-browser-use-signature";
 
+// Their names, read once.
+static TIMESTAMP_HEADER: HeaderName = HeaderName::from_static(TIMESTAMP);
+static SIGNATURE_HEADER: HeaderName = HeaderName::from_static(SIGNATURE);
+
 const FIELDS: Fields = Fields {
-    kind: "/type",
-    status: "/payload/status",
-    metadata: "/payload/metadata",
-    timestamp: "/timestamp",
-    payload: "/payload",
+    kind: &["type"],
+    status: &["payload", "status"],
+    metadata: &["payload", "metadata"],
+    timestamp: &["timestamp"],
+    payload: &["payload"],
 };
 
 /// The row.
@@ -95,8 +99,8 @@ impl Verifier for BrowserUse {
     }
 
     fn verify(&self, request: &Parsed<'_>) -> Result<Verified, Refused> {
-        let timestamp = header(request.headers, TIMESTAMP)?;
-        let signature = header(request.headers, SIGNATURE)?;
+        let timestamp = header(request.headers, &TIMESTAMP_HEADER)?;
+        let signature = header(request.headers, &SIGNATURE_HEADER)?;
         self.tolerance.check(timestamp, request.now).map_err(|bad| match bad {
             BadTime::Form => Refused::TimestampForm(TIMESTAMP),
             BadTime::Outside => Refused::TimestampWindow,
@@ -143,18 +147,36 @@ fn signed_bytes<'a>(form: Form, request: &Parsed<'a>) -> Cow<'a, [u8]> {
 }
 
 /// The only value of a header, not empty.
-fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a [u8], Refused> {
+fn header<'a>(headers: &'a HeaderMap, name: &'static HeaderName) -> Result<&'a [u8], Refused> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (Some(_), Some(_)) => Err(Refused::HeaderTwice(name)),
+        (Some(_), Some(_)) => Err(Refused::HeaderTwice(name.as_str())),
         (Some(value), None) if !value.is_empty() => Ok(value.as_bytes()),
-        _ => Err(Refused::HeaderMissing(name)),
+        _ => Err(Refused::HeaderMissing(name.as_str())),
     }
 }
 
-/// 64 lower-case hex digits.
+/// 64 lower-case hex digits. (A decoder of both cases would want them looked at twice.)
 fn decode(text: &[u8]) -> Option<[u8; 32]> {
+    let (pairs, []) = text.as_chunks() else { return None };
     let mut mac = [0; 32];
-    let lower = text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    (lower && hex::decode_to_slice(text, &mut mac).is_ok()).then_some(mac)
+    let mut all = 0;
+    if pairs.len() != mac.len() {
+        return None;
+    }
+    for (byte, [high, low]) in mac.iter_mut().zip(pairs) {
+        let (high, low) = (digit(*high), digit(*low));
+        all |= high | low;
+        *byte = high << 4 | low & 15;
+    }
+    (all < 16).then_some(mac)
+}
+
+/// More than 15 of what is no lower-case digit.
+fn digit(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        _ => 16,
+    }
 }
