@@ -18,12 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// A group is not filled further than that.
 const LARGEST_GROUP: usize = 256;
-/// Groups below that are committed at once: company would come too slowly to pay for the wait.
-const WORTH_WAITING: usize = 4;
-/// The wait for company is made of this many naps. (A nap, not a wait on the queue: each sender
-/// would have to wake the thread.)
-const NAPS: usize = 2;
-const NAP: Duration = Duration::from_micros(250);
+/// For so long a group may wait for company.
+const LONGEST_WAIT: Duration = Duration::from_millis(1);
 
 pub struct Writer {
     /// `None` after an I/O error, until it could be opened again.
@@ -37,8 +33,6 @@ pub struct Writer {
     checkpoints: Checkpoints,
     /// The highest key that an event has, or had.
     newest: i64,
-    /// How large groups are lately: what is worth waiting for.
-    usual: usize,
     /// Answered when all is closed.
     pub closing: Option<oneshot::Sender<()>>,
 }
@@ -65,20 +59,8 @@ impl Writer {
                 Some(connection)
             }
         };
-        let (usual, closing) = (1, None);
-        Ok(Self {
-            connection,
-            path,
-            identity,
-            options,
-            shared,
-            prints,
-            tally,
-            checkpoints,
-            newest,
-            usual,
-            closing,
-        })
+        let closing = None;
+        Ok(Self { connection, path, identity, options, shared, prints, tally, checkpoints, newest, closing })
     }
 
     pub fn run(&mut self, commands: &mpsc::Receiver<Command>) {
@@ -109,22 +91,31 @@ impl Writer {
         }
     }
 
-    /// Takes what else is queued; while groups are large, waits a little for as many as usual.
+    /// Takes what else is queued, and gives way to those that make more of it as long as that brings
+    /// company. Where they have a core of their own it brings none, and a group is what came during the
+    /// last commit.
     fn gather(&mut self, commands: &mpsc::Receiver<Command>, group: &mut Group) {
-        for nap in 0..=NAPS {
-            while group.len() < LARGEST_GROUP && self.closing.is_none() {
-                let Ok(command) = commands.try_recv() else { break };
-                self.take(command, group);
-            }
-            let enough = group.is_empty() || group.len() >= self.usual || self.usual < WORTH_WAITING;
-            if enough || nap == NAPS || self.closing.is_some() {
+        let began = Instant::now();
+        self.take_queued(commands, group);
+        while !group.is_empty() && self.has_place(group) && began.elapsed() < LONGEST_WAIT {
+            let before = group.len();
+            std::thread::yield_now();
+            self.take_queued(commands, group);
+            if group.len() == before {
                 break;
             }
-            std::thread::sleep(NAP);
         }
-        if !group.is_empty() {
-            self.usual = group.len().max(self.usual - self.usual.div_ceil(8));
+    }
+
+    fn take_queued(&mut self, commands: &mpsc::Receiver<Command>, group: &mut Group) {
+        while self.has_place(group) {
+            let Ok(command) = commands.try_recv() else { break };
+            self.take(command, group);
         }
+    }
+
+    fn has_place(&self, group: &Group) -> bool {
+        group.len() < LARGEST_GROUP && self.closing.is_none()
     }
 
     /// What was queued while a commit failed fails with it: the twin of an event in that group
