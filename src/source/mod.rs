@@ -40,10 +40,12 @@ pub type SourceKind = Kind<Sender>;
 pub struct Sender {
     /// Where in a body the fields of the event document stand. The journal relies on it.
     pub fields: &'static Fields,
-    /// Makes the verifier of a source from its configuration and the secrets that have a value, each
-    /// with its index among the configured ones.
-    pub verifier: fn(&SourceConfig, &[(usize, Secret)]) -> Result<Box<dyn Verifier>, ConfigError>,
+    pub verifier: Build,
 }
+
+/// Makes the verifier of a source from its configuration and the secrets that have a value, each
+/// with its index among the configured ones.
+pub type Build = fn(&SourceConfig, &[(usize, Secret)]) -> Result<Box<dyn Verifier>, ConfigError>;
 
 /// One sender's way of signing.
 pub trait Verifier: Send + Sync {

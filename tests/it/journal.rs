@@ -113,7 +113,7 @@ fn a_full_journal_of_delivered_events_goes_on_and_still_knows_their_twins() {
     let first = event("t-0", "finished", json!({}));
     let id = server.accept(&first);
     // Some three times what may be kept.
-    let padding = "x".repeat(20_000);
+    let padding = "x".repeat(40_000);
     for number in 1..300 {
         server.accept(&event(&format!("t-{number}"), "finished", json!({"padding": padding})));
     }
