@@ -189,7 +189,7 @@ impl Hooks {
                 self.keep_refused(source, refusal, headers, None, Timestamp::now());
             }
         })?;
-        let now = Timestamp::now();
+        let now = to_the_millisecond(Timestamp::now());
         let accepted = self.accept(source, headers, &held, now)?;
         // It is made of pieces of the connection's buffer, into which more can be read now.
         drop(request);
@@ -298,6 +298,11 @@ impl Hooks {
         let serving = self.rules.borrow().clone()?;
         Some(serving.rules.route(&received.event, serving.number, now))
     }
+}
+
+/// As the journal keeps it.
+fn to_the_millisecond(now: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 fn pairs(headers: &Headers) -> Vec<(String, String)> {

@@ -1,7 +1,7 @@
 //! The connection loop under both listeners: caps, time limits, drain.
 //!
-//! warp serves without any of these, so its filters run here as a service on hyper's HTTP/1
-//! connections. Only HTTP/1: detecting the version has no time limit of its own, so a silent
+//! warp serves without any of these, so its filters run here, as the hooks do, as a service on hyper's
+//! HTTP/1 connections. Only HTTP/1: detecting the version has no time limit of its own, so a silent
 //! client could hold its place for ever.
 
 mod answer;

@@ -94,7 +94,8 @@ pub enum StormKind {
     Collect { until: Timestamp, max: u32 },
 }
 
-/// How large the documents of one collection may be together, in bytes: they are read at once.
+/// How large the events of one collection may be together, in bytes of their documents or of what those
+/// are made of: they are read at once.
 pub const MAX_COLLECTED_BYTES: usize = 4 << 20;
 
 /// A delivery to be.

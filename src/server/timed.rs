@@ -68,6 +68,7 @@ impl<T> Timed<T> {
             header_timeout,
             idle_timeout,
             read_limit: Box::pin(tokio::time::sleep(header_timeout)),
+            // The first byte of a connection has the time of a header, not that of a rest.
             is_limited: true,
             write_limit: None,
         }

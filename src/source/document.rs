@@ -25,7 +25,8 @@ pub struct Fields {
     pub payload: &'static [&'static str],
 }
 
-/// Parts of the names of headers that carry a signature or a credential.
+/// Parts of the names of headers that carry a signature or a credential. What is taken out here shows
+/// in events that are kept already.
 const HIDDEN: &[&str] = &[
     "signature",
     "hmac",
@@ -67,7 +68,8 @@ pub struct Request<'a> {
 /// `metadata` is then empty.
 ///
 /// The journal keeps requests and makes their events anew, so what this makes of a request must stay
-/// what it is.
+/// what it is: the fields of each preset, its name, and which headers are shown are a part of the
+/// journal's format. (A test holds one to its text.)
 pub(super) fn event(fields: &Fields, request: &Request<'_>, mut body: Json) -> Event {
     let metadata = body.at(fields.metadata).and_then(Json::as_object).cloned().unwrap_or_default();
     let status = fields.text(fields.status, &mut body);

@@ -315,6 +315,22 @@ fn an_event_keeps_the_exact_request_and_has_its_document() {
     );
 }
 
+/// What the journal of a version that is in use has kept must be read the same for ever.
+#[test]
+fn a_kept_request_is_read_back_as_this_text() {
+    let headers = [("host", "h"), ("via", "a"), ("via", "b"), ("cookie", "hush"), ("x-n", "\u{e9}")];
+    let headers: Headers = headers.into_iter().collect();
+    let id = "evt_01JDFV3M4X0000000000000007".parse().unwrap();
+    let received_at = "2025-01-20T20:50:33.001Z".parse().unwrap();
+    let request = Request { source: "a b", id, received_at, headers: &headers };
+    let body = r#"{ "type":"t", "timestamp":"then", "more":1,
+        "payload":{"status":"ok","n":1.50,"b":[],"a":null,"metadata":{"k":"v"}} }"#;
+    assert_eq!(
+        read_back("browser-use", &request, body.as_bytes()).unwrap().to_string(),
+        r#"{"id":"evt_01JDFV3M4X0000000000000007","source":"a b","type":"t","status":"ok","metadata":{"k":"v"},"timestamp":"then","received_at":"2025-01-20T20:50:33.001Z","headers":{"host":"h","via":"a, b","x-n":"é"},"payload":{"a":null,"b":[],"metadata":{"k":"v"},"n":1.50,"status":"ok"}}"#
+    );
+}
+
 #[test]
 fn twins_share_a_fingerprint_and_nothing_else_does() {
     let fingerprint =

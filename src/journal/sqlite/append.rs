@@ -65,7 +65,7 @@ impl Row {
         match &self.routing {
             Some(_) if !fresh.is_empty() => self.hand_over(txn, &print, &fresh),
             Some(routing) => {
-                let bytes = self.stored.bytes();
+                let bytes = self.stored.document_bytes();
                 // Storms are counted by when it is taken, which may be long after its receipt.
                 let received = self.taken.as_ref().map_or(print.received, |taken| taken.at.as_millisecond());
                 let arrival = Arrival { seq: print.seq, received, bytes };
@@ -165,9 +165,17 @@ impl Stored {
         Self { id: event.id(), source, kind, status, document, ..Self::default() }
     }
 
-    /// What it takes in memory, in bytes.
+    /// How large its document is, or what that is made of.
+    fn document_bytes(&self) -> usize {
+        match self.preset {
+            Some(_) => self.headers.as_bytes().len() + self.body.len(),
+            None => self.document.len(),
+        }
+    }
+
+    /// What it takes in memory with its event, in bytes of text.
     fn bytes(&self) -> usize {
-        self.document.len() + self.headers.as_bytes().len() + self.body.len()
+        self.document_bytes() + self.headers.as_bytes().len() + self.body.len()
     }
 
     /// `fresh`: the lanes of its deliveries, if they are that.
@@ -219,7 +227,7 @@ pub fn derive(txn: &mut Txn<'_>, derived: &Derived, now: i64) -> Result<(), Faul
     let print = Print { id, seq, fingerprint, received: now, until: now };
     stored.insert(txn, &print, Some(routing), &[])?;
     txn.tally.events += 1;
-    add_deliveries(txn, Arrival { seq, received: now, bytes: stored.bytes() }, routing)
+    add_deliveries(txn, Arrival { seq, received: now, bytes: stored.document_bytes() }, routing)
 }
 
 /// How many events go back to this one, as far as it matters.
@@ -269,7 +277,7 @@ pub fn seq(connection: &rusqlite::Connection, id: EventId) -> rusqlite::Result<O
 pub fn route(txn: &mut Txn<'_>, event: EventId, routing: &Routing, now: i64) -> Result<(), Fault> {
     let Some(seq) = seq(txn.connection, event)? else { return Ok(()) };
     let sql = "UPDATE events SET generation = ?2, rules = ?3 WHERE seq = ?1 AND generation IS NULL";
-    let row = params![seq, routing.generation.cast_signed(), routing.rules.join(",")];
+    let row = params![seq, routing.generation.cast_signed(), codec::write_names(&routing.rules)];
     if txn.connection.prepare_cached(sql)?.execute(row)? == 0 {
         return Ok(());
     }
@@ -277,8 +285,8 @@ pub fn route(txn: &mut Txn<'_>, event: EventId, routing: &Routing, now: i64) -> 
     let bytes = match routing.storms.is_empty() {
         true => 0,
         false => {
-            let sql = "SELECT octet_length(document) + octet_length(headers) + octet_length(body) FROM events \
-                       WHERE seq = ?1";
+            let sql = "SELECT octet_length(document) + CASE WHEN preset IS NULL THEN 0 \
+                       ELSE octet_length(headers) + octet_length(body) END FROM events WHERE seq = ?1";
             let bytes: i64 = txn.connection.prepare_cached(sql)?.query_row([seq], |row| row.get(0))?;
             usize::try_from(bytes).unwrap_or(0)
         }

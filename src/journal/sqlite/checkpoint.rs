@@ -4,7 +4,8 @@
 //! Here it comes after the answers, and in small pieces: nothing is committed meanwhile.
 
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, MAIN_DB, Result};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, Result};
+use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -19,8 +20,10 @@ const AT_MOST: u32 = 1000;
 pub struct Checkpoints {
     /// In the WAL, as the last commit has left it.
     pages: Arc<AtomicU32>,
-    /// What of that has been moved. It stays there while somebody reads it.
+    /// What of that has been moved; it stays there while somebody reads it.
     moved: u32,
+    /// Whether somebody reads what is to be moved, or moves it.
+    is_in_the_way: bool,
     last: Instant,
     is_failing: bool,
 }
@@ -31,25 +34,29 @@ impl Checkpoints {
         let pages = Arc::new(AtomicU32::new(0));
         let seen = Arc::clone(&pages);
         connection.wal_hook(Some(move |_: &mut _, pages| {
-            seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            seen.store(number(pages), Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { pages, moved: 0, last: Instant::now(), is_failing: false })
+        Ok(Self { pages, moved: 0, is_in_the_way: false, last: Instant::now(), is_failing: false })
     }
 
     /// After a commit, and after its answers.
     pub fn step(&mut self, connection: &Connection) {
-        let pages = self.pages.load(Ordering::Relaxed);
-        // It begins anew once all of it has been moved.
-        self.moved = if pages < self.moved { 0 } else { self.moved };
-        let more = pages - self.moved;
-        if more < WORTH_IT || (more < AT_MOST && self.last.elapsed() < EVERY) {
+        if !self.is_time() {
             return;
         }
         match connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
-            Ok(_) => (self.moved, self.is_failing) = (pages, false),
+            Ok((all, moved)) => {
+                self.moved = number(moved);
+                self.is_in_the_way = moved < all;
+                self.is_failing = false;
+            }
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                self.is_in_the_way = true;
+            }
             // Nothing is lost by it: what is committed stays in the WAL.
             Err(error) => {
+                self.is_in_the_way = true;
                 if !std::mem::replace(&mut self.is_failing, true) {
                     tracing::warn!(%error, "the journal's WAL could not be moved into the database, and grows");
                 }
@@ -57,4 +64,18 @@ impl Checkpoints {
         }
         self.last = Instant::now();
     }
+
+    fn is_time(&mut self) -> bool {
+        let pages = self.pages.load(Ordering::Relaxed);
+        // It begins anew once all of it has been moved.
+        self.moved = if pages < self.moved { 0 } else { self.moved };
+        let more = pages - self.moved;
+        let is_soon = self.last.elapsed() < EVERY;
+        more >= WORTH_IT && (!is_soon || (more >= AT_MOST && !self.is_in_the_way))
+    }
+}
+
+/// SQLite says -1 where there is none.
+fn number(pages: c_int) -> u32 {
+    u32::try_from(pages).unwrap_or(0)
 }

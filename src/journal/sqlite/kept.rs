@@ -40,9 +40,10 @@ impl Kept {
         })
     }
 
-    /// How much text it is.
+    /// What it takes in memory with its event, in bytes of text.
     pub fn bytes(&self) -> usize {
-        self.document.len() + self.body.len() + self.headers.as_bytes().len()
+        let request = self.body.len() + self.headers.as_bytes().len();
+        request + if self.preset.is_some() { request } else { self.document.len() }
     }
 
     /// The event, exactly as it was.

@@ -155,7 +155,11 @@ impl Journal for SqliteJournal {
 
     async fn unrouted(&self, limit: usize) -> Result<Vec<StoredEvent>, JournalError> {
         let rows = self.writer.look(move |connection, _| Ok(history::unrouted(connection, limit)?)).await?;
-        rows.into_iter().map(history::EventRow::read_back).collect()
+        // One that cannot be read must not keep the others from being routed.
+        let read_back = |row: history::EventRow| {
+            row.read_back().inspect_err(|error| tracing::error!(%error, "an event cannot be routed")).ok()
+        };
+        Ok(rows.into_iter().filter_map(read_back).collect())
     }
 
     async fn lease(&self, now: Timestamp, capacity: Capacity) -> Result<Lease, JournalError> {

@@ -167,3 +167,22 @@ async fn events_of_a_millisecond_do_not_take_the_key_of_a_removed_one() {
         assert_eq!(journal.append(entry.clone()).await.unwrap(), Appended::Duplicate(id_of(entry)));
     }
 }
+
+#[tokio::test]
+async fn the_wal_stays_small_however_much_is_written() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let large = |number: u64| {
+        let mut entry = entry(number, 0, &[]);
+        entry.received.body = vec![b'x'; 10_000].into();
+        entry
+    };
+    for group in 0..30 {
+        let appends = (0..100).map(|number| journal.append(large(group * 100 + number)));
+        futures_util::future::try_join_all(appends).await.unwrap();
+    }
+    let bytes = |name: &str| std::fs::metadata(dir.path().with_file_name(name)).unwrap().len();
+    // Some 30 MB were written: once to the WAL, which begins anew in between, and once to the database.
+    assert!(bytes("hookyard.db-wal") < 12 << 20, "{}", bytes("hookyard.db-wal"));
+    assert!(bytes("hookyard.db") > 20 << 20, "{}", bytes("hookyard.db"));
+}
