@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Fills in everything; the event is looked at only if there is a template.
 pub(super) fn render(params: &Params, scope: Scope<'_>) -> Result<Rendered, RenderError> {
     let mut renderer = Renderer { scope, session: None, secrets: Vec::new(), output_bytes: 0 };
-    let filled = renderer.node(params, "")?;
+    let filled = renderer.node(params)?;
     let mut secrets = renderer.secrets;
     secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.expose().len()));
     secrets.dedup();
@@ -45,20 +45,22 @@ struct Renderer<'a> {
 }
 
 impl Renderer<'_> {
-    fn node(&mut self, params: &Params, pointer: &str) -> Result<Filled, RenderError> {
+    /// Where an error is, is only said on its way out: pointers are not made for what is right.
+    fn node(&mut self, params: &Params) -> Result<Filled, RenderError> {
+        let here = |message| RenderError { pointer: String::new(), message };
         match params {
             Params::Data(data) => Ok(Filled::data(data.clone())),
-            Params::Secret(parts) => self.secret(parts).map_err(|message| at(pointer, message)),
-            Params::Template(template) => self.template(template).map_err(|message| at(pointer, message)),
-            Params::List(items) => self.list(items, pointer),
-            Params::Map(members) => self.map(members, pointer),
+            Params::Secret(parts) => self.secret(parts).map_err(here),
+            Params::Template(template) => self.template(template).map_err(here),
+            Params::List(items) => self.list(items),
+            Params::Map(members) => self.map(members),
         }
     }
 
-    fn list(&mut self, items: &[Params], pointer: &str) -> Result<Filled, RenderError> {
+    fn list(&mut self, items: &[Params]) -> Result<Filled, RenderError> {
         let (mut filled, mut plain, mut shown) = (Vec::new(), Vec::new(), Vec::new());
         for (index, item) in items.iter().enumerate() {
-            let item = self.node(item, &format!("{pointer}/{index}"))?;
+            let item = self.node(item).map_err(|error| within(&format!("/{index}"), error))?;
             filled.push(item.filled);
             plain.push(item.plain);
             shown.push(item.shown);
@@ -66,10 +68,10 @@ impl Renderer<'_> {
         Ok(Filled { filled: Params::List(filled), plain: Json::Array(plain), shown: Json::Array(shown) })
     }
 
-    fn map(&mut self, members: &[(String, Params)], pointer: &str) -> Result<Filled, RenderError> {
+    fn map(&mut self, members: &[(String, Params)]) -> Result<Filled, RenderError> {
         let (mut filled, mut plain, mut shown) = (Vec::new(), Vec::new(), Vec::new());
         for (key, value) in members {
-            let value = self.node(value, &format!("{pointer}{}", token(key)))?;
+            let value = self.node(value).map_err(|error| within(&token(key), error))?;
             filled.push((key.clone(), value.filled));
             plain.push((key.clone(), value.plain));
             shown.push((key.clone(), value.shown));
@@ -105,12 +107,12 @@ impl Renderer<'_> {
             Body::Value(hole) => {
                 let value = self.value(hole, template.ty)?;
                 self.computed(template, &value)?;
-                self.node(&value, "").map_err(|error| error.message)?
+                self.node(&value).map_err(|error| error.message)?
             }
             Body::Block(block) => {
                 let value = block.evaluate(&self.session())?;
                 self.computed(template, &value)?;
-                self.node(&value, "").map_err(|error| error.message)?
+                self.node(&value).map_err(|error| error.message)?
             }
             Body::Text(segments) => self.text(template, segments)?,
         };
@@ -208,8 +210,8 @@ impl Renderer<'_> {
     }
 }
 
-fn at(pointer: &str, message: String) -> RenderError {
-    RenderError { pointer: pointer.to_owned(), message }
+fn within(place: &str, error: RenderError) -> RenderError {
+    RenderError { pointer: [place, &error.pointer].concat(), ..error }
 }
 
 /// Refuses a value that its place cannot take.
