@@ -48,24 +48,18 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
-impl<'a> FromIterator<(&'a str, Cow<'a, str>)> for Headers {
-    fn from_iter<I: IntoIterator<Item = (&'a str, Cow<'a, str>)>>(pairs: I) -> Self {
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         // What a usual request has.
         let mut out = Vec::with_capacity(512);
         for (name, value) in pairs {
-            for text in [name, &value] {
+            for text in [name.as_ref(), value.as_ref()] {
                 let length = u32::try_from(text.len()).expect("a header is shorter than 4 GiB");
                 out.extend_from_slice(&length.to_le_bytes());
                 out.extend_from_slice(text.as_bytes());
             }
         }
         Self(out.into())
-    }
-}
-
-impl<'a> FromIterator<(&'a str, &'a str)> for Headers {
-    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
-        pairs.into_iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect()
     }
 }
 

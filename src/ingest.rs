@@ -251,7 +251,7 @@ impl Hooks {
             source: source.name().to_owned(),
             status: refusal.status().as_u16(),
             reason: refusal.to_string(),
-            headers: pairs(&Headers::of(headers)),
+            headers: Headers::of(headers),
             body: held
                 .map(|held| &held.bytes)
                 .filter(|bytes| bytes.len() <= BODY_BYTES)
@@ -303,10 +303,6 @@ impl Hooks {
 /// As the journal keeps it.
 fn to_the_millisecond(now: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
-}
-
-fn pairs(headers: &Headers) -> Vec<(String, String)> {
-    headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ static ANY_HIDDEN: LazyLock<AhoCorasick> = LazyLock::new(|| {
 
 /// Whether a header, by its lower-case name, is kept out of documents.
 pub fn is_hidden_header(name: &str) -> bool {
+    // Nearly all requests have these: they need not be searched.
     let is_usual = matches!(name, "host" | "content-type" | "content-length" | "user-agent" | "accept");
     !is_usual && ANY_HIDDEN.is_match(name)
 }
@@ -118,6 +119,7 @@ fn shown_headers(headers: &Headers) -> Object {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     const FIELDS: Fields = Fields {
         kind: &["type"],
         status: &["payload", "status"],

@@ -1,6 +1,6 @@
 //! Reading the record, on connections that cannot write.
 
-use super::kept::{self, Kept};
+use super::kept::{self, Kept, columns};
 use super::{append, codec, deliveries, generations, kv, open, tally::Tally};
 use crate::delivery::DeliveryId;
 use crate::event::EventId;
@@ -176,9 +176,8 @@ pub struct EventRow {
     taken: Option<i64>,
 }
 
-fn select_events() -> String {
-    format!("SELECT {}, generation, rules, verified, refused, taken FROM events e", kept::COLUMNS)
-}
+const EVENT: &str =
+    concat!("SELECT ", columns!(), ", generation, rules, verified, refused, taken FROM events e");
 
 impl EventRow {
     fn read(row: &Row<'_>) -> Result<Self> {
@@ -210,7 +209,7 @@ impl EventRow {
 
 fn event(connection: &Connection, id: EventId) -> Result<Option<EventRow>> {
     let Some(seq) = append::seq(connection, id)? else { return Ok(None) };
-    let sql = format!("{} WHERE seq = ?1", select_events());
+    let sql = format!("{EVENT} WHERE seq = ?1");
     connection.prepare_cached(&sql)?.query_row([seq], EventRow::read).optional()
 }
 
@@ -220,9 +219,8 @@ fn events(connection: &Connection, filter: &EventFilter) -> Result<Vec<EventRow>
     };
     let by_this = matched("instr(?6, ',') = 0 AND instr(',' || rules || ',', ',' || ?6 || ',') > 0");
     let by_any = matched("rules <> ''");
-    let select = select_events();
     let sql = format!(
-        "{select} WHERE seq >= ?1 AND seq < ?2 AND (?3 IS NULL OR source = ?3) AND (?4 IS NULL OR type = ?4) \
+        "{EVENT} WHERE seq >= ?1 AND seq < ?2 AND (?3 IS NULL OR source = ?3) AND (?4 IS NULL OR type = ?4) \
          AND (?5 IS NULL OR status = ?5) AND (?6 IS NULL OR {by_this}) \
          AND (NOT ?7 OR (generation IS NOT NULL AND NOT {by_any})) ORDER BY seq DESC LIMIT ?8"
     );
@@ -261,10 +259,7 @@ fn replays(connection: &Connection, id: EventId) -> Result<Vec<Replay>> {
 
 /// The oldest events that no generation has routed.
 pub fn unrouted(connection: &Connection, count: usize) -> Result<Vec<EventRow>> {
-    let sql = format!(
-        "{} INDEXED BY events_unrouted WHERE generation IS NULL ORDER BY seq LIMIT ?1",
-        select_events()
-    );
+    let sql = format!("{EVENT} INDEXED BY events_unrouted WHERE generation IS NULL ORDER BY seq LIMIT ?1");
     connection.prepare_cached(&sql)?.query_map([limit(count)], EventRow::read)?.collect()
 }
 

@@ -9,8 +9,14 @@ use crate::source::{self, Request};
 use bytes::Bytes;
 use rusqlite::{Result, Row};
 
-/// The columns of [`Kept`], of `events e`.
-pub const COLUMNS: &str = "e.id, e.source, e.received, e.preset, e.document, e.headers, e.body";
+/// The columns of [`Kept`], of `events e`, to be put together with the rest of a statement.
+macro_rules! columns {
+    () => {
+        "e.id, e.source, e.received, e.preset, e.document, e.headers, e.body"
+    };
+}
+pub(super) use columns;
+
 /// How many they are.
 pub const COUNT: usize = 7;
 
@@ -27,7 +33,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Reads [`COLUMNS`], of which the first is that of this number.
+    /// Reads [`columns`], of which the first is that of this number.
     pub fn read(row: &Row<'_>, first: usize) -> Result<Self> {
         Ok(Self {
             id: codec::event_id(row.get(first)?),

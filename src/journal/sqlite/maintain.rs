@@ -1,7 +1,7 @@
 //! Looking after the file: what is in it, making it small, writing it out.
 
 use super::history::SqliteHistory;
-use super::kept::{self, Kept};
+use super::kept::{Kept, columns};
 use super::{codec, open, order, tally::Tally};
 use crate::event::EventId;
 use crate::journal::{Counts, JournalError};
@@ -77,11 +77,12 @@ fn none(error: rusqlite::Error) -> Result<Option<i64>> {
 }
 
 fn export(connection: &Connection, sink: &mut dyn FnMut(Json) -> bool) -> Result<()> {
-    let sql = format!(
-        "SELECT seq, generation, rules, verified, refused, taken, {} FROM events e ORDER BY seq",
-        kept::COLUMNS
+    let sql = concat!(
+        "SELECT seq, generation, rules, verified, refused, taken, ",
+        columns!(),
+        " FROM events e ORDER BY seq"
     );
-    let mut query = connection.prepare(&sql)?;
+    let mut query = connection.prepare(sql)?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         let seq: i64 = row.get(0)?;

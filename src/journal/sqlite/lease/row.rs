@@ -3,7 +3,7 @@
 use crate::delivery::{DeliveryId, Effect};
 use crate::event::Event;
 use crate::journal::sqlite::codec;
-use crate::journal::sqlite::kept::{self, Kept};
+use crate::journal::sqlite::kept::{Kept, columns};
 use crate::journal::sqlite::lanes::LaneId;
 use crate::journal::{JournalError, Leased, State};
 use crate::json::{self, Json};
@@ -33,9 +33,11 @@ struct Window {
     events: Vec<Kept>,
 }
 
-/// Behind it come [`kept::COLUMNS`].
-const OF_DELIVERY: &str =
-    "d.state, d.attempts, d.effect_kind, d.effect_params, d.window, d.counted_from, d.earlier_attempts";
+const ROW: &str = concat!(
+    "SELECT d.state, d.attempts, d.effect_kind, d.effect_params, d.window, d.counted_from, d.earlier_attempts, ",
+    columns!(),
+    " FROM deliveries d CROSS JOIN events e ON e.seq = d.event WHERE d.event = ?1 AND d.lane = ?2 AND d.name = ?3"
+);
 
 impl LeasedRow {
     pub fn find(
@@ -59,12 +61,7 @@ impl LeasedRow {
                 kept,
             })
         };
-        let sql = format!(
-            "SELECT {OF_DELIVERY}, {} FROM deliveries d CROSS JOIN events e ON e.seq = d.event \
-             WHERE d.event = ?1 AND d.lane = ?2 AND d.name = ?3",
-            kept::COLUMNS
-        );
-        connection.prepare_cached(&sql)?.query_row(key, read).optional()
+        connection.prepare_cached(ROW)?.query_row(key, read).optional()
     }
 
     /// Of its texts.
@@ -106,13 +103,14 @@ impl Window {
         let found = connection.prepare_cached(sql)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)));
         let Some((count, first)): Option<(i64, i64)> = found.optional()? else { return Ok(None) };
         let read = |row: &Row<'_>| Kept::read(row, 0);
-        let sql = format!("SELECT {} FROM events e WHERE e.seq = ?1", kept::COLUMNS);
-        let first = connection.prepare_cached(&sql)?.query_row([first], read).optional()?;
-        let sql = format!(
-            "SELECT {} FROM window_events w JOIN events e ON e.seq = w.event WHERE w.window = ?1 ORDER BY w.event",
-            kept::COLUMNS
+        let sql = concat!("SELECT ", columns!(), " FROM events e WHERE e.seq = ?1");
+        let first = connection.prepare_cached(sql)?.query_row([first], read).optional()?;
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM window_events w JOIN events e ON e.seq = w.event WHERE w.window = ?1 ORDER BY w.event"
         );
-        let events = connection.prepare_cached(&sql)?.query_map([id], read)?.collect::<Result<_>>()?;
+        let events = connection.prepare_cached(sql)?.query_map([id], read)?.collect::<Result<_>>()?;
         Ok(Some(Self { count, first, events }))
     }
 
