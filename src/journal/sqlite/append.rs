@@ -124,7 +124,7 @@ impl Row {
             let leased = origin.lease(delivery.id.clone(), None);
             let key = (print.seq, *lane, String::new());
             let (due, bytes) = (print.received, origin.bytes);
-            txn.hand_over(Fresh { key, due, bytes, has_row: false, leased });
+            txn.hand_over(Fresh { key, due, bytes, has_row: false, commit: 0, leased });
         }
     }
 }

@@ -78,8 +78,11 @@ impl Handle {
         let shared = Arc::new(Shared::new());
         let identity = Identity::of(&path).map_err(|error| open::refuse(&path, error.to_string()))?;
         let place = (path.clone(), identity);
-        let mut writer = Writer::load(connection, place, options, shared.clone())
-            .map_err(|error| open::unusable(&path, &error))?;
+        let writer = Writer::load(connection, place, options, shared.clone());
+        let mut writer = writer.map_err(|fault| match fault {
+            Fault::Sqlite(error) => open::unusable(&path, &error),
+            fault => open::refuse(&path, fault.to_string()),
+        })?;
         let run = move || {
             writer.run(&commands);
             let closing = writer.closing.take();

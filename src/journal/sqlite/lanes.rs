@@ -51,6 +51,8 @@ pub struct Lanes {
     held: HashMap<DeliveryId, Held>,
     waiting_bytes: usize,
     pub fresh: Unsettled,
+    /// The last commit that is on the disk.
+    pub synced: u64,
     /// The lane that was leased from last.
     last: LaneId,
     /// The time of the last look.
@@ -140,6 +142,13 @@ impl Lanes {
             self.waiting.pop_first();
             self.ready.insert(lane);
         }
+    }
+
+    /// Whether a lane that is ready has something that may be leased now: from the table, or of a commit
+    /// that is on the disk.
+    pub fn is_open(&self, lane: &Lane, now: i64) -> bool {
+        let is_on_disk = |fresh: &Fresh| fresh.commit <= self.synced;
+        lane.due.is_some_and(|due| due <= now) || lane.fresh.front().is_some_and(is_on_disk)
     }
 
     /// Up to `count` ready lanes that have room, beginning behind the last one served.

@@ -137,7 +137,7 @@ pub fn lease(
         if !lanes.may_hold_more() {
             break;
         }
-        let turn = turn(&mut lanes, left, &mut rooms);
+        let turn = turn(&mut lanes, left, &mut rooms, wanted.now);
         if turn.is_empty() {
             break;
         }
@@ -184,10 +184,10 @@ fn take_fresh(
 }
 
 /// The lanes whose turn it is. Those that have no room until some time are not asked before then.
-fn turn(lanes: &mut Lanes, count: usize, rooms: &mut Left<'_>) -> Vec<LaneId> {
+fn turn(lanes: &mut Lanes, count: usize, rooms: &mut Left<'_>, now: i64) -> Vec<LaneId> {
     let mut closed = Vec::new();
     let turn = lanes.turn(count, |number, lane| {
-        let has_room = rooms.of(number, lane) > 0;
+        let has_room = lanes.is_open(lane, now) && rooms.of(number, lane) > 0;
         closed.extend(rooms.closed_until(number).map(|until| (number, until)));
         has_room
     });

@@ -23,6 +23,7 @@ mod replay;
 mod retry;
 mod settle;
 mod storm;
+mod sync;
 mod tally;
 #[cfg(test)]
 mod tests;

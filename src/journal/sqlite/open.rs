@@ -26,7 +26,7 @@ const VERSIONS: &[&str] = &[
 /// Up to this size the whole file is checked at start (some 0.2 s).
 const CHECKED_BYTES: u64 = 64 << 20;
 
-/// Called at each commit; what it returns as an error makes that commit fail.
+/// Called at each commit, or sync; what it returns as an error makes that one fail.
 pub type CommitHook = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// How a journal is kept.
@@ -40,8 +40,8 @@ pub struct Options {
     pub max_pages: Option<u32>,
     /// A fault to inject, for tests.
     pub before_commit: Option<CommitHook>,
-    /// Another one: the commit is made, and an error is reported.
-    pub after_commit: Option<CommitHook>,
+    /// Another one: the commit is made, and cannot be synced.
+    pub before_sync: Option<CommitHook>,
 }
 
 impl Default for Options {
@@ -51,7 +51,7 @@ impl Default for Options {
             generations: 50,
             max_pages: None,
             before_commit: None,
-            after_commit: None,
+            before_sync: None,
         }
     }
 }

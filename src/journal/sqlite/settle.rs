@@ -167,7 +167,7 @@ fn handed_over(
     }
     let key = (place.event, lane, codec::name(&child.id));
     let leased = origin.lease(child.id.clone(), Some(effect.clone()));
-    Ok(Some(Fresh { key, due, bytes, has_row: true, leased }))
+    Ok(Some(Fresh { key, due, bytes, has_row: true, commit: 0, leased }))
 }
 
 fn state(outcome: &Outcome) -> State {

@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 pub enum Fault {
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
     /// Not an error of SQLite: a hook of the tests, a limit.
     #[error("{0}")]
     Refused(String),
@@ -96,8 +98,9 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// After the commit.
-    pub fn keep(self, shared: &Shared) {
+    /// After the commit with this number: the next transaction finds it. Returns what is to be kept once
+    /// the commit is on the disk.
+    pub fn keep(self, shared: &Shared, commit: u64) -> Outlook {
         let brings_work =
             !self.due.is_empty() || !self.fresh.is_empty() || self.ended.iter().any(|(_, due)| due.is_some());
         let mut lanes = shared.lanes();
@@ -105,11 +108,26 @@ impl Memory {
             lanes.add(lane, rule, action);
         }
         lanes.put_down(&self.put_down);
-        self.fresh.into_iter().for_each(|fresh| lanes.push_fresh(fresh));
+        self.fresh.into_iter().for_each(|fresh| lanes.push_fresh(Fresh { commit, ..fresh }));
         self.due.iter().for_each(|(lane, due)| lanes.note(*lane, *due));
+        Outlook { commit, ended: self.ended, brings_work }
+    }
+}
+
+/// What follows once a commit is on the disk: its deliveries may be leased, and its leases end.
+pub struct Outlook {
+    commit: u64,
+    ended: Vec<(DeliveryId, Option<i64>)>,
+    brings_work: bool,
+}
+
+impl Outlook {
+    pub fn keep(self, shared: &Shared) {
+        let mut lanes = shared.lanes();
+        lanes.synced = self.commit;
         self.ended.iter().for_each(|(id, due)| lanes.end(id, *due));
         drop(lanes);
-        if brings_work {
+        if self.brings_work {
             shared.work.notify_one();
         }
     }

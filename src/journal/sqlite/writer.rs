@@ -6,8 +6,9 @@ use super::handle::{Command, Job, Look};
 use super::identity::Identity;
 use super::open::{self, Options};
 use super::prints::Prints;
+use super::sync::{Syncs, Wal, Written};
 use super::tally::Tally;
-use super::txn::{Fault, Shared, Txn, is_full, unavailable};
+use super::txn::{Fault, Outlook, Shared, Txn, is_full, unavailable};
 use super::{fresh, lease};
 use crate::journal::JournalError;
 use rusqlite::Connection;
@@ -23,44 +24,61 @@ const LONGEST_WAIT: Duration = Duration::from_millis(1);
 
 pub struct Writer {
     /// `None` after an I/O error, until it could be opened again.
-    connection: Option<Connection>,
+    open: Option<Open>,
     path: PathBuf,
     identity: Identity,
     options: Options,
     shared: Arc<Shared>,
     prints: Prints,
     tally: Tally,
-    checkpoints: Checkpoints,
+    syncs: Syncs,
+    /// How many commits there were.
+    commits: u64,
     /// The highest key that an event has, or had.
     newest: i64,
     /// Answered when all is closed.
     pub closing: Option<oneshot::Sender<()>>,
 }
 
-type Group = Vec<(Box<dyn Job>, OwnedSemaphorePermit)>;
+/// The connection that writes, and its WAL.
+struct Open {
+    connection: Connection,
+    wal: Arc<Wal>,
+    checkpoints: Checkpoints,
+}
+
+impl Open {
+    fn of(mut connection: Connection, wal: Wal) -> rusqlite::Result<Self> {
+        let checkpoints = Checkpoints::of(&mut connection)?;
+        // Commits are synced behind its back, by `sync`.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Ok(Self { connection, wal: Arc::new(wal), checkpoints })
+    }
+}
+
+pub type Group = Vec<(Box<dyn Job>, OwnedSemaphorePermit)>;
 
 impl Writer {
     pub fn load(
-        mut connection: Connection,
+        connection: Connection,
         (path, identity): (PathBuf, Identity),
         options: Options,
         shared: Arc<Shared>,
-    ) -> rusqlite::Result<Self> {
+    ) -> Result<Self, Fault> {
         let prints = Prints::load(&connection, options.prints_in_memory)?;
         let tally = Tally::load(&connection)?;
         let newest = newest(&connection)?;
-        let checkpoints = Checkpoints::of(&mut connection)?;
-        let connection = match fresh::recover(&connection) {
+        let open = match fresh::recover(&connection) {
             // Nothing is kept or leased before there is room again; what is here can be read.
             Err(error) if is_full(&error) => None,
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
             Ok(()) => {
                 lease::load_lanes(&connection, &mut shared.lanes())?;
-                Some(connection)
+                Some(Open::of(connection, Wal::of(&path, &options)?)?)
             }
         };
-        let closing = None;
-        Ok(Self { connection, path, identity, options, shared, prints, tally, checkpoints, newest, closing })
+        let (syncs, commits, closing) = (Syncs::start(shared.clone())?, 0, None);
+        Ok(Self { open, path, identity, options, shared, prints, tally, syncs, commits, newest, closing })
     }
 
     pub fn run(&mut self, commands: &mpsc::Receiver<Command>) {
@@ -69,16 +87,16 @@ impl Writer {
             let mut group = Group::new();
             self.take(first, &mut group);
             self.gather(commands, &mut group);
-            let verdict = self.commit(&mut group);
-            if let Err(error) = &verdict {
-                self.fail_queued(commands, &mut group, error);
+            if let Err((mut group, error)) = self.commit(group) {
+                self.fail_queued(commands, &mut group, &error);
+                answer(group, &Err(error));
             }
-            answer(group, &verdict);
-            if let Some(connection) = &self.connection {
-                self.checkpoints.step(connection);
+            if let Some(open) = &mut self.open {
+                open.checkpoints.step(&open.connection);
             }
         }
-        self.connection = None;
+        self.syncs.wait();
+        self.open = None;
     }
 
     /// Puts a job into the group. A look waits for no commit: what is leased is attempted while
@@ -131,23 +149,25 @@ impl Writer {
         }
     }
 
-    /// Commits a group, or nothing of it.
-    fn commit(&mut self, group: &mut Group) -> Result<(), JournalError> {
+    /// Commits a group, or nothing of it. It is answered when it is on the disk.
+    fn commit(&mut self, mut group: Group) -> Result<(), (Group, JournalError)> {
         if group.is_empty() {
             return Ok(());
         }
-        let started = Instant::now();
-        let verdict = self.try_commit(group);
-        metrics::histogram!("hookyard_commit_seconds").record(started.elapsed().as_secs_f64());
-        metrics::histogram!("hookyard_commit_group_size")
-            .record(f64::from(u16::try_from(group.len()).unwrap_or(u16::MAX)));
-        verdict.map_err(|fault| self.recover(&fault))
+        let began = Instant::now();
+        match self.try_commit(&mut group) {
+            Ok((wal, outlook)) => {
+                self.syncs.push(Written { wal, group, outlook, began });
+                Ok(())
+            }
+            Err(fault) => Err((group, self.recover(&fault))),
+        }
     }
 
-    fn try_commit(&mut self, group: &mut Group) -> Result<(), Fault> {
+    fn try_commit(&mut self, group: &mut Group) -> Result<(Arc<Wal>, Outlook), Fault> {
         self.identity.check(&self.path)?;
         self.reopen()?;
-        let connection = self.connection.as_ref().expect("just opened if it was not");
+        let Open { connection, wal, .. } = self.open.as_ref().expect("just opened if it was not");
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut txn =
             Txn::new(connection, &mut self.prints, &self.shared, &self.options, (self.tally, self.newest));
@@ -162,13 +182,12 @@ impl Writer {
         let written = txn.prints.write(connection)?;
         self.options.before_commit.as_ref().map_or(Ok(()), |hook| hook()).map_err(Fault::Refused)?;
         connection.prepare_cached("COMMIT")?.execute([])?;
-        self.options.after_commit.as_ref().map_or(Ok(()), |hook| hook()).map_err(Fault::Refused)?;
         txn.prints.committed(written);
         let memory = txn.memory();
         (self.tally, self.newest) = (txn.tally, txn.newest);
         self.tally.committed();
-        memory.keep(&self.shared);
-        Ok(())
+        self.commits += 1;
+        Ok((Arc::clone(wal), memory.keep(&self.shared, self.commits)))
     }
 
     /// After a failed group: back to what is committed. A full disk needs nothing else; after any
@@ -179,22 +198,26 @@ impl Writer {
         self.shared.lanes().return_withdrawn();
         self.shared.work.notify_one();
         let is_full = matches!(fault, Fault::Sqlite(error) if is_full(error));
-        let rolled_back = |connection: &Connection| {
-            connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok()
+        let rolled_back = |open: &Open| {
+            open.connection.is_autocommit() || open.connection.execute_batch("ROLLBACK").is_ok()
         };
-        self.connection = self.connection.take().filter(|connection| is_full && rolled_back(connection));
+        self.open = self.open.take().filter(|open| is_full && rolled_back(open));
         unavailable(fault)
     }
 
-    /// Opens again what an error closed. The group that failed may be in the file all the same (a
-    /// sync that failed says nothing), so memory is filled anew from there.
+    /// Opens again what an error closed, or a failed sync made doubtful. The group that failed may be in
+    /// the file all the same (a sync that failed says nothing), so memory is filled anew from there.
     fn reopen(&mut self) -> Result<(), Fault> {
-        if self.connection.is_some() {
+        self.open.take_if(|open| open.wal.is_broken());
+        if self.open.is_some() {
             return Ok(());
         }
         self.identity.check(&self.path)?;
-        let mut connection = open::connect(&self.path, &self.options)?;
-        self.checkpoints = Checkpoints::of(&mut connection)?;
+        // What is being synced ends its leases before the lanes are loaded.
+        self.syncs.wait();
+        let connection = open::connect(&self.path, &self.options)?;
+        let wal = Wal::of(&self.path, &self.options)?;
+        wal.rewrite()?;
         fresh::recover(&connection)?;
         self.prints = Prints::load(&connection, self.options.prints_in_memory)?;
         self.tally = Tally::load(&connection)?;
@@ -204,15 +227,17 @@ impl Writer {
         lease::load_lanes(&connection, &mut lanes)?;
         lanes.doubt_states();
         drop(lanes);
-        self.connection = Some(connection);
+        self.open = Some(Open::of(connection, wal)?);
         tracing::info!("the journal is open again");
         self.shared.work.notify_one();
         Ok(())
     }
 
+    /// What is looked at is on the disk.
     fn look(&mut self, look: Look) {
+        self.syncs.wait();
         match self.reopen() {
-            Ok(()) => look(Ok((self.connection.as_ref().expect("it is open"), &self.shared))),
+            Ok(()) => look(Ok((&self.open.as_ref().expect("it is open").connection, &self.shared))),
             Err(fault) => look(Err(unavailable(&fault))),
         }
     }
@@ -222,7 +247,8 @@ fn newest(connection: &Connection) -> rusqlite::Result<i64> {
     Ok(super::append::newest_seq(connection, &(i64::MIN..=i64::MAX))?.unwrap_or(i64::MIN))
 }
 
-fn answer(group: Group, verdict: &Result<(), JournalError>) {
+/// Tells everyone in a group what became of it.
+pub fn answer(group: Group, verdict: &Result<(), JournalError>) {
     for (job, permit) in group {
         job.answer(verdict.clone());
         drop(permit);

@@ -32,7 +32,7 @@ impl Held {
         let origin = self.origin.as_ref()?;
         let key = (self.event, self.lane, self.name.clone());
         let (due, bytes) = (origin.received_at.as_millisecond(), self.bytes);
-        Some(Fresh { key, due, bytes, has_row: false, leased: origin.lease(id.clone(), None) })
+        Some(Fresh { key, due, bytes, has_row: false, commit: 0, leased: origin.lease(id.clone(), None) })
     }
 
     pub fn is(&self, (event, lane, name): &Key) -> bool {

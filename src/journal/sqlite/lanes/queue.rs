@@ -29,11 +29,12 @@ impl Lanes {
         self.change(number, |lane| push(&mut lane.fresh, fresh));
     }
 
-    /// The oldest of a lane that are due, up to `count`.
+    /// The oldest of a lane that are due and on the disk, up to `count`.
     pub fn take_fresh(&mut self, number: LaneId, count: usize, now: i64) -> Vec<Fresh> {
-        let mut taken = Vec::new();
+        let (mut taken, synced) = (Vec::new(), self.synced);
         self.change(number, |lane| {
-            let due = lane.fresh.iter().take(count).take_while(|fresh| fresh.due <= now).count();
+            let may_go = |fresh: &&Fresh| fresh.due <= now && fresh.commit <= synced;
+            let due = lane.fresh.iter().take(count).take_while(may_go).count();
             taken.extend(lane.fresh.drain(..due));
         });
         taken

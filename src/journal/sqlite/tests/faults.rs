@@ -2,6 +2,7 @@
 
 use super::*;
 use std::fs;
+use tokio::task::JoinHandle;
 
 /// A fault that happens once, when it is armed.
 fn once(armed: &Arc<AtomicBool>) -> Option<CommitHook> {
@@ -15,7 +16,7 @@ fn once(armed: &Arc<AtomicBool>) -> Option<CommitHook> {
 async fn a_commit_that_was_made_although_it_failed_is_found_again() {
     let dir = Dir::new();
     let armed = Arc::new(AtomicBool::new(false));
-    let options = Options { after_commit: once(&armed), ..Options::default() };
+    let options = Options { before_sync: once(&armed), ..Options::default() };
     let journal = dir.open_with(options).unwrap();
     journal.append(entry(1, 0, &["r/a"])).await.unwrap();
     armed.store(true, Ordering::SeqCst);
@@ -35,7 +36,7 @@ async fn a_commit_that_was_made_although_it_failed_is_found_again() {
 async fn a_settlement_that_was_kept_although_it_failed_can_be_repeated() {
     let dir = Dir::new();
     let armed = Arc::new(AtomicBool::new(false));
-    let options = Options { after_commit: once(&armed), ..Options::default() };
+    let options = Options { before_sync: once(&armed), ..Options::default() };
     let journal = dir.open_with(options).unwrap();
     journal.append(entry(1, 0, &["r/a"])).await.unwrap();
     let lease = || journal.lease(at(NOW), Capacity::each(9, 9));
@@ -49,6 +50,82 @@ async fn a_settlement_that_was_kept_although_it_failed_can_be_repeated() {
     assert!(lease().await.unwrap().deliveries.is_empty(), "it waits");
     let counts = journal.counts().await.unwrap();
     assert_eq!((counts.pending, counts.blocked), (0, 1), "it is counted once");
+}
+
+/// Holds the next sync up between two meetings once it is armed, and then lets it fail or not.
+struct Gate {
+    armed: Arc<AtomicBool>,
+    meet: Arc<Barrier>,
+}
+
+impl Gate {
+    fn new(verdict: Result<(), String>) -> (Self, Options) {
+        let gate = Self { armed: Arc::default(), meet: Arc::new(Barrier::new(2)) };
+        let (armed, meet) = (gate.armed.clone(), gate.meet.clone());
+        let hook: CommitHook = Arc::new(move || {
+            if !armed.swap(false, Ordering::SeqCst) {
+                return Ok(());
+            }
+            meet.wait();
+            meet.wait();
+            verdict.clone()
+        });
+        (gate, Options { before_sync: Some(hook), ..Options::default() })
+    }
+
+    /// Appends one event, and another while the first is being synced; both have a delivery.
+    async fn append_two(
+        &self,
+        journal: &Arc<SqliteJournal>,
+    ) -> [JoinHandle<Result<Appended, JournalError>>; 2] {
+        let append = |number| {
+            let journal = journal.clone();
+            tokio::spawn(async move { journal.append(entry(number, 0, &["r/a"])).await })
+        };
+        self.armed.store(true, Ordering::SeqCst);
+        let first = append(1);
+        let meet = self.meet.clone();
+        tokio::task::spawn_blocking(move || meet.wait()).await.unwrap();
+        let second = append(2);
+        while journal.counts().await.unwrap().events < 2 {
+            tokio::task::yield_now().await;
+        }
+        [first, second]
+    }
+}
+
+#[tokio::test]
+async fn the_next_group_is_written_while_one_is_synced_and_neither_is_answered_before() {
+    let dir = Dir::new();
+    let (gate, options) = Gate::new(Ok(()));
+    let journal = dir.open_with(options).unwrap();
+    let [first, second] = gate.append_two(&journal).await;
+    assert!(!first.is_finished() && !second.is_finished(), "nothing of it is on the disk");
+    let lease = || journal.lease(at(NOW), Capacity::each(9, 9));
+    assert!(lease().await.unwrap().deliveries.is_empty(), "nor is it attempted");
+    gate.meet.wait();
+    for append in [first, second] {
+        assert!(matches!(append.await.unwrap().unwrap(), Appended::New(_)));
+    }
+    assert_eq!(lease().await.unwrap().deliveries.len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_written_behind_a_failed_sync_fails_with_it() {
+    let dir = Dir::new();
+    let (gate, options) = Gate::new(Err("input/output error".into()));
+    let journal = dir.open_with(options).unwrap();
+    let appends = gate.append_two(&journal).await;
+    gate.meet.wait();
+    for append in appends {
+        append.await.unwrap().expect_err("a crash might lose it");
+    }
+    for number in [1, 2] {
+        let again = journal.append(entry(number, 1, &["r/a"])).await.unwrap();
+        assert_eq!(again, Appended::Duplicate(id_of(&entry(number, 0, &[]))), "it is in the file, and kept");
+    }
+    let lease = journal.lease(at(NOW), Capacity::each(9, 9)).await.unwrap();
+    assert_eq!(lease.deliveries.len(), 2);
 }
 
 #[tokio::test]

@@ -1,0 +1,173 @@
+//! The second half of a commit: what the writer has put into the WAL reaches the disk, and only then is
+//! it answered.
+//!
+//! A thread of its own waits for the disk. The writer makes the next groups meanwhile, and one sync is
+//! enough for all that were written before it began.
+
+use super::open::{CommitHook, Options};
+use super::txn::{Outlook, Shared};
+use super::writer::{Group, answer};
+use crate::journal::JournalError;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// How much of a WAL is written again at once.
+const CHUNK: usize = 1 << 20;
+
+/// The WAL of one connection, from its opening to its first fault.
+pub struct Wal {
+    file: File,
+    /// Once a sync has failed, nobody knows what of the file is on the disk: nothing that was written
+    /// since then is acknowledged either.
+    is_broken: AtomicBool,
+    /// A fault to inject, for tests.
+    before_sync: Option<CommitHook>,
+}
+
+impl Wal {
+    /// The WAL beside a database that is open.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn of(database: &Path, options: &Options) -> io::Result<Self> {
+        let mut path = OsString::from(database);
+        path.push("-wal");
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let (is_broken, before_sync) = (AtomicBool::new(false), options.before_sync.clone());
+        Ok(Self { file, is_broken, before_sync })
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::SeqCst)
+    }
+
+    fn sync(&self) -> Result<(), JournalError> {
+        if self.is_broken() {
+            return Err(JournalError::Unavailable("what was written before it is not on the disk".into()));
+        }
+        let synced = self.before_sync.as_ref().map_or(Ok(()), |hook| hook());
+        let synced = synced.and_then(|()| self.file.sync_data().map_err(|error| error.to_string()));
+        synced.map_err(|error| {
+            self.is_broken.store(true, Ordering::SeqCst);
+            tracing::error!(%error, "the journal could not sync what it has written");
+            JournalError::Unavailable(error)
+        })
+    }
+
+    /// Brings all of it to the disk after a sync failed. The system may then take for written what is
+    /// not, and would not write it again by itself: a crash would find a WAL that ends there, without
+    /// what came behind it. Nobody may be writing to it.
+    ///
+    /// # Errors
+    /// The disk cannot be written still.
+    pub fn rewrite(&self) -> io::Result<()> {
+        let (mut chunk, mut at) = (vec![0; CHUNK], 0);
+        loop {
+            let read = self.file.read_at(&mut chunk, at)?;
+            if read == 0 {
+                return self.file.sync_data();
+            }
+            self.file.write_all_at(&chunk[..read], at)?;
+            at += read as u64;
+        }
+    }
+}
+
+/// A group that is in the WAL, and what follows when it is on the disk.
+pub struct Written {
+    pub wal: Arc<Wal>,
+    pub group: Group,
+    pub outlook: Outlook,
+    pub began: Instant,
+}
+
+/// What the thread is told, in order.
+enum Step {
+    Written(Written),
+    /// Says when all before it has been done.
+    Mark(mpsc::Sender<()>),
+}
+
+/// The writer's side of the thread.
+pub struct Syncs {
+    steps: Option<mpsc::Sender<Step>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Syncs {
+    /// # Errors
+    /// No thread can be had.
+    pub fn start(shared: Arc<Shared>) -> io::Result<Self> {
+        let (steps, queue) = mpsc::channel();
+        let run = move || run(&queue, &shared);
+        let thread = std::thread::Builder::new().name("journal sync".into()).spawn(run)?;
+        Ok(Self { steps: Some(steps), thread: Some(thread) })
+    }
+
+    /// Syncs a group, then answers it.
+    pub fn push(&self, written: Written) {
+        self.send(Step::Written(written));
+    }
+
+    /// Returns when all groups so far are answered.
+    pub fn wait(&self) {
+        let (mark, passed) = mpsc::channel();
+        self.send(Step::Mark(mark));
+        // An error says that the thread is gone, and with it whatever was to be waited for.
+        let _ = passed.recv();
+    }
+
+    fn send(&self, step: Step) {
+        let steps = self.steps.as_ref().expect("it is taken by the drop alone");
+        steps.send(step).expect("the thread ends behind its queue");
+    }
+}
+
+/// What was given to it is answered first.
+impl Drop for Syncs {
+    fn drop(&mut self) {
+        self.steps = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that syncs the journal has panicked, which is a bug in hookyard");
+        }
+    }
+}
+
+fn run(queue: &mpsc::Receiver<Step>, shared: &Shared) {
+    while let Ok(first) = queue.recv() {
+        // All of these were written before the sync begins.
+        let steps: Vec<_> = std::iter::once(first).chain(queue.try_iter()).collect();
+        let mut synced: Option<(Arc<Wal>, Result<(), JournalError>)> = None;
+        for step in steps {
+            match step {
+                // Who waited may have gone.
+                Step::Mark(mark) => drop(mark.send(())),
+                Step::Written(written) => {
+                    let known = synced.take_if(|(wal, _)| Arc::ptr_eq(wal, &written.wal));
+                    let (wal, verdict) =
+                        known.unwrap_or_else(|| (Arc::clone(&written.wal), written.wal.sync()));
+                    finish(written, &verdict, shared);
+                    synced = Some((wal, verdict));
+                }
+            }
+        }
+    }
+}
+
+fn finish(written: Written, verdict: &Result<(), JournalError>, shared: &Shared) {
+    let Written { group, outlook, began, .. } = written;
+    metrics::histogram!("hookyard_commit_seconds").record(began.elapsed().as_secs_f64());
+    metrics::histogram!("hookyard_commit_group_size")
+        .record(f64::from(u16::try_from(group.len()).unwrap_or(u16::MAX)));
+    if verdict.is_ok() {
+        outlook.keep(shared);
+    }
+    answer(group, verdict);
+}
