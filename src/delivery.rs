@@ -7,6 +7,7 @@ use crate::event::EventId;
 use crate::json::Json;
 use crate::kv;
 use crate::template::Params;
+use compact_str::CompactString;
 use jiff::Timestamp;
 use std::fmt;
 use std::str::FromStr;
@@ -22,8 +23,8 @@ pub struct DeliveryId {
     pub event: EventId,
     /// 1 for the first routing, from 2 on for replays.
     pub replay: u32,
-    pub rule: String,
-    pub action: String,
+    pub rule: CompactString,
+    pub action: CompactString,
     /// Names of the effects that lead to it, outermost first. Empty for an action of the rule.
     pub effects: Vec<String>,
 }
@@ -64,14 +65,14 @@ impl FromStr for DeliveryId {
                 Some((event, replay)) => (event, replay.parse().ok().filter(|number| *number > 1)?),
                 None => (text.split('/').next()?, 1),
             };
-            let mut names = segments.map(|name| is_name(name).then(|| name.to_owned()));
-            let (rule, action) = (names.next()??, names.next()??);
+            let mut names = segments.map(|name| is_name(name).then_some(name));
+            let (rule, action) = (names.next()??.into(), names.next()??.into());
             Some(Self {
                 event: event.parse().ok()?,
                 replay,
                 rule,
                 action,
-                effects: names.collect::<Option<_>>()?,
+                effects: names.map(|name| name.map(str::to_owned)).collect::<Option<_>>()?,
             })
         };
         parse().ok_or_else(|| NotADeliveryId(text.to_owned()))

@@ -65,7 +65,7 @@ fn waiting(number: u64) -> Entry {
     let routing = entry.routing.as_mut().expect("it is routed");
     routing.rules = vec!["down".to_owned()];
     for delivery in &mut routing.deliveries {
-        (delivery.id.rule, delivery.id.action) = ("down".to_owned(), "http".to_owned());
+        (delivery.id.rule, delivery.id.action) = ("down".into(), "http".into());
     }
     entry
 }

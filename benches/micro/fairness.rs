@@ -69,7 +69,7 @@ impl Bench {
             let routing = entry.routing.as_mut().expect("it is routed");
             routing.rules = vec![rule.to_owned()];
             for delivery in &mut routing.deliveries {
-                (delivery.id.rule, delivery.id.action) = (rule.to_owned(), "http".to_owned());
+                (delivery.id.rule, delivery.id.action) = (rule.into(), "http".into());
             }
             entry
         };

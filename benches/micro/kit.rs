@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use hookyard::action::{Consent, Context, Egress};
+use hookyard::action::{Consent, Context, Egress, Trace};
 use hookyard::delivery::{DeliveryId, Outcome, Receipt};
 use hookyard::event::Event;
+use hookyard::headers::Headers;
 use hookyard::journal::sqlite::{Options, SqliteJournal};
 use hookyard::journal::{AttemptRecord, Entry, Journal, Leased, NewDelivery, Routing, Settlement};
 use hookyard::json;
@@ -236,7 +237,7 @@ fn on_event(event, params) {
                 store: self.state.clone(),
                 answers: None,
                 consent: Consent::Author,
-                traceparent: String::new(),
+                trace: Trace::new(Headers::default(), self.id.event, 1),
                 over: CancellationToken::new(),
             },
         }

@@ -170,7 +170,7 @@ impl Client {
 /// Sets what is left to the client by all kinds: the identity of the delivery and its trace.
 pub(super) fn identify(headers: &mut HeaderMap, attempt: &Attempt) -> Result<(), ActionError> {
     headers.insert("idempotency-key", header_value("Idempotency-Key", &attempt.id.to_string())?);
-    headers.insert("traceparent", header_value("traceparent", &attempt.traceparent)?);
+    headers.insert("traceparent", header_value("traceparent", &attempt.trace.parent())?);
     Ok(())
 }
 

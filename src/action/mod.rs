@@ -14,6 +14,7 @@ mod programs;
 mod slack;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use crate::delivery::{DeliveryId, LANE_CONCURRENCY, Receipt};
 use crate::event::Event;
@@ -35,6 +36,7 @@ pub use egress::Egress;
 pub use heard::Heard;
 pub(crate) use log::one_line;
 pub use programs::Programs;
+pub use trace::Trace;
 
 use file::Files;
 
@@ -72,8 +74,8 @@ pub struct Attempt {
     pub headers: Headers,
     /// The action's parameters, filled in.
     pub params: Rendered,
-    /// `traceparent` to send.
-    pub traceparent: String,
+    /// What `traceparent` is to say.
+    pub trace: Trace,
     /// Which private hosts may be reached.
     pub consent: Consent,
     /// Which ones a script's own requests may reach.

@@ -113,6 +113,7 @@ pub(super) fn attempt(params: &Params) -> Attempt {
     let (event, vars, environment) = (event(), vars(), environment());
     let scope = Scope { event: &event, vars: &vars, resolver: &environment };
     let headers = [("content-type", "application/json; charset=utf-8"), ("x-request-id", "r-1")];
+    let trace = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01")];
     Attempt {
         id: "evt_01JDFV3M4X0000000000000000/rule/action".parse().unwrap(),
         number: 1,
@@ -120,7 +121,7 @@ pub(super) fn attempt(params: &Params) -> Attempt {
         event: Arc::new(event),
         body: Bytes::from_static(BODY),
         headers: headers.into_iter().collect(),
-        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+        trace: Trace::new(trace.into_iter().collect(), EventId::new(1, 2), 0xb7ad_6b71_6920_3331),
         consent: Consent::Author,
         script_consent: Consent::Author,
         state: Arc::new(crate::kv::Memory::default()),

@@ -3,8 +3,8 @@
 use super::count::count;
 use super::decide::{self, End, Terms, decide};
 use super::lanes::{Ended, Sign};
-use super::{Plan, Shared, Step, derive, tell, trace};
-use crate::action::{Action, ActionError, Attempt, Consent, Heard};
+use super::{Plan, Shared, Step, derive, tell};
+use crate::action::{Action, ActionError, Attempt, Consent, Heard, Trace};
 use crate::delivery::{Answered, Outcome, Retry};
 use crate::journal::{
     AttemptRecord, Heal, JournalError, Leased, MAX_DESCENDANTS, MAX_EFFECTS, Settled, Settlement, State,
@@ -27,9 +27,9 @@ const HOLD_MOST: Duration = Duration::from_secs(5);
 const REQUEST_BYTES: usize = 4096;
 
 /// An attempt that was made.
-pub(super) struct Made {
+struct Made {
     started_at: Timestamp,
-    pub duration: Duration,
+    duration: Duration,
     /// Its parameters, secrets as names, or their beginning.
     request: String,
     answer: Option<Answered>,
@@ -137,32 +137,25 @@ impl Tried {
             }
         }
         derived.extend(derive::told(&self.outcome, &leased.event, id, rules, now));
-        let settlement = |tried: &Self, derived| Settlement {
-            id: id.clone(),
-            outcome: tried.outcome.clone(),
-            attempt: tried.made.as_ref().map(|made| AttemptRecord {
-                generation: Some(rules.generation()),
-                ..record(made, &tried.outcome, leased.attempts + 1)
-            }),
-            derived,
-            now,
-        };
-        match settle(shared, settlement(&self, derived), waiting).await {
+        let namespace = self.namespace().map(str::to_owned);
+        let Self { made, outcome, .. } = self;
+        let number = leased.attempts + 1;
+        let attempt = made.map(|made| record(made, &outcome, (number, rules.generation())));
+        let mut settlement = Arc::new(Settlement { id: id.clone(), outcome, attempt, derived, now });
+        match settle(shared, &settlement, waiting).await {
             Settled::Kept => {}
             Settled::Conflict => {
                 metrics::counter!("hookyard_state_conflicts_total").increment(1);
-                return Err(Collided(self.namespace().unwrap_or_default().to_owned()));
+                return Err(Collided(namespace.unwrap_or_default()));
             }
             too_many @ (Settled::TooManyDescendants | Settled::TooManyEffects) => {
                 // A death that cannot be told any more is a death all the same.
-                if !matches!(self.outcome, Outcome::Dead { .. }) {
-                    self.outcome = Outcome::Dead { error: end_of_growth(too_many) };
-                }
-                settle(shared, settlement(&self, Vec::new()), waiting).await;
+                settlement = Arc::new(dead(&settlement, end_of_growth(too_many)));
+                settle(shared, &settlement, waiting).await;
             }
         }
-        count(&shared.labels, leased, &self.outcome, self.made.as_ref(), now);
-        Ok(match self.outcome {
+        count(&shared.labels, leased, &settlement);
+        Ok(match settlement.outcome {
             Outcome::Blocked { .. } => State::Blocked,
             Outcome::Retry { .. } => State::Pending,
             Outcome::Delivered(_) => State::Delivered,
@@ -170,6 +163,22 @@ impl Tried {
             Outcome::Dead { .. } => State::Dead,
         })
     }
+}
+
+/// The same settlement as a death that brings nothing about.
+fn dead(settlement: &Settlement, error: String) -> Settlement {
+    let Settlement { id, outcome, attempt, now, .. } = settlement;
+    let outcome = match outcome {
+        Outcome::Dead { .. } => outcome.clone(),
+        _ => Outcome::Dead { error },
+    };
+    let said = |attempt: AttemptRecord| AttemptRecord {
+        outcome: word(&outcome).to_owned(),
+        message: message(&outcome).to_owned(),
+        ..attempt
+    };
+    let attempt = attempt.clone().map(said);
+    Settlement { id: id.clone(), outcome, attempt, derived: Vec::new(), now: *now }
 }
 
 fn end_of_growth(settled: Settled) -> String {
@@ -208,7 +217,7 @@ async fn attempt<'a, P: Plan>(
         body: leased.body.clone(),
         headers: leased.headers.clone(),
         params,
-        traceparent: trace::traceparent(&leased.headers, leased.event.id(), fastrand::u64(..)),
+        trace: Trace::new(leased.headers.clone(), leased.event.id(), fastrand::u64(..)),
         consent,
         script_consent: step.consent.clone(),
         state: shared.state.clone(),
@@ -300,16 +309,16 @@ fn panicked(panic: &(dyn Any + Send)) -> ActionError {
     }
 }
 
-fn record(made: &Made, outcome: &Outcome, number: u32) -> AttemptRecord {
+fn record(made: Made, outcome: &Outcome, (number, generation): (u32, u64)) -> AttemptRecord {
     AttemptRecord {
         number,
         started_at: made.started_at,
         duration: made.duration,
-        generation: None,
+        generation: Some(generation),
         outcome: word(outcome).to_owned(),
         message: message(outcome).to_owned(),
-        request: Some(made.request.clone()),
-        answer: made.answer.clone(),
+        request: Some(made.request),
+        answer: made.answer,
     }
 }
 
@@ -337,11 +346,15 @@ fn is_served<P>(shared: &Shared<P>, rules: &P) -> bool {
 }
 
 /// Commits an outcome, however long that takes: meanwhile nothing is leased.
-async fn settle<'a, P>(shared: &'a Shared<P>, settlement: Settlement, waiting: &Waiting<'a>) -> Settled {
+async fn settle<'a, P>(
+    shared: &'a Shared<P>,
+    settlement: &Arc<Settlement>,
+    waiting: &Waiting<'a>,
+) -> Settled {
     if !settlement.changes_state() {
         waiting.get_or_init(|| Counted::new(&shared.settling));
     }
-    let error = match shared.journal.settle(settlement.clone()).await {
+    let error = match shared.journal.settle(Arc::clone(settlement)).await {
         Ok(settled) => return settled,
         Err(error) => error,
     };
@@ -350,7 +363,7 @@ async fn settle<'a, P>(shared: &'a Shared<P>, settlement: Settlement, waiting: &
     let mut wait = HOLD_FIRST;
     loop {
         tokio::time::sleep(wait).await;
-        match shared.journal.settle(settlement.clone()).await {
+        match shared.journal.settle(Arc::clone(settlement)).await {
             Ok(settled) => {
                 tracing::info!(delivery = %settlement.id, "the outcome is committed");
                 return settled;
@@ -387,7 +400,7 @@ async fn heal_if_mended<P>(shared: &Shared<P>, rules: &Arc<P>, leased: &Leased) 
     if is_served(shared, rules) {
         return;
     }
-    let which = Heal::Rules(BTreeSet::from([leased.id.rule.clone()]));
+    let which = Heal::Rules(BTreeSet::from([leased.id.rule.to_string()]));
     let mut wait = HOLD_FIRST;
     while let Err(error) = shared.journal.heal(which.clone(), (shared.clock)()).await {
         tracing::warn!(delivery = %leased.id, %error, "its rule is mended, but it cannot be made due yet");

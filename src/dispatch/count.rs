@@ -1,9 +1,8 @@
 //! What is counted and logged of attempts.
 
-use super::attempt::{Made, message, word};
+use super::attempt::{message, word};
 use crate::delivery::Outcome;
-use crate::journal::Leased;
-use jiff::Timestamp;
+use crate::journal::{Leased, Settlement};
 use metrics::{Counter, Histogram, counter, histogram};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,8 +29,9 @@ struct Metrics {
     labels: [String; 3],
     attempt_seconds: Histogram,
     delivery_seconds: Histogram,
-    /// The outcome that most have.
+    /// The outcome that most have: of these, and of all.
     delivered: Counter,
+    delivered_total: Counter,
 }
 
 impl Metrics {
@@ -44,7 +44,8 @@ impl Metrics {
         let all = [("source", source), rule.clone(), action.clone()];
         let delivery_seconds = histogram!("hookyard_delivery_seconds", &all);
         let delivered = attempts(rule.1, action.1, "delivered");
-        Arc::new(Self { labels, attempt_seconds, delivery_seconds, delivered })
+        let delivered_total = counter!("hookyard_delivered_total");
+        Arc::new(Self { labels, attempt_seconds, delivery_seconds, delivered, delivered_total })
     }
 
     fn attempted(&self, outcome: &Outcome) {
@@ -82,21 +83,16 @@ impl Labels {
 }
 
 /// For `/metrics` and the log.
-pub(super) fn count(
-    labels: &Labels,
-    leased: &Leased,
-    outcome: &Outcome,
-    made: Option<&Made>,
-    now: Timestamp,
-) {
+pub(super) fn count(labels: &Labels, leased: &Leased, settlement: &Settlement) {
+    let Settlement { outcome, attempt, now, .. } = settlement;
     let metrics = labels.of(leased.event.source(), &leased.id.rule, &leased.id.action);
-    if let Some(made) = made {
-        metrics.attempt_seconds.record(made.duration.as_secs_f64());
+    if let Some(attempt) = attempt {
+        metrics.attempt_seconds.record(attempt.duration.as_secs_f64());
         metrics.attempted(outcome);
     }
     match outcome {
         Outcome::Delivered(_) => {
-            counter!("hookyard_delivered_total").increment(1);
+            metrics.delivered_total.increment(1);
             let taken = now.duration_since(leased.received_at).as_secs_f64().max(0.0);
             metrics.delivery_seconds.record(taken);
         }

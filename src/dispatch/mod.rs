@@ -10,7 +10,6 @@ mod state;
 mod tell;
 #[cfg(test)]
 mod tests;
-mod trace;
 mod unrouted;
 
 use crate::delivery::{DeliveryId, LANE_CONCURRENCY};

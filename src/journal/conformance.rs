@@ -99,7 +99,7 @@ async fn lease(journal: &Arc<dyn Journal>, now: i64, overall: usize, per_lane: u
 /// The rules of what is leased with room for everything, in order of their names.
 async fn lease_all(journal: &Arc<dyn Journal>, now: i64) -> Vec<String> {
     let mut rules: Vec<_> =
-        lease(journal, now, 100, 100).await.deliveries.iter().map(|it| it.id.rule.clone()).collect();
+        lease(journal, now, 100, 100).await.deliveries.iter().map(|it| it.id.rule.to_string()).collect();
     rules.sort();
     rules
 }
@@ -122,7 +122,7 @@ async fn settle(journal: &Arc<dyn Journal>, leased: &Leased, outcome: Outcome, n
         derived: Vec::new(),
         now: at(now),
     };
-    journal.settle(settlement).await.unwrap();
+    journal.settle(settlement.into()).await.unwrap();
 }
 
 fn delivered() -> Outcome {

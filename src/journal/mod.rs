@@ -272,7 +272,7 @@ pub trait Journal: History {
     /// Keeps the outcome of an attempt with its effects, its changes of state and the events it
     /// derives, and ends the lease. From the call on its attempt does not count any more against what
     /// its lane has room for, unless it changes state, which the lane's next run may read.
-    async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError>;
+    async fn settle(&self, settlement: Arc<Settlement>) -> Result<Settled, JournalError>;
 
     /// Keeps an event that hookyard made of nothing else.
     async fn announce(&self, derived: Derived, now: Timestamp) -> Result<(), JournalError>;

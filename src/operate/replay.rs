@@ -119,7 +119,10 @@ impl Replayed {
         self.events += 1;
         self.matched += u64::from(!routing.rules.is_empty());
         for delivery in &routing.deliveries {
-            *self.deliveries.entry((delivery.id.rule.clone(), delivery.id.action.clone())).or_default() += 1;
+            *self
+                .deliveries
+                .entry((delivery.id.rule.to_string(), delivery.id.action.to_string()))
+                .or_default() += 1;
         }
     }
 }

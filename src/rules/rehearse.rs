@@ -2,7 +2,7 @@
 //! out and nothing is kept.
 
 use super::{Planned, RuleSet};
-use crate::action::{ActionError, Answers, Attempt, Heard};
+use crate::action::{ActionError, Answers, Attempt, Heard, Trace};
 use crate::delivery::{DeliveryId, Effect};
 use crate::event::Event;
 use crate::headers::Headers;
@@ -11,9 +11,6 @@ use crate::kv;
 use crate::template::{Rendered, Scope};
 use bytes::Bytes;
 use std::sync::Arc;
-
-/// A trace to continue, as every attempt has one (W3C Trace Context's own example).
-const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// The world that scripts see in a dry run.
 #[derive(Clone)]
@@ -110,7 +107,7 @@ fn attempt(
         body: Bytes::from(event.get("payload").unwrap_or(&Json::Null).to_string()),
         headers: Headers::default(),
         params,
-        traceparent: TRACEPARENT.to_owned(),
+        trace: Trace::new(Headers::default(), event.id(), 1),
         consent: planned.consent.clone(),
         script_consent: planned.consent.clone(),
         state: Arc::clone(&stage.state),

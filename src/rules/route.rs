@@ -178,8 +178,8 @@ impl RuleSet {
             id: DeliveryId {
                 event: event.id(),
                 replay: 1,
-                rule: self.rules[found.index].name.clone(),
-                action: planned.name.clone(),
+                rule: self.rules[found.index].name.as_str().into(),
+                action: planned.name.as_str().into(),
                 effects: Vec::new(),
             },
             due: later(now, wait),

@@ -92,7 +92,7 @@ fn ask(params: &Params, timeout: Duration) -> Option<Result<Answer, FetchError>>
     if let Some(answers) = &world.answers {
         return Some(answers.find(&rendered.plain));
     }
-    let caller = Caller { idempotency_key, traceparent: &world.traceparent, consent: &world.consent };
+    let caller = Caller { idempotency_key, trace: &world.trace, consent: &world.consent };
     let client = scripts.context.client();
     let asked = fetch(client, &rendered.plain, &caller, timeout, scripts.limits.size);
     let answered = pool::aside(&world.runtime, world.over.run_until_cancelled(asked));

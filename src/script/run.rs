@@ -79,7 +79,7 @@ impl Action for ScriptAction {
                 store: Arc::clone(&attempt.state),
                 answers: attempt.answers.clone(),
                 consent: attempt.script_consent.clone(),
-                traceparent: attempt.traceparent.clone(),
+                trace: attempt.trace.clone(),
                 over,
             },
         };

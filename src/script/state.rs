@@ -8,7 +8,7 @@ use super::Limits;
 use super::effects::Asked;
 use super::kv::State;
 use super::sizes::Size;
-use crate::action::{Answers, Consent};
+use crate::action::{Answers, Consent, Trace};
 use crate::event::Event;
 use crate::kv::Store;
 use crate::memory;
@@ -148,7 +148,7 @@ pub struct World {
     /// In a dry run: what `fetch` gets.
     pub answers: Option<Arc<Answers>>,
     pub consent: Consent,
-    pub traceparent: String,
+    pub trace: Trace,
     /// Cancelled when nobody waits for the run any more.
     pub over: CancellationToken,
 }

@@ -3,7 +3,7 @@
 use super::request::{compose, scalar};
 use super::{BODIES, check_request, param};
 use crate::action::client::{Answer, Client, Request, SendError, header_value};
-use crate::action::{ActionError, Consent};
+use crate::action::{ActionError, Consent, Trace};
 use crate::json::Json;
 use crate::registry::{ConfigError, Param, ParamType};
 use crate::template::Params;
@@ -26,7 +26,7 @@ pub(crate) const FETCH: &[Param<'static>] = &[
 /// Who asks: what identifies the request, and where it may go.
 pub(crate) struct Caller<'a> {
     pub idempotency_key: String,
-    pub traceparent: &'a str,
+    pub trace: &'a Trace,
     pub consent: &'a Consent,
 }
 
@@ -90,7 +90,7 @@ fn request(plain: &Json, caller: &Caller<'_>) -> Result<Request, FetchError> {
     }
     let headers = &mut request.headers;
     headers.insert("idempotency-key", header_value("Idempotency-Key", &caller.idempotency_key)?);
-    headers.insert("traceparent", header_value("traceparent", caller.traceparent)?);
+    headers.insert("traceparent", header_value("traceparent", &caller.trace.parent())?);
     Ok(request)
 }
 

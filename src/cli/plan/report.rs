@@ -75,11 +75,11 @@ impl<'a> Report<'a> {
 
     /// What stands under a storm control: which of them would act, depends on when they come.
     pub fn stormy(&mut self, id: &DeliveryId) {
-        self.lanes.entry((id.rule.clone(), id.action.clone())).or_default().stormy += 1;
+        self.lanes.entry((id.rule.to_string(), id.action.to_string())).or_default().stormy += 1;
     }
 
     pub fn delivery(&mut self, id: &DeliveryId, outcome: Outcome) -> Result<(), OutputError> {
-        let lane = self.lanes.entry((id.rule.clone(), id.action.clone())).or_default();
+        let lane = self.lanes.entry((id.rule.to_string(), id.action.to_string())).or_default();
         let rehearsed = match outcome {
             Outcome::Blocked(why) => {
                 lane.blocked += 1;

@@ -22,7 +22,7 @@ fn read(key: &str, json: Option<&str>) -> Read {
 async fn try_settle(journal: &Arc<dyn Journal>, leased: &Leased, outcome: Outcome, now: i64) -> Settled {
     let id = leased.id.clone();
     journal
-        .settle(Settlement { id, outcome, attempt: None, derived: Vec::new(), now: at(now) })
+        .settle(Settlement { id, outcome, attempt: None, derived: Vec::new(), now: at(now) }.into())
         .await
         .unwrap()
 }
@@ -155,7 +155,7 @@ pub(crate) async fn derived_events_are_kept_with_the_outcome_and_counted(place: 
         let derived = (from..from + count).map(|number| derived(number, root)).collect();
         let (id, outcome) = (leased.id.clone(), delivered());
         let settlement = Settlement { id, outcome, attempt: None, derived, now: at(NOW) };
-        journal.settle(settlement).await.unwrap()
+        journal.settle(settlement.into()).await.unwrap()
     };
     let most = MAX_DESCENDANTS as u128;
     assert_eq!(settle(&leased[0], most - 1, 0).await, Settled::Kept);

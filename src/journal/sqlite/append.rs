@@ -45,7 +45,7 @@ impl Row {
     }
 
     /// Keeps the event unless its twin is here. The inner error is this event's alone.
-    pub fn append(self, txn: &mut Txn<'_>) -> Result<Result<Appended, JournalError>, Fault> {
+    pub fn append(mut self, txn: &mut Txn<'_>) -> Result<Result<Appended, JournalError>, Fault> {
         let since = self.dedupe_since.as_millisecond();
         if let Some(first) = txn.prints.twin(txn.connection, &self.fingerprint, since)? {
             return Ok(Ok(Appended::Duplicate(first)));
@@ -63,7 +63,17 @@ impl Row {
         self.stored.insert(txn, &print, self.routing.as_ref(), &fresh)?;
         txn.tally.events += 1;
         match &self.routing {
-            Some(_) if !fresh.is_empty() => self.hand_over(txn, &print, &fresh),
+            Some(routing) if !fresh.is_empty() => {
+                let event = self.event.take().expect("an event with deliveries has it");
+                let origin = Origin {
+                    event: Arc::new(event),
+                    body: self.stored.body.clone(),
+                    headers: self.stored.headers.clone(),
+                    received_at: self.received_at,
+                    bytes: self.stored.bytes(),
+                };
+                hand_over(txn, &origin, (&print, &fresh), &routing.deliveries);
+            }
             Some(routing) => {
                 let bytes = self.stored.document_bytes();
                 // Storms are counted by when it is taken, which may be long after its receipt.
@@ -108,24 +118,21 @@ impl Row {
         let has_room = txn.has_room_for_fresh(&lanes, self.stored.bytes(), print.received);
         Ok(if has_room { lanes } else { Vec::new() })
     }
+}
 
-    fn hand_over(&self, txn: &mut Txn<'_>, print: &Print, lanes: &[i64]) {
-        let Some(event) = &self.event else { return };
-        let origin = Origin {
-            event: Arc::new(event.clone()),
-            body: self.stored.body.clone(),
-            headers: self.stored.headers.clone(),
-            received_at: self.received_at,
-            bytes: self.stored.bytes(),
-        };
-        let deliveries = self.routing.iter().flat_map(|routing| &routing.deliveries);
-        for (lane, delivery) in lanes.iter().zip(deliveries) {
-            txn.tally.add(State::Pending, 1);
-            let leased = origin.lease(delivery.id.clone(), None);
-            let key = (print.seq, *lane, String::new());
-            let (due, bytes) = (print.received, origin.bytes);
-            txn.hand_over(Fresh { key, due, bytes, has_row: false, commit: 0, leased });
-        }
+/// Hands deliveries over in memory, one for each lane.
+fn hand_over(
+    txn: &mut Txn<'_>,
+    origin: &Origin,
+    (print, lanes): (&Print, &[i64]),
+    deliveries: &[NewDelivery],
+) {
+    for (lane, delivery) in lanes.iter().zip(deliveries) {
+        txn.tally.add(State::Pending, 1);
+        let leased = origin.lease(delivery.id.clone(), None);
+        let key = (print.seq, *lane, String::new());
+        let (due, bytes) = (print.received, origin.bytes);
+        txn.hand_over(Fresh { key, due, bytes, has_row: false, commit: 0, leased });
     }
 }
 

@@ -59,7 +59,7 @@ pub fn delivery_id(event: EventId, rule: &str, action: &str, name: &str) -> Deli
     let mut parts = name.split('/');
     let replay = parts.next().and_then(|head| head.strip_prefix('~')?.parse().ok()).unwrap_or(1);
     let effects = parts.map(str::to_owned).collect();
-    DeliveryId { event, replay, rule: rule.to_owned(), action: action.to_owned(), effects }
+    DeliveryId { event, replay, rule: rule.into(), action: action.into(), effects }
 }
 
 pub fn state(number: i64) -> State {

@@ -111,7 +111,10 @@ fn cursor(connection: &Connection, before: Option<&DeliveryId>) -> Result<(i64, 
 
 fn lane(connection: &Connection, id: &DeliveryId) -> Result<Option<i64>> {
     let sql = "SELECT lane FROM lanes WHERE rule = ?1 AND action = ?2";
-    connection.prepare_cached(sql)?.query_row([&id.rule, &id.action], |row| row.get(0)).optional()
+    connection
+        .prepare_cached(sql)?
+        .query_row([id.rule.as_str(), id.action.as_str()], |row| row.get(0))
+        .optional()
 }
 
 /// How many there are of a filter's.

@@ -45,13 +45,15 @@ where
     }
 }
 
-/// Something to be done between transactions, on what is committed.
-pub type Look = Box<dyn FnOnce(Result<(&Connection, &Shared), JournalError>) + Send>;
+/// Something to be done between transactions, on what is committed. It is answered when that is on the
+/// disk.
+pub type Look = Box<dyn FnOnce(Result<(&Connection, &Shared), JournalError>) -> Answer + Send>;
+pub type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
 
-/// What the queue holds; each with its place in it.
+/// What the queue holds; each has its place in it until it is answered.
 pub enum Command {
     Write(Box<dyn Job>, OwnedSemaphorePermit),
-    Look(Look, OwnedSemaphorePermit),
+    Look(Look),
     Close(oneshot::Sender<()>),
 }
 
@@ -117,10 +119,14 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let look: Look = Box::new(move |open| {
             let look = |(connection, shared)| look(connection, shared).map_err(|fault| unavailable(&fault));
-            // A caller that went away does not need its answer.
-            let _ = reply.send(open.and_then(look));
+            let found = open.and_then(look);
+            Box::new(move |verdict| {
+                // A caller that went away does not need its answer.
+                let _ = reply.send(verdict.and(found));
+                drop(permit);
+            })
         });
-        self.queue.send(Command::Look(look, permit)).map_err(|_| closed())?;
+        self.queue.send(Command::Look(look)).map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 

@@ -116,8 +116,8 @@ impl SqliteJournal {
     fn give_up(&self, id: DeliveryId, error: &JournalError, now: Timestamp) {
         tracing::error!(delivery = %id, %error, "a stored delivery cannot be read");
         let outcome = Outcome::Dead { error: error.to_string() };
-        let settlement =
-            settle::Prepared::new(Settlement { id, outcome, attempt: None, derived: Vec::new(), now });
+        let settlement = Settlement { id, outcome, attempt: None, derived: Vec::new(), now };
+        let settlement = settle::Prepared::new(Arc::new(settlement));
         let writer = self.writer.clone();
         tokio::spawn(async move {
             let id = settlement.id().clone();
@@ -192,8 +192,9 @@ impl Journal for SqliteJournal {
     }
 
     fn only_waits(&self, id: &DeliveryId) {
-        self.writer.shared.lanes().settle(id);
-        self.writer.shared.work.notify_one();
+        if self.writer.shared.lanes().settle(id) {
+            self.writer.shared.work.notify_one();
+        }
     }
 
     async fn release(&self, id: &DeliveryId) {
@@ -201,7 +202,7 @@ impl Journal for SqliteJournal {
         self.writer.shared.work.notify_one();
     }
 
-    async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError> {
+    async fn settle(&self, settlement: Arc<Settlement>) -> Result<Settled, JournalError> {
         let (at, id, ends_at_once) = (settlement.now, settlement.id.clone(), !settlement.changes_state());
         let happened = self.watched(|| settled(&settlement));
         let prepared = settle::Prepared::new(settlement);

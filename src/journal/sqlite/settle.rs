@@ -12,16 +12,17 @@ use crate::journal::{Derived, MAX_DESCENDANTS, MAX_EFFECTS, NewDelivery, Settled
 use jiff::{SignedDuration, Timestamp};
 use row::{Ties, insert_attempt, write};
 use rusqlite::{OptionalExtension, params};
+use std::sync::Arc;
 
 /// A settlement with its texts made, so that the writer has only to store them.
 pub struct Prepared {
-    settlement: Settlement,
+    settlement: Arc<Settlement>,
     /// The stored parameters of each effect.
     params: Vec<String>,
 }
 
 impl Prepared {
-    pub fn new(settlement: Settlement) -> Self {
+    pub fn new(settlement: Arc<Settlement>) -> Self {
         let stored = |effect: &Effect| effect.params.to_stored().to_string();
         let params = match &settlement.outcome {
             Outcome::Delivered(receipt) => receipt.effects.iter().map(stored).collect(),

@@ -4,6 +4,7 @@
 //! A thread of its own waits for the disk. The writer makes the next groups meanwhile, and one sync is
 //! enough for all that were written before it began.
 
+use super::handle::Answer;
 use super::open::{CommitHook, Options};
 use super::txn::{Outlook, Shared};
 use super::writer::{Group, answer};
@@ -27,6 +28,8 @@ pub struct Wal {
     /// Once a sync has failed, nobody knows what of the file is on the disk: nothing that was written
     /// since then is acknowledged either.
     is_broken: AtomicBool,
+    /// Whether something was written since the last sync began.
+    is_ahead: AtomicBool,
     /// A fault to inject, for tests.
     before_sync: Option<CommitHook>,
 }
@@ -40,8 +43,8 @@ impl Wal {
         let mut path = OsString::from(database);
         path.push("-wal");
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        let (is_broken, before_sync) = (AtomicBool::new(false), options.before_sync.clone());
-        Ok(Self { file, is_broken, before_sync })
+        let before_sync = options.before_sync.clone();
+        Ok(Self { file, is_broken: AtomicBool::default(), is_ahead: AtomicBool::default(), before_sync })
     }
 
     pub fn is_broken(&self) -> bool {
@@ -51,6 +54,9 @@ impl Wal {
     fn sync(&self) -> Result<(), JournalError> {
         if self.is_broken() {
             return Err(JournalError::Unavailable("what was written before it is not on the disk".into()));
+        }
+        if !self.is_ahead.swap(false, Ordering::SeqCst) {
+            return Ok(());
         }
         let synced = self.before_sync.as_ref().map_or(Ok(()), |hook| hook());
         let synced = synced.and_then(|()| self.file.sync_data().map_err(|error| error.to_string()));
@@ -80,24 +86,23 @@ impl Wal {
     }
 }
 
-/// A group that is in the WAL, and what follows when it is on the disk.
+/// A group that is in the WAL.
 pub struct Written {
-    pub wal: Arc<Wal>,
     pub group: Group,
     pub outlook: Outlook,
     pub began: Instant,
 }
 
-/// What the thread is told, in order.
-enum Step {
-    Written(Written),
-    /// Says when all before it has been done.
-    Mark(mpsc::Sender<()>),
+/// What waits for the disk.
+pub enum What {
+    Group(Written),
+    /// What was seen there.
+    Look(Answer),
 }
 
 /// The writer's side of the thread.
 pub struct Syncs {
-    steps: Option<mpsc::Sender<Step>>,
+    queue: Option<mpsc::Sender<(Arc<Wal>, What)>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -105,64 +110,54 @@ impl Syncs {
     /// # Errors
     /// No thread can be had.
     pub fn start(shared: Arc<Shared>) -> io::Result<Self> {
-        let (steps, queue) = mpsc::channel();
-        let run = move || run(&queue, &shared);
+        let (queue, waiting) = mpsc::channel();
+        let run = move || run(&waiting, &shared);
         let thread = std::thread::Builder::new().name("journal sync".into()).spawn(run)?;
-        Ok(Self { steps: Some(steps), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Syncs a group, then answers it.
-    pub fn push(&self, written: Written) {
-        self.send(Step::Written(written));
-    }
-
-    /// Returns when all groups so far are answered.
-    pub fn wait(&self) {
-        let (mark, passed) = mpsc::channel();
-        self.send(Step::Mark(mark));
-        // An error says that the thread is gone, and with it whatever was to be waited for.
-        let _ = passed.recv();
-    }
-
-    fn send(&self, step: Step) {
-        let steps = self.steps.as_ref().expect("it is taken by the drop alone");
-        steps.send(step).expect("the thread ends behind its queue");
+    /// Answers when all that is in this WAL by now is on the disk.
+    pub fn push(&self, wal: &Arc<Wal>, what: What) {
+        if matches!(what, What::Group(_)) {
+            wal.is_ahead.store(true, Ordering::SeqCst);
+        }
+        let queue = self.queue.as_ref().expect("it is taken by the drop alone");
+        queue.send((Arc::clone(wal), what)).expect("the thread ends behind its queue");
     }
 }
 
 /// What was given to it is answered first.
 impl Drop for Syncs {
     fn drop(&mut self) {
-        self.steps = None;
+        self.queue = None;
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that syncs the journal has panicked, which is a bug in hookyard");
         }
     }
 }
 
-fn run(queue: &mpsc::Receiver<Step>, shared: &Shared) {
-    while let Ok(first) = queue.recv() {
+fn run(waiting: &mpsc::Receiver<(Arc<Wal>, What)>, shared: &Shared) {
+    while let Ok(first) = waiting.recv() {
         // All of these were written before the sync begins.
-        let steps: Vec<_> = std::iter::once(first).chain(queue.try_iter()).collect();
+        let batch: Vec<_> = std::iter::once(first).chain(waiting.try_iter()).collect();
         let mut synced: Option<(Arc<Wal>, Result<(), JournalError>)> = None;
-        for step in steps {
-            match step {
-                // Who waited may have gone.
-                Step::Mark(mark) => drop(mark.send(())),
-                Step::Written(written) => {
-                    let known = synced.take_if(|(wal, _)| Arc::ptr_eq(wal, &written.wal));
-                    let (wal, verdict) =
-                        known.unwrap_or_else(|| (Arc::clone(&written.wal), written.wal.sync()));
-                    finish(written, &verdict, shared);
-                    synced = Some((wal, verdict));
-                }
+        for (wal, what) in batch {
+            let known = synced.take_if(|(known, _)| Arc::ptr_eq(known, &wal));
+            let (wal, verdict) = known.unwrap_or_else(|| {
+                let verdict = wal.sync();
+                (wal, verdict)
+            });
+            match what {
+                What::Group(written) => finish(written, &verdict, shared),
+                What::Look(answer) => answer(verdict.clone()),
             }
+            synced = Some((wal, verdict));
         }
     }
 }
 
 fn finish(written: Written, verdict: &Result<(), JournalError>, shared: &Shared) {
-    let Written { group, outlook, began, .. } = written;
+    let Written { group, outlook, began } = written;
     metrics::histogram!("hookyard_commit_seconds").record(began.elapsed().as_secs_f64());
     metrics::histogram!("hookyard_commit_group_size")
         .record(f64::from(u16::try_from(group.len()).unwrap_or(u16::MAX)));

@@ -98,8 +98,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// After the commit with this number: the next transaction finds it. Returns what is to be kept once
-    /// the commit is on the disk.
+    /// After the commit with this number. Returns what is to follow once that is on the disk.
     pub fn keep(self, shared: &Shared, commit: u64) -> Outlook {
         let brings_work =
             !self.due.is_empty() || !self.fresh.is_empty() || self.ended.iter().any(|(_, due)| due.is_some());
@@ -110,23 +109,20 @@ impl Memory {
         lanes.put_down(&self.put_down);
         self.fresh.into_iter().for_each(|fresh| lanes.push_fresh(Fresh { commit, ..fresh }));
         self.due.iter().for_each(|(lane, due)| lanes.note(*lane, *due));
-        Outlook { commit, ended: self.ended, brings_work }
+        self.ended.iter().for_each(|(id, due)| lanes.end(id, *due));
+        Outlook { commit, brings_work }
     }
 }
 
-/// What follows once a commit is on the disk: its deliveries may be leased, and its leases end.
+/// What follows once a commit is on the disk: what it has brought may be leased.
 pub struct Outlook {
     commit: u64,
-    ended: Vec<(DeliveryId, Option<i64>)>,
     brings_work: bool,
 }
 
 impl Outlook {
     pub fn keep(self, shared: &Shared) {
-        let mut lanes = shared.lanes();
-        lanes.synced = self.commit;
-        self.ended.iter().for_each(|(id, due)| lanes.end(id, *due));
-        drop(lanes);
+        shared.lanes().synced = self.commit;
         if self.brings_work {
             shared.work.notify_one();
         }

@@ -6,7 +6,7 @@ use super::handle::{Command, Job, Look};
 use super::identity::Identity;
 use super::open::{self, Options};
 use super::prints::Prints;
-use super::sync::{Syncs, Wal, Written};
+use super::sync::{Syncs, Wal, What, Written};
 use super::tally::Tally;
 use super::txn::{Fault, Outlook, Shared, Txn, is_full, unavailable};
 use super::{fresh, lease};
@@ -23,6 +23,8 @@ const LARGEST_GROUP: usize = 256;
 const LONGEST_WAIT: Duration = Duration::from_millis(1);
 
 pub struct Writer {
+    /// Before the connection: all is answered before that is closed.
+    syncs: Syncs,
     /// `None` after an I/O error, until it could be opened again.
     open: Option<Open>,
     path: PathBuf,
@@ -31,7 +33,6 @@ pub struct Writer {
     shared: Arc<Shared>,
     prints: Prints,
     tally: Tally,
-    syncs: Syncs,
     /// How many commits there were.
     commits: u64,
     /// The highest key that an event has, or had.
@@ -78,7 +79,7 @@ impl Writer {
             }
         };
         let (syncs, commits, closing) = (Syncs::start(shared.clone())?, 0, None);
-        Ok(Self { open, path, identity, options, shared, prints, tally, syncs, commits, newest, closing })
+        Ok(Self { syncs, open, path, identity, options, shared, prints, tally, commits, newest, closing })
     }
 
     pub fn run(&mut self, commands: &mpsc::Receiver<Command>) {
@@ -95,8 +96,6 @@ impl Writer {
                 open.checkpoints.step(&open.connection);
             }
         }
-        self.syncs.wait();
-        self.open = None;
     }
 
     /// Puts a job into the group. A look waits for no commit: what is leased is attempted while
@@ -104,7 +103,7 @@ impl Writer {
     fn take(&mut self, command: Command, group: &mut Group) {
         match command {
             Command::Write(job, permit) => group.push((job, permit)),
-            Command::Look(look, _permit) => self.look(look),
+            Command::Look(look) => self.look(look),
             Command::Close(reply) => self.closing = Some(reply),
         }
     }
@@ -143,7 +142,7 @@ impl Writer {
     fn fail_queued(&mut self, commands: &mpsc::Receiver<Command>, group: &mut Group, error: &JournalError) {
         while let Ok(command) = commands.try_recv() {
             match command {
-                Command::Look(look, _permit) => look(Err(error.clone())),
+                Command::Look(look) => look(Err(error.clone()))(Ok(())),
                 command => self.take(command, group),
             }
         }
@@ -157,7 +156,7 @@ impl Writer {
         let began = Instant::now();
         match self.try_commit(&mut group) {
             Ok((wal, outlook)) => {
-                self.syncs.push(Written { wal, group, outlook, began });
+                self.syncs.push(&wal, What::Group(Written { group, outlook, began }));
                 Ok(())
             }
             Err(fault) => Err((group, self.recover(&fault))),
@@ -213,8 +212,6 @@ impl Writer {
             return Ok(());
         }
         self.identity.check(&self.path)?;
-        // What is being synced ends its leases before the lanes are loaded.
-        self.syncs.wait();
         let connection = open::connect(&self.path, &self.options)?;
         let wal = Wal::of(&self.path, &self.options)?;
         wal.rewrite()?;
@@ -233,13 +230,13 @@ impl Writer {
         Ok(())
     }
 
-    /// What is looked at is on the disk.
     fn look(&mut self, look: Look) {
-        self.syncs.wait();
-        match self.reopen() {
-            Ok(()) => look(Ok((&self.open.as_ref().expect("it is open").connection, &self.shared))),
-            Err(fault) => look(Err(unavailable(&fault))),
+        if let Err(fault) = self.reopen() {
+            return look(Err(unavailable(&fault)))(Ok(()));
         }
+        let Open { connection, wal, .. } = self.open.as_ref().expect("it is open");
+        let answer = look(Ok((connection, &self.shared)));
+        self.syncs.push(wal, What::Look(answer));
     }
 }
 

@@ -122,7 +122,7 @@ struct Observed {
 
 impl Observed {
     async fn deliver(&mut self, rules: &RuleSet, stage: &Stage, event: &Arc<Event>, id: DeliveryId) {
-        let going = Going { rule: id.rule.clone(), action: id.action.clone(), effect: None };
+        let going = Going { rule: id.rule.to_string(), action: id.action.to_string(), effect: None };
         let rehearsed = rules.rehearse(event, id, stage).await;
         for sent in rehearsed.sent {
             let going = Going { effect: sent.effect, ..going.clone() };

@@ -111,7 +111,8 @@ rules:
     );
     let actions = |document: &str| {
         let deliveries = route(&rules, document).deliveries;
-        let action = |d: crate::journal::NewDelivery| (d.id.action, d.due - NOW, d.blocked.is_some());
+        let action =
+            |d: crate::journal::NewDelivery| (d.id.action.to_string(), d.due - NOW, d.blocked.is_some());
         deliveries
             .into_iter()
             .map(action)

@@ -88,7 +88,11 @@ fn attempt(event: Event) -> Attempt {
         event: Arc::new(event),
         body: Default::default(),
         headers: Headers::default(),
-        traceparent: String::new(),
+        trace: crate::action::Trace::new(
+            crate::headers::Headers::default(),
+            crate::event::EventId::new(1, 2),
+            1,
+        ),
         consent: Consent::Author,
         script_consent: Consent::Author,
         state: Arc::new(crate::kv::Memory::default()),

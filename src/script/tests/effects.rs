@@ -177,7 +177,11 @@ async fn the_script_action_runs_and_its_effects_can_be_stored() {
         body: Default::default(),
         headers: crate::headers::Headers::default(),
         params: filled,
-        traceparent: String::new(),
+        trace: crate::action::Trace::new(
+            crate::headers::Headers::default(),
+            crate::event::EventId::new(1, 2),
+            1,
+        ),
         consent: crate::action::Consent::Author,
         script_consent: crate::action::Consent::Author,
         state: std::sync::Arc::new(crate::kv::Memory::default()),

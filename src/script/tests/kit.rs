@@ -1,6 +1,8 @@
 //! A small kind table, an event, and one call that loads files and runs one.
 
-use crate::action::{Action, ActionError, ActionKind, Answers, Attempt, Canned, Consent, Context, Egress};
+use crate::action::{
+    Action, ActionError, ActionKind, Answers, Attempt, Canned, Consent, Context, Egress, Trace,
+};
 use crate::delivery::{DeliveryId, Effect, Receipt};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{Event, EventId};
@@ -142,7 +144,7 @@ pub fn attempt(filled: Params) -> Attempt {
         body: Default::default(),
         headers: Headers::default(),
         params,
-        traceparent: String::new(),
+        trace: trace(),
         consent: Consent::Author,
         script_consent: Consent::Author,
         state: Arc::new(Memory::default()),
@@ -152,6 +154,10 @@ pub fn attempt(filled: Params) -> Attempt {
 }
 
 /// Where nothing goes out and nothing is kept.
+fn trace() -> Trace {
+    Trace::new(Headers::default(), EventId::new(1, 2), 1)
+}
+
 pub fn world(store: Memory) -> World {
     static RUNTIME: LazyLock<tokio::runtime::Runtime> =
         LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime for tests"));
@@ -161,7 +167,7 @@ pub fn world(store: Memory) -> World {
         store: Arc::new(store),
         answers: Some(Arc::new(Answers::of(vec![answer]))),
         consent: Consent::Hosts(Arc::default()),
-        traceparent: String::new(),
+        trace: trace(),
         over: CancellationToken::new(),
     }
 }

@@ -61,9 +61,10 @@ impl Lanes {
         self.held.get(id)
     }
 
-    /// Its attempt has ended: its lane has room for another one while the outcome is being kept.
-    pub fn settle(&mut self, id: &DeliveryId) {
-        self.set_settling(id, true);
+    /// Its attempt has ended: its lane has room for another one while the outcome is being kept. Whether
+    /// that is news.
+    pub fn settle(&mut self, id: &DeliveryId) -> bool {
+        self.set_settling(id, true)
     }
 
     /// Its outcome was not kept, and it is attempted again.
@@ -71,14 +72,15 @@ impl Lanes {
         self.set_settling(id, false);
     }
 
-    fn set_settling(&mut self, id: &DeliveryId, settling: bool) {
-        let Some(held) = self.held.get_mut(id).filter(|held| held.settling != settling) else { return };
+    fn set_settling(&mut self, id: &DeliveryId, settling: bool) -> bool {
+        let Some(held) = self.held.get_mut(id).filter(|held| held.settling != settling) else { return false };
         held.settling = settling;
         self.waiting_bytes =
             if settling { self.waiting_bytes + held.bytes } else { self.waiting_bytes - held.bytes };
         if let Some(lane) = self.lanes.get_mut(&held.lane) {
             lane.under_way = if settling { lane.under_way - 1 } else { lane.under_way + 1 };
         }
+        true
     }
 
     /// After a commit that may have been made or not, the table has to be asked.

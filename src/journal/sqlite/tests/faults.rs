@@ -44,9 +44,9 @@ async fn a_settlement_that_was_kept_although_it_failed_can_be_repeated() {
     let outcome = Outcome::Blocked { until: at(NOW + 9), error: "no such field".into() };
     let settlement = Settlement { id: leased.id, outcome, attempt: None, derived: Vec::new(), now: at(NOW) };
     armed.store(true, Ordering::SeqCst);
-    journal.settle(settlement.clone()).await.expect_err("the error is reported");
+    journal.settle(settlement.clone().into()).await.expect_err("the error is reported");
     assert!(lease().await.unwrap().deliveries.is_empty(), "it is still held");
-    journal.settle(settlement).await.unwrap();
+    journal.settle(settlement.into()).await.unwrap();
     assert!(lease().await.unwrap().deliveries.is_empty(), "it waits");
     let counts = journal.counts().await.unwrap();
     assert_eq!((counts.pending, counts.blocked), (0, 1), "it is counted once");
@@ -150,13 +150,9 @@ async fn nothing_is_leased_behind_an_outcome_that_could_not_be_kept() {
     let lease = || journal.lease(at(NOW), Capacity::each(1, 1));
     let id = lease().await.unwrap().deliveries.pop().expect("it is due").id;
     armed.store(true, Ordering::SeqCst);
-    let mut settle = journal.settle(Settlement {
-        id,
-        outcome: Outcome::Skipped,
-        attempt: None,
-        derived: Vec::new(),
-        now: at(NOW),
-    });
+    let skipped =
+        Settlement { id, outcome: Outcome::Skipped, attempt: None, derived: Vec::new(), now: at(NOW) };
+    let mut settle = journal.settle(skipped.into());
     assert!((&mut settle).now_or_never().is_none());
     gate.wait();
     // The commit is under way.

@@ -3,17 +3,33 @@
 use crate::event::EventId;
 use crate::headers::Headers;
 
-/// The header to send: the incoming trace continued if its header is valid, else a trace whose
-/// id is the event's ULID. `span` identifies the attempt.
-pub fn traceparent(headers: &Headers, event: EventId, span: u64) -> String {
-    let span = span.max(1); // All zeros is no span.
-    let mut incoming = headers.values("traceparent");
-    let (trace, flags) = match (incoming.next().and_then(parse), incoming.next()) {
-        (Some((trace, sampled)), None) => (trace.to_owned(), u8::from(sampled)),
-        // "Sampled" is for the receivers: without it most tracers would drop what they see.
-        _ => (format!("{:032x}", u128::from_be_bytes(event.0.to_bytes())), 1),
-    };
-    format!("00-{trace}-{span:016x}-{flags:02x}")
+/// What a request made for an event belongs to.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// As they came with the event.
+    headers: Headers,
+    event: EventId,
+    /// Identifies the attempt.
+    span: u64,
+}
+
+impl Trace {
+    /// `span` is the attempt's own number.
+    pub fn new(headers: Headers, event: EventId, span: u64) -> Self {
+        Self { headers, event, span: span.max(1) } // All zeros is no span.
+    }
+
+    /// The header to send: the incoming trace continued if its header is valid, else a trace whose
+    /// id is the event's ULID.
+    pub fn parent(&self) -> String {
+        let mut incoming = self.headers.values("traceparent");
+        let (trace, flags) = match (incoming.next().and_then(parse), incoming.next()) {
+            (Some((trace, sampled)), None) => (trace.to_owned(), u8::from(sampled)),
+            // "Sampled" is for the receivers: without it most tracers would drop what they see.
+            _ => (format!("{:032x}", u128::from_be_bytes(self.event.0.to_bytes())), 1),
+        };
+        format!("00-{trace}-{:016x}-{flags:02x}", self.span)
+    }
 }
 
 /// The trace id, and whether it is sampled. A later version may have more fields behind ours.
@@ -39,7 +55,7 @@ mod tests {
 
     fn with(values: &[&str]) -> String {
         let headers: Headers = values.iter().map(|it| ("traceparent", *it)).collect();
-        traceparent(&headers, EventId::new(1, 2), 0xabc)
+        Trace::new(headers, EventId::new(1, 2), 0xabc).parent()
     }
 
     #[test]
