@@ -213,10 +213,7 @@ impl<P: Plan> Dispatcher<P> {
     fn start(&mut self, rules: Arc<P>, leased: Leased, now: Timestamp) {
         let id = leased.id.clone();
         self.shared.lanes.leased(&id.rule, &id.action, rules.limits(&id.rule, &id.action), now);
-        let fut = attempt::run(self.shared.clone(), rules, leased);
-        static ONCE: std::sync::Once = std::sync::Once::new();
-        ONCE.call_once(|| eprintln!("FUTURE {} leased {}", std::mem::size_of_val(&fut), size_of::<Leased>()));
-        let task = self.attempts.spawn(fut);
+        let task = self.attempts.spawn(attempt::run(self.shared.clone(), rules, leased));
         self.leased.insert(task.id(), id);
     }
 
