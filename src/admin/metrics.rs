@@ -58,7 +58,11 @@ pub fn describe() {
     describe_gauge!("hookyard_journal_events", "Events in the journal.");
     describe_gauge!("hookyard_journal_unrouted", "Events that wait for the first good rules.");
     describe_gauge!("hookyard_journal_bytes", Unit::Bytes, "Size of the journal.");
-    describe_histogram!("hookyard_commit_seconds", Unit::Seconds, "Time a commit of the journal took.");
+    describe_histogram!(
+        "hookyard_commit_seconds",
+        Unit::Seconds,
+        "Time from the start of a commit of the journal until it was on the disk."
+    );
     describe_histogram!("hookyard_commit_group_size", "Writes committed together.");
     describe_histogram!(
         "hookyard_attempt_seconds",

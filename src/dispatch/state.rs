@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-/// What the journal has committed, as of the clock.
+/// What the journal has committed, as of the clock. It may still be on its way to the disk: the outcome of
+/// whoever has read it is behind it there, and is not kept without it.
 pub(super) struct Committed {
     pub journal: Arc<dyn Journal>,
     pub clock: Clock,

@@ -132,7 +132,7 @@ fn hand_over(
         let leased = origin.lease(delivery.id.clone(), None);
         let key = (print.seq, *lane, String::new());
         let (due, bytes) = (print.received, origin.bytes);
-        txn.hand_over(Fresh { key, due, bytes, has_row: false, commit: 0, leased });
+        txn.hand_over(Fresh { key, due, bytes, has_row: false, commit: u64::MAX, leased });
     }
 }
 

@@ -1,7 +1,7 @@
 //! When what stands in the WAL is moved into the database.
 //!
 //! SQLite would do it inside of the commit that makes the WAL large, whose events would wait for it.
-//! Here it comes after the answers, and in small pieces: nothing is committed meanwhile.
+//! Here it comes between commits, and in small pieces: none is made meanwhile.
 
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, Result};
@@ -40,7 +40,12 @@ impl Checkpoints {
         Ok(Self { pages, moved: 0, is_in_the_way: false, last: Instant::now(), is_failing: false })
     }
 
-    /// After a commit, and after its answers.
+    /// How many pages the last commit has left in the WAL.
+    pub fn pages(&self) -> u32 {
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    /// After a commit, beside its sync and its answers.
     pub fn step(&mut self, connection: &Connection) {
         if !self.is_time() {
             return;
@@ -66,7 +71,7 @@ impl Checkpoints {
     }
 
     fn is_time(&mut self) -> bool {
-        let pages = self.pages.load(Ordering::Relaxed);
+        let pages = self.pages();
         // It begins anew once all of it has been moved.
         self.moved = if pages < self.moved { 0 } else { self.moved };
         let more = pages - self.moved;

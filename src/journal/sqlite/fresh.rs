@@ -39,7 +39,7 @@ pub struct Fresh {
     pub bytes: usize,
     /// An effect's parameters stand nowhere else.
     pub has_row: bool,
-    /// The commit that brought it: it is leased once that is on the disk.
+    /// The commit that brought it, known when that is made: it is leased once that is on the disk.
     pub commit: u64,
     pub leased: Leased,
 }

@@ -1,4 +1,5 @@
-//! The callers' side of the writer's thread: a bounded queue of jobs, answered after their commit.
+//! The callers' side of the writer's thread: a bounded queue of jobs, answered when their commit is on
+//! the disk.
 
 use super::identity::Identity;
 use super::open::{self, Options};
@@ -13,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 /// At most this many commands wait; callers beyond wait for room.
 const QUEUE: usize = 4096;
 
-/// Something to be done in a transaction, and answered after its commit.
+/// Something to be done in a transaction, and answered when that is on the disk.
 pub trait Job: Send {
     fn run(&mut self, txn: &mut Txn<'_>) -> Result<(), Fault>;
     fn answer(self: Box<Self>, verdict: Result<(), JournalError>);
@@ -98,7 +99,7 @@ impl Handle {
         Ok(Self { queue, room: Arc::new(Semaphore::new(QUEUE)), shared })
     }
 
-    /// Does something in the next group; returns when it is committed.
+    /// Does something in the next group; returns when that is committed, and on the disk.
     pub async fn write<T: Send + 'static>(
         &self,
         run: impl FnOnce(&mut Txn<'_>) -> Result<T, Fault> + Send + 'static,

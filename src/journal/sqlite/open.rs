@@ -2,7 +2,8 @@
 
 use crate::journal::JournalError;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -112,6 +113,7 @@ pub fn connect(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
     // Else SQLite plans some statements anew with each set of parameters, which takes longer than they do.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    // Until the writer has its commits synced behind its back.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -16_384)?;
@@ -119,6 +121,22 @@ pub fn connect(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
     Ok(connection)
+}
+
+/// Moves what the process before has left in the WAL into the database: it may have been killed before a
+/// sync, or after one that failed, and only what is written here is on the disk for sure.
+pub fn settle_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let is_later = match connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
+        Ok((all, moved)) => moved < all,
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => true,
+        // There is no room for it: what is here can be read.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => false,
+        Err(error) => return Err(error),
+    };
+    if is_later {
+        tracing::warn!("somebody reads what the last stop has left in the journal's WAL: it is moved later");
+    }
+    Ok(())
 }
 
 /// Opens for reading, beside a server or without one.

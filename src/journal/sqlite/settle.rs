@@ -168,7 +168,7 @@ fn handed_over(
     }
     let key = (place.event, lane, codec::name(&child.id));
     let leased = origin.lease(child.id.clone(), Some(effect.clone()));
-    Ok(Some(Fresh { key, due, bytes, has_row: true, commit: 0, leased }))
+    Ok(Some(Fresh { key, due, bytes, has_row: true, commit: u64::MAX, leased }))
 }
 
 fn state(outcome: &Outcome) -> State {

@@ -4,14 +4,17 @@
 //! A thread of its own waits for the disk. The writer makes the next groups meanwhile, and one sync is
 //! enough for all that were written before it began.
 
+mod frames;
+
 use super::handle::Answer;
 use super::open::{CommitHook, Options};
-use super::txn::{Outlook, Shared};
+use super::txn::{Outlook, Shared, unavailable};
 use super::writer::{Group, answer};
 use crate::journal::JournalError;
+use rusqlite::Connection;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,32 +22,34 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-/// How much of a WAL is written again at once.
-const CHUNK: usize = 1 << 20;
-
 /// The WAL of one connection, from its opening to its first fault.
 pub struct Wal {
     file: File,
     /// Once a sync has failed, nobody knows what of the file is on the disk: nothing that was written
     /// since then is acknowledged either.
     is_broken: AtomicBool,
-    /// Whether something was written since the last sync began.
+    /// Whether something was written since the last sync began, as far as is known.
     is_ahead: AtomicBool,
     /// A fault to inject, for tests.
     before_sync: Option<CommitHook>,
 }
 
 impl Wal {
-    /// The WAL beside a database that is open.
+    /// That of a connection which has read something. SQLite has it beside the database itself, not beside
+    /// a link to it. To close this file does not cost SQLite its locks: it has none on it.
     ///
     /// # Errors
     /// It cannot be opened.
-    pub fn of(database: &Path, options: &Options) -> io::Result<Self> {
-        let mut path = OsString::from(database);
+    pub fn of(connection: &Connection, options: &Options) -> io::Result<Self> {
+        let mut path = OsString::from(connection.path().unwrap_or_default());
         path.push("-wal");
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        let before_sync = options.before_sync.clone();
-        Ok(Self { file, is_broken: AtomicBool::default(), is_ahead: AtomicBool::default(), before_sync })
+        let named = |error: io::Error| {
+            let path = Path::new(&path).display();
+            io::Error::new(error.kind(), format!("{path} cannot be opened: {error}"))
+        };
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(named)?;
+        let (is_broken, is_ahead) = (AtomicBool::new(false), AtomicBool::new(true));
+        Ok(Self { file, is_broken, is_ahead, before_sync: options.before_sync.clone() })
     }
 
     pub fn is_broken(&self) -> bool {
@@ -58,31 +63,30 @@ impl Wal {
         if !self.is_ahead.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
-        let synced = self.before_sync.as_ref().map_or(Ok(()), |hook| hook());
-        let synced = synced.and_then(|()| self.file.sync_data().map_err(|error| error.to_string()));
-        synced.map_err(|error| {
+        let synced = self.before_sync.as_ref().map_or(Ok(()), |hook| hook().map_err(io::Error::other));
+        synced.and_then(|()| self.file.sync_data()).map_err(|error| {
             self.is_broken.store(true, Ordering::SeqCst);
             tracing::error!(%error, "the journal could not sync what it has written");
-            JournalError::Unavailable(error)
+            unavailable(&error.into())
         })
     }
 
-    /// Brings all of it to the disk after a sync failed. The system may then take for written what is
-    /// not, and would not write it again by itself: a crash would find a WAL that ends there, without
+    /// Brings its first so many frames to the disk after a sync failed. The system may then take for written
+    /// what is not, and would not write it again by itself: a crash would find a WAL that ends there, without
     /// what came behind it. Nobody may be writing to it.
     ///
     /// # Errors
-    /// The disk cannot be written still.
-    pub fn rewrite(&self) -> io::Result<()> {
-        let (mut chunk, mut at) = (vec![0; CHUNK], 0);
-        loop {
-            let read = self.file.read_at(&mut chunk, at)?;
-            if read == 0 {
-                return self.file.sync_data();
-            }
-            self.file.write_all_at(&chunk[..read], at)?;
-            at += read as u64;
-        }
+    /// The disk cannot be written still; or what was written cannot be read back any more, which only a start
+    /// finds out of.
+    pub fn rewrite(&self, frames: u32) -> io::Result<()> {
+        let mut wal = Vec::new();
+        (&self.file).seek(SeekFrom::Start(0))?;
+        (&self.file).read_to_end(&mut wal)?;
+        let whole = frames::whole(&wal, frames as usize).ok_or_else(|| {
+            io::Error::other("what was written to its WAL is not to be read any more: restart hookyard")
+        })?;
+        self.file.write_all_at(whole, 0)?;
+        self.file.sync_data()
     }
 }
 
@@ -122,7 +126,10 @@ impl Syncs {
             wal.is_ahead.store(true, Ordering::SeqCst);
         }
         let queue = self.queue.as_ref().expect("it is taken by the drop alone");
-        queue.send((Arc::clone(wal), what)).expect("the thread ends behind its queue");
+        if queue.send((Arc::clone(wal), what)).is_err() {
+            // The thread has panicked: who waited is told that there is no answer, and another thread begins.
+            wal.is_broken.store(true, Ordering::SeqCst);
+        }
     }
 }
 

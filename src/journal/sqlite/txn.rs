@@ -8,6 +8,7 @@ use super::tally::Tally;
 use crate::delivery::DeliveryId;
 use crate::journal::JournalError;
 use rusqlite::{CachedStatement, Connection, ErrorCode};
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -79,6 +80,9 @@ pub struct Txn<'a> {
 pub fn unavailable(fault: &Fault) -> JournalError {
     match fault {
         Fault::Sqlite(error) if is_full(error) => JournalError::Unavailable("the disk is full".into()),
+        Fault::Io(error) if error.kind() == ErrorKind::StorageFull => {
+            JournalError::Unavailable("the disk is full".into())
+        }
         fault => JournalError::Unavailable(fault.to_string()),
     }
 }
@@ -109,20 +113,30 @@ impl Memory {
         lanes.put_down(&self.put_down);
         self.fresh.into_iter().for_each(|fresh| lanes.push_fresh(Fresh { commit, ..fresh }));
         self.due.iter().for_each(|(lane, due)| lanes.note(*lane, *due));
-        self.ended.iter().for_each(|(id, due)| lanes.end(id, *due));
-        Outlook { commit, brings_work }
+        // What has ended for good is leased by nobody. What is still open is held as long as it is not sure
+        // that its outcome is kept: it will be kept again if not.
+        let (open, ended): (Vec<_>, Vec<_>) = self.ended.into_iter().partition(|(_, due)| due.is_some());
+        ended.iter().for_each(|(id, _)| lanes.end(id, None));
+        let open = open.into_iter().map(|(id, _)| id).collect();
+        Outlook { commit, open, brings_work }
     }
 }
 
-/// What follows once a commit is on the disk: what it has brought may be leased.
+/// What follows once a commit is on the disk: what it has brought may be leased, and leases end.
 pub struct Outlook {
     commit: u64,
+    /// Deliveries that were tried and are to be tried again.
+    open: Vec<DeliveryId>,
     brings_work: bool,
 }
 
 impl Outlook {
     pub fn keep(self, shared: &Shared) {
-        shared.lanes().synced = self.commit;
+        let mut lanes = shared.lanes();
+        lanes.synced = self.commit;
+        // When each is due may have been changed by later commits: the next look at the table says.
+        self.open.iter().for_each(|id| lanes.end(id, Some(i64::MIN)));
+        drop(lanes);
         if self.brings_work {
             shared.work.notify_one();
         }

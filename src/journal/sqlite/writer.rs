@@ -1,5 +1,5 @@
-//! The one thread that owns the writing connection: takes what is queued as one group, commits
-//! it, and only then answers.
+//! The one thread that owns the writing connection: takes what is queued as one group and commits it.
+//! It is answered when it is on the disk, too (`sync`).
 
 use super::checkpoint::Checkpoints;
 use super::handle::{Command, Job, Look};
@@ -35,6 +35,8 @@ pub struct Writer {
     tally: Tally,
     /// How many commits there were.
     commits: u64,
+    /// The WAL of the connection that was closed last, and how many frames were written to it.
+    closed: Option<(Arc<Wal>, u32)>,
     /// The highest key that an event has, or had.
     newest: i64,
     /// Answered when all is closed.
@@ -69,17 +71,32 @@ impl Writer {
         let prints = Prints::load(&connection, options.prints_in_memory)?;
         let tally = Tally::load(&connection)?;
         let newest = newest(&connection)?;
+        open::settle_wal(&connection)?;
         let open = match fresh::recover(&connection) {
             // Nothing is kept or leased before there is room again; what is here can be read.
             Err(error) if is_full(&error) => None,
             Err(error) => return Err(error.into()),
             Ok(()) => {
                 lease::load_lanes(&connection, &mut shared.lanes())?;
-                Some(Open::of(connection, Wal::of(&path, &options)?)?)
+                let wal = Wal::of(&connection, &options)?;
+                Some(Open::of(connection, wal)?)
             }
         };
-        let (syncs, commits, closing) = (Syncs::start(shared.clone())?, 0, None);
-        Ok(Self { syncs, open, path, identity, options, shared, prints, tally, commits, newest, closing })
+        let (syncs, commits, closed, closing) = (Syncs::start(shared.clone())?, 0, None, None);
+        Ok(Self {
+            syncs,
+            open,
+            path,
+            identity,
+            options,
+            shared,
+            prints,
+            tally,
+            commits,
+            closed,
+            newest,
+            closing,
+        })
     }
 
     pub fn run(&mut self, commands: &mpsc::Receiver<Command>) {
@@ -200,21 +217,35 @@ impl Writer {
         let rolled_back = |open: &Open| {
             open.connection.is_autocommit() || open.connection.execute_batch("ROLLBACK").is_ok()
         };
-        self.open = self.open.take().filter(|open| is_full && rolled_back(open));
+        if !self.open.as_ref().is_some_and(|open| is_full && rolled_back(open)) {
+            self.shut();
+        }
         unavailable(fault)
+    }
+
+    fn shut(&mut self) {
+        if let Some(Open { wal, checkpoints, .. }) = self.open.take() {
+            self.closed = Some((wal, checkpoints.pages()));
+        }
     }
 
     /// Opens again what an error closed, or a failed sync made doubtful. The group that failed may be in
     /// the file all the same (a sync that failed says nothing), so memory is filled anew from there.
     fn reopen(&mut self) -> Result<(), Fault> {
-        self.open.take_if(|open| open.wal.is_broken());
+        if self.open.as_ref().is_some_and(|open| open.wal.is_broken()) {
+            self.shut();
+        }
         if self.open.is_some() {
             return Ok(());
         }
         self.identity.check(&self.path)?;
+        // The thread before ends when it has said of all that it was given whether it is on the disk.
+        self.syncs = Syncs::start(self.shared.clone())?;
         let connection = open::connect(&self.path, &self.options)?;
-        let wal = Wal::of(&self.path, &self.options)?;
-        wal.rewrite()?;
+        let wal = Wal::of(&connection, &self.options)?;
+        if let Some((_, frames)) = self.closed.as_ref().filter(|(wal, _)| wal.is_broken()) {
+            wal.rewrite(*frames)?;
+        }
         fresh::recover(&connection)?;
         self.prints = Prints::load(&connection, self.options.prints_in_memory)?;
         self.tally = Tally::load(&connection)?;
@@ -225,6 +256,7 @@ impl Writer {
         lanes.doubt_states();
         drop(lanes);
         self.open = Some(Open::of(connection, wal)?);
+        self.closed = None;
         tracing::info!("the journal is open again");
         self.shared.work.notify_one();
         Ok(())

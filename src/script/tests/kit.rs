@@ -153,11 +153,11 @@ pub fn attempt(filled: Params) -> Attempt {
     }
 }
 
-/// Where nothing goes out and nothing is kept.
 fn trace() -> Trace {
     Trace::new(Headers::default(), EventId::new(1, 2), 1)
 }
 
+/// Where nothing goes out and nothing is kept.
 pub fn world(store: Memory) -> World {
     static RUNTIME: LazyLock<tokio::runtime::Runtime> =
         LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime for tests"));
