@@ -79,6 +79,9 @@ impl Wal {
     /// The disk cannot be written still; or what was written cannot be read back any more, which only a start
     /// finds out of.
     pub fn rewrite(&self, frames: u32) -> io::Result<()> {
+        if frames == 0 {
+            return self.file.sync_data();
+        }
         let mut wal = Vec::new();
         (&self.file).seek(SeekFrom::Start(0))?;
         (&self.file).read_to_end(&mut wal)?;

@@ -173,6 +173,16 @@ async fn what_cannot_be_read_back_after_a_failed_sync_is_not_built_upon() {
 }
 
 #[tokio::test]
+async fn a_sync_that_fails_before_anything_was_written_costs_no_more_than_that() {
+    let dir = Dir::new();
+    let armed = Arc::new(AtomicBool::new(true));
+    let journal = dir.open_with(Options { before_sync: once(&armed), ..Options::default() }).unwrap();
+    journal.unrouted(1).await.expect_err("what it has seen may not be on the disk");
+    assert!(journal.unrouted(1).await.unwrap().is_empty());
+    journal.append(entry(1, 0, &[])).await.unwrap();
+}
+
+#[tokio::test]
 async fn behind_a_link_the_wal_beside_the_file_itself_is_synced() {
     let dir = Dir::new();
     let elsewhere = tempfile::tempdir().unwrap();
