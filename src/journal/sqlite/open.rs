@@ -125,7 +125,7 @@ pub fn connect(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
 
 /// Moves what the process before has left in the WAL into the database: it may have been killed before a
 /// sync, or after one that failed, and only what is written here is on the disk for sure.
-pub fn settle_wal(connection: &Connection) -> rusqlite::Result<()> {
+pub fn move_wal(connection: &Connection) -> rusqlite::Result<()> {
     let is_later = match connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
         Ok((all, moved)) => moved < all,
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => true,

@@ -28,8 +28,6 @@ pub struct Wal {
     /// Once a sync has failed, nobody knows what of the file is on the disk: nothing that was written
     /// since then is acknowledged either.
     is_broken: AtomicBool,
-    /// Whether something was written since the last sync began, as far as is known.
-    is_ahead: AtomicBool,
     /// A fault to inject, for tests.
     before_sync: Option<CommitHook>,
 }
@@ -48,21 +46,10 @@ impl Wal {
             io::Error::new(error.kind(), format!("{path} cannot be opened: {error}"))
         };
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(named)?;
-        let (is_broken, is_ahead) = (AtomicBool::new(false), AtomicBool::new(true));
-        Ok(Self { file, is_broken, is_ahead, before_sync: options.before_sync.clone() })
-    }
-
-    pub fn is_broken(&self) -> bool {
-        self.is_broken.load(Ordering::SeqCst)
+        Ok(Self { file, is_broken: AtomicBool::new(false), before_sync: options.before_sync.clone() })
     }
 
     fn sync(&self) -> Result<(), JournalError> {
-        if self.is_broken() {
-            return Err(JournalError::Unavailable("what was written before it is not on the disk".into()));
-        }
-        if !self.is_ahead.swap(false, Ordering::SeqCst) {
-            return Ok(());
-        }
         let synced = self.before_sync.as_ref().map_or(Ok(()), |hook| hook().map_err(io::Error::other));
         synced.and_then(|()| self.file.sync_data()).map_err(|error| {
             self.is_broken.store(true, Ordering::SeqCst);
@@ -107,38 +94,48 @@ pub enum What {
     Look(Answer),
 }
 
-/// The writer's side of the thread.
+/// The writer's side of the thread, which is there for one WAL.
 pub struct Syncs {
-    queue: Option<mpsc::Sender<(Arc<Wal>, What)>>,
+    wal: Arc<Wal>,
+    queue: Option<mpsc::Sender<What>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Syncs {
     /// # Errors
     /// No thread can be had.
-    pub fn start(shared: Arc<Shared>) -> io::Result<Self> {
+    pub fn start(wal: Wal, shared: Arc<Shared>) -> io::Result<Self> {
         let (queue, waiting) = mpsc::channel();
-        let run = move || run(&waiting, &shared);
+        let wal = Arc::new(wal);
+        let run = {
+            let wal = Arc::clone(&wal);
+            move || run(&waiting, &wal, &shared)
+        };
         let thread = std::thread::Builder::new().name("journal sync".into()).spawn(run)?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { wal, queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Answers when all that is in this WAL by now is on the disk.
-    pub fn push(&self, wal: &Arc<Wal>, what: What) {
-        if matches!(what, What::Group(_)) {
-            wal.is_ahead.store(true, Ordering::SeqCst);
-        }
-        let queue = self.queue.as_ref().expect("it is taken by the drop alone");
-        if queue.send((Arc::clone(wal), what)).is_err() {
+    /// Whether a sync has failed: all that comes is refused.
+    pub fn are_broken(&self) -> bool {
+        self.wal.is_broken.load(Ordering::SeqCst)
+    }
+
+    /// Answers when all that is in the WAL by now is on the disk.
+    pub fn push(&self, what: What) {
+        let queue = self.queue.as_ref().expect("it is taken at the end alone");
+        if queue.send(what).is_err() {
             // The thread has panicked: who waited is told that there is no answer, and another thread begins.
-            wal.is_broken.store(true, Ordering::SeqCst);
+            self.wal.is_broken.store(true, Ordering::SeqCst);
         }
     }
-}
 
-/// What was given to it is answered first.
-impl Drop for Syncs {
-    fn drop(&mut self) {
+    /// Answers what is left; says whether all of it has reached the disk.
+    pub fn end(mut self) -> bool {
+        self.join();
+        !self.are_broken()
+    }
+
+    fn join(&mut self) {
         self.queue = None;
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that syncs the journal has panicked, which is a bug in hookyard");
@@ -146,22 +143,28 @@ impl Drop for Syncs {
     }
 }
 
-fn run(waiting: &mpsc::Receiver<(Arc<Wal>, What)>, shared: &Shared) {
+/// What was given to it is answered first.
+impl Drop for Syncs {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+fn run(waiting: &mpsc::Receiver<What>, wal: &Wal, shared: &Shared) {
+    // What was there before may not be on the disk either.
+    let (mut is_ahead, mut verdict) = (true, Ok(()));
     while let Ok(first) = waiting.recv() {
         // All of these were written before the sync begins.
         let batch: Vec<_> = std::iter::once(first).chain(waiting.try_iter()).collect();
-        let mut synced: Option<(Arc<Wal>, Result<(), JournalError>)> = None;
-        for (wal, what) in batch {
-            let known = synced.take_if(|(known, _)| Arc::ptr_eq(known, &wal));
-            let (wal, verdict) = known.unwrap_or_else(|| {
-                let verdict = wal.sync();
-                (wal, verdict)
-            });
+        is_ahead |= batch.iter().any(|what| matches!(what, What::Group(_)));
+        if verdict.is_ok() && std::mem::take(&mut is_ahead) {
+            verdict = wal.sync();
+        }
+        for what in batch {
             match what {
                 What::Group(written) => finish(written, &verdict, shared),
                 What::Look(answer) => answer(verdict.clone()),
             }
-            synced = Some((wal, verdict));
         }
     }
 }

@@ -23,8 +23,6 @@ const LARGEST_GROUP: usize = 256;
 const LONGEST_WAIT: Duration = Duration::from_millis(1);
 
 pub struct Writer {
-    /// Before the connection: all is answered before that is closed.
-    syncs: Syncs,
     /// `None` after an I/O error, until it could be opened again.
     open: Option<Open>,
     path: PathBuf,
@@ -35,27 +33,28 @@ pub struct Writer {
     tally: Tally,
     /// How many commits there were.
     commits: u64,
-    /// The WAL of the connection that was closed last, and how many frames were written to it.
-    closed: Option<(Arc<Wal>, u32)>,
+    /// How many frames of the WAL may not be on the disk since a sync has failed.
+    unsure: Option<u32>,
     /// The highest key that an event has, or had.
     newest: i64,
     /// Answered when all is closed.
     pub closing: Option<oneshot::Sender<()>>,
 }
 
-/// The connection that writes, and its WAL.
+/// The connection that writes, and what belongs to it.
 struct Open {
-    connection: Connection,
-    wal: Arc<Wal>,
+    /// Before the connection: all is answered before that is closed.
+    syncs: Syncs,
     checkpoints: Checkpoints,
+    connection: Connection,
 }
 
 impl Open {
-    fn of(mut connection: Connection, wal: Wal) -> rusqlite::Result<Self> {
+    fn of(mut connection: Connection, wal: Wal, shared: &Arc<Shared>) -> Result<Self, Fault> {
         let checkpoints = Checkpoints::of(&mut connection)?;
         // Commits are synced behind its back, by `sync`.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        Ok(Self { connection, wal: Arc::new(wal), checkpoints })
+        Ok(Self { syncs: Syncs::start(wal, Arc::clone(shared))?, checkpoints, connection })
     }
 }
 
@@ -71,7 +70,7 @@ impl Writer {
         let prints = Prints::load(&connection, options.prints_in_memory)?;
         let tally = Tally::load(&connection)?;
         let newest = newest(&connection)?;
-        open::settle_wal(&connection)?;
+        open::move_wal(&connection)?;
         let open = match fresh::recover(&connection) {
             // Nothing is kept or leased before there is room again; what is here can be read.
             Err(error) if is_full(&error) => None,
@@ -79,24 +78,11 @@ impl Writer {
             Ok(()) => {
                 lease::load_lanes(&connection, &mut shared.lanes())?;
                 let wal = Wal::of(&connection, &options)?;
-                Some(Open::of(connection, wal)?)
+                Some(Open::of(connection, wal, &shared)?)
             }
         };
-        let (syncs, commits, closed, closing) = (Syncs::start(shared.clone())?, 0, None, None);
-        Ok(Self {
-            syncs,
-            open,
-            path,
-            identity,
-            options,
-            shared,
-            prints,
-            tally,
-            commits,
-            closed,
-            newest,
-            closing,
-        })
+        let (commits, unsure, closing) = (0, None, None);
+        Ok(Self { open, path, identity, options, shared, prints, tally, commits, unsure, newest, closing })
     }
 
     pub fn run(&mut self, commands: &mpsc::Receiver<Command>) {
@@ -172,18 +158,19 @@ impl Writer {
         }
         let began = Instant::now();
         match self.try_commit(&mut group) {
-            Ok((wal, outlook)) => {
-                self.syncs.push(&wal, What::Group(Written { group, outlook, began }));
+            Ok(outlook) => {
+                let open = self.open.as_ref().expect("what is committed went through it");
+                open.syncs.push(What::Group(Written { group, outlook, began }));
                 Ok(())
             }
             Err(fault) => Err((group, self.recover(&fault))),
         }
     }
 
-    fn try_commit(&mut self, group: &mut Group) -> Result<(Arc<Wal>, Outlook), Fault> {
+    fn try_commit(&mut self, group: &mut Group) -> Result<Outlook, Fault> {
         self.identity.check(&self.path)?;
         self.reopen()?;
-        let Open { connection, wal, .. } = self.open.as_ref().expect("just opened if it was not");
+        let Open { connection, .. } = self.open.as_ref().expect("just opened if it was not");
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut txn =
             Txn::new(connection, &mut self.prints, &self.shared, &self.options, (self.tally, self.newest));
@@ -203,7 +190,7 @@ impl Writer {
         (self.tally, self.newest) = (txn.tally, txn.newest);
         self.tally.committed();
         self.commits += 1;
-        Ok((Arc::clone(wal), memory.keep(&self.shared, self.commits)))
+        Ok(memory.keep(&self.shared, self.commits))
     }
 
     /// After a failed group: back to what is committed. A full disk needs nothing else; after any
@@ -223,28 +210,31 @@ impl Writer {
         unavailable(fault)
     }
 
+    /// All that waits for the disk is answered first.
     fn shut(&mut self) {
-        if let Some(Open { wal, checkpoints, .. }) = self.open.take() {
-            self.closed = Some((wal, checkpoints.pages()));
+        if let Some(Open { syncs, checkpoints, connection }) = self.open.take() {
+            if !syncs.end() {
+                self.unsure = Some(checkpoints.pages());
+            }
+            drop(connection);
         }
     }
 
     /// Opens again what an error closed, or a failed sync made doubtful. The group that failed may be in
     /// the file all the same (a sync that failed says nothing), so memory is filled anew from there.
     fn reopen(&mut self) -> Result<(), Fault> {
-        if self.open.as_ref().is_some_and(|open| open.wal.is_broken()) {
+        if self.open.as_ref().is_some_and(|open| open.syncs.are_broken()) {
             self.shut();
         }
         if self.open.is_some() {
             return Ok(());
         }
         self.identity.check(&self.path)?;
-        // The thread before ends when it has said of all that it was given whether it is on the disk.
-        self.syncs = Syncs::start(self.shared.clone())?;
         let connection = open::connect(&self.path, &self.options)?;
         let wal = Wal::of(&connection, &self.options)?;
-        if let Some((_, frames)) = self.closed.as_ref().filter(|(wal, _)| wal.is_broken()) {
-            wal.rewrite(*frames)?;
+        if let Some(frames) = self.unsure {
+            wal.rewrite(frames)?;
+            self.unsure = None;
         }
         fresh::recover(&connection)?;
         self.prints = Prints::load(&connection, self.options.prints_in_memory)?;
@@ -255,8 +245,7 @@ impl Writer {
         lease::load_lanes(&connection, &mut lanes)?;
         lanes.doubt_states();
         drop(lanes);
-        self.open = Some(Open::of(connection, wal)?);
-        self.closed = None;
+        self.open = Some(Open::of(connection, wal, &self.shared)?);
         tracing::info!("the journal is open again");
         self.shared.work.notify_one();
         Ok(())
@@ -266,9 +255,9 @@ impl Writer {
         if let Err(fault) = self.reopen() {
             return look(Err(unavailable(&fault)))(Ok(()));
         }
-        let Open { connection, wal, .. } = self.open.as_ref().expect("it is open");
+        let Open { connection, syncs, .. } = self.open.as_ref().expect("it is open");
         let answer = look(Ok((connection, &self.shared)));
-        self.syncs.push(wal, What::Look(answer));
+        syncs.push(What::Look(answer));
     }
 }
 

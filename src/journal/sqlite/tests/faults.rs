@@ -183,6 +183,22 @@ async fn a_sync_that_fails_before_anything_was_written_costs_no_more_than_that()
 }
 
 #[tokio::test]
+async fn what_a_killed_process_left_in_the_wal_is_moved_at_the_next_start() {
+    let (dir, killed, alone) = (Dir::new(), Dir::new(), Dir::new());
+    let journal = dir.open();
+    journal.append(entry(1, 0, &["r/a"])).await.unwrap();
+    let copy = |from: &Dir, to: &Dir, end: &str| {
+        let named = |dir: &Dir| dir.path().with_file_name(format!("hookyard.db{end}"));
+        fs::create_dir_all(to.path().parent().unwrap()).unwrap();
+        fs::copy(named(from), named(to)).unwrap();
+    };
+    ["", "-wal"].into_iter().for_each(|end| copy(&dir, &killed, end));
+    let _next = killed.open();
+    copy(&killed, &alone, "");
+    assert_eq!(alone.open().counts().await.unwrap().events, 1, "the database alone has it");
+}
+
+#[tokio::test]
 async fn behind_a_link_the_wal_beside_the_file_itself_is_synced() {
     let dir = Dir::new();
     let elsewhere = tempfile::tempdir().unwrap();
