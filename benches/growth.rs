@@ -1,5 +1,5 @@
-//! How cost grows with the size of a body, with connections, with a backlog and with lanes: one
-//! table each, of the server as it is run, over real sockets.
+//! How cost grows with the size of a body, with connections, with a backlog, with lanes and
+//! at the size limit: one table each, of the server as it is run, over real sockets.
 //!
 //! `cargo bench --bench growth`; tables and sizes can be chosen, and how long each row is measured:
 //! `cargo bench --bench growth -- body connections=1,1000 --seconds 2`. The server is bound to core
@@ -24,6 +24,8 @@ mod home;
 mod kit;
 #[path = "growth/lanes.rs"]
 mod lanes;
+#[path = "growth/limit.rs"]
+mod limit;
 #[path = "service/load.rs"]
 mod load;
 #[expect(dead_code, reason = "its load is another one")]
@@ -41,11 +43,12 @@ struct Table {
     print: fn(&[usize], Duration),
 }
 
-const TABLES: [Table; 4] = [
+const TABLES: [Table; 5] = [
     Table { name: "body", sizes: &[300, 1_000, 10_000, 100_000, 1_000_000], print: body::print },
     Table { name: "connections", sizes: &[1, 2, 8, 32, 128, 512, 1_000], print: connections::print },
     Table { name: "backlog", sizes: &[0, 10_000, 100_000, 1_000_000], print: backlog::print },
     Table { name: "lanes", sizes: &[1, 10, 100, 1_000], print: lanes::print },
+    Table { name: "limit", sizes: &[0, 256], print: limit::print },
 ];
 
 fn main() {
@@ -69,8 +72,8 @@ fn main() {
 fn chosen(word: &str) -> (&'static Table, Vec<usize>) {
     let (name, sizes) = word.split_once('=').unwrap_or((word, ""));
     let table = TABLES.iter().find(|table| table.name == name);
-    let table =
-        table.unwrap_or_else(|| panic!("no table `{name}`: there are body, connections, backlog, lanes"));
+    let table = table
+        .unwrap_or_else(|| panic!("no table `{name}`: there are body, connections, backlog, lanes, limit"));
     let sizes: Vec<_> = sizes.split(',').filter(|size| !size.is_empty()).collect();
     if sizes.is_empty() {
         return (table, table.sizes.to_vec());

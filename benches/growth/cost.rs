@@ -58,7 +58,7 @@ impl Bench {
         (self.cost(answered, before), delivered)
     }
 
-    fn load(&self, time: Duration) -> Answered {
+    pub fn load(&self, time: Duration) -> Answered {
         load::run(self.server.hooks, &self.events, self.connections, move |_, elapsed| elapsed < time)
     }
 

@@ -314,12 +314,13 @@ fn remove(txn: &Txn<'_>, window: i64) -> Result<bool, Fault> {
     Ok(removed)
 }
 
-/// The windows that are held, perhaps for a delivery of this event.
-pub fn held_for(txn: &Txn<'_>, event: i64) -> Result<Vec<i64>, Fault> {
-    let sql = "SELECT DISTINCT w.id FROM deliveries d JOIN windows w ON w.id = d.window \
-               WHERE d.event = ?1 AND d.window IS NOT NULL AND w.held = 1";
+/// The windows that are held, perhaps for a delivery of one of these events: found by those, not by all
+/// that are held.
+pub fn held_for(txn: &Txn<'_>, first: i64, last: i64) -> Result<Vec<i64>, Fault> {
+    let sql = "SELECT DISTINCT w.id FROM deliveries d CROSS JOIN windows w ON w.id = d.window \
+               WHERE d.event BETWEEN ?1 AND ?2 AND d.window IS NOT NULL AND w.held = 1";
     let mut query = txn.connection.prepare_cached(sql)?;
-    Ok(query.query_map([event], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    Ok(query.query_map([first, last], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 /// Removes those of them that nothing holds any more.

@@ -12,8 +12,9 @@ use std::sync::atomic::Ordering;
 
 /// A step looks at this many times as many events as it may remove.
 const LOOK: usize = 8;
-/// After so many removals the size is looked at again, which costs as much as one of them.
-const SIZED_EVERY: usize = 16;
+/// So many are looked at, and removed, at once. Then the size is looked at again, which costs as much as
+/// removing one.
+const AT_ONCE: usize = 32;
 
 /// A step of trimming: short, so that appends pass in between.
 #[derive(Clone, Copy, Debug)]
@@ -35,29 +36,34 @@ impl Step {
     /// The step behind this one: removes some events, and prints that are of no use any more.
     pub fn run(self, txn: &mut Txn<'_>, trim: &Trim) -> Result<Self, Fault> {
         let now = trim.now.as_millisecond();
+        let is_too_large = |txn: &Txn<'_>| Ok::<_, Fault>(used_bytes(txn.connection)? > trim.size_bytes);
         let forgotten = forget_prints(txn.connection, now, trim.limit)?;
-        let is_too_large = used_bytes(txn.connection)? > trim.size_bytes;
-        let rows = candidates(txn.connection, self.to, trim, is_too_large)?;
-        let (mut removed, mut to) = (0, self.to);
-        for row in &rows {
-            if removed == trim.limit || (is_too_large && is_small_enough(txn.connection, removed, trim)?) {
-                break;
+        let of_any_age = is_too_large(txn)?;
+        let before = if of_any_age { i64::MAX } else { codec::first_seq_at(trim.before) };
+        let may_go = |it: &Candidate| it.is_settled && (of_any_age || it.dedupe_until < now);
+        let (mut looked_at, mut removed, mut to) = (0, 0, self.to);
+        let is_last = loop {
+            let count = AT_ONCE.min(trim.limit - removed);
+            let oldest = candidates(txn.connection, to, before, count)?;
+            for run in oldest.chunk_by(|one, next| may_go(one) == may_go(next)) {
+                if may_go(&run[0]) {
+                    remove(txn, run[0].seq, run[run.len() - 1].seq, now)?;
+                    removed += run.len();
+                }
             }
-            if row.is_settled && (is_too_large || row.dedupe_until < now) {
-                remove(txn, row, row.dedupe_until >= now)?;
-                removed += 1;
+            to = oldest.last().map_or(to, |last| last.seq);
+            looked_at += oldest.len();
+            if oldest.len() < count {
+                break forgotten < trim.limit;
             }
-            to = row.seq;
-        }
+            let is_enough = removed >= trim.limit || looked_at >= trim.limit.saturating_mul(LOOK);
+            if is_enough || (of_any_age && !is_too_large(txn)?) {
+                break false;
+            }
+        };
         txn.shared.trimmed_to.store(to, Ordering::Relaxed);
-        let all_seen = rows.len() < look(trim) && rows.last().is_none_or(|row| row.seq == to);
-        Ok(Self { to, removed, is_last: all_seen && forgotten < trim.limit })
+        Ok(Self { to, removed, is_last })
     }
-}
-
-/// Whether so many removals were enough.
-fn is_small_enough(connection: &Connection, removed: usize, trim: &Trim) -> rusqlite::Result<bool> {
-    Ok(removed > 0 && removed.is_multiple_of(SIZED_EVERY) && used_bytes(connection)? <= trim.size_bytes)
 }
 
 /// Bytes of the database that hold something: freed pages are used again and do not count.
@@ -75,18 +81,13 @@ struct Candidate {
     is_settled: bool,
 }
 
-fn look(trim: &Trim) -> usize {
-    trim.limit.saturating_mul(LOOK)
-}
-
-/// The next of them: a limited number, so that a step's work is bounded however many old events
-/// have to stay. What a collection holds stays as long as its delivery may be made; a dead one does
+/// The next of them. What a collection holds stays as long as its delivery may be made; a dead one does
 /// not keep its own event.
 fn candidates(
     connection: &Connection,
     after: i64,
-    trim: &Trim,
-    of_any_age: bool,
+    before: i64,
+    count: usize,
 ) -> rusqlite::Result<Vec<Candidate>> {
     let sql = "SELECT seq, dedupe_until, generation IS NOT NULL AND NOT EXISTS \
                (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.due IS NOT NULL) AND NOT EXISTS \
@@ -96,37 +97,37 @@ fn candidates(
                WHERE w.event = e.seq AND (d.due IS NOT NULL OR d.state = 4) \
                AND (d.due IS NOT NULL OR d.event <> e.seq)) \
                FROM events e WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3";
-    let before = if of_any_age { i64::MAX } else { codec::first_seq_at(trim.before) };
-    let look = i64::try_from(look(trim)).unwrap_or(i64::MAX);
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
     let candidate = |row: &rusqlite::Row<'_>| {
         Ok(Candidate { seq: row.get(0)?, dedupe_until: row.get(1)?, is_settled: row.get(2)? })
     };
-    connection.prepare_cached(sql)?.query_map([after, before, look], candidate)?.collect()
+    connection.prepare_cached(sql)?.query_map([after, before, count], candidate)?.collect()
 }
 
-fn remove(txn: &mut Txn<'_>, event: &Candidate, keep_print: bool) -> Result<(), Fault> {
-    let sql = "SELECT state, count(*) FROM deliveries WHERE event = ?1 GROUP BY state";
+/// Removes all from the first to the last; of those whose window runs, the prints stay.
+fn remove(txn: &mut Txn<'_>, first: i64, last: i64, now: i64) -> Result<(), Fault> {
+    let sql = "SELECT state, count(*) FROM deliveries WHERE event BETWEEN ?1 AND ?2 GROUP BY state";
     let mut query = txn.connection.prepare_cached(sql)?;
-    let mut states = query.query([event.seq])?;
+    let mut states = query.query([first, last])?;
     while let Some(row) = states.next()? {
         txn.tally.add(codec::state(row.get(0)?), -row.get::<_, i64>(1)?);
     }
-    if keep_print {
-        let sql = "INSERT INTO removed_prints (seq, id, fingerprint, received, dedupe_until) \
-                   SELECT seq, id, fingerprint, received, dedupe_until FROM events WHERE seq = ?1";
-        txn.connection.prepare_cached(sql)?.execute([event.seq])?;
-    }
-    let windows = storm::held_for(txn, event.seq)?;
+    let sql = "INSERT INTO removed_prints (seq, id, fingerprint, received, dedupe_until) \
+               SELECT seq, id, fingerprint, received, dedupe_until FROM events \
+               WHERE seq BETWEEN ?1 AND ?2 AND dedupe_until >= ?3";
+    txn.connection.prepare_cached(sql)?.execute([first, last, now])?;
+    let windows = storm::held_for(txn, first, last)?;
     for sql in [
-        "DELETE FROM attempts WHERE event = ?1",
-        "DELETE FROM replays WHERE event = ?1",
-        "DELETE FROM deliveries WHERE event = ?1",
-        "DELETE FROM window_events WHERE event = ?1",
-        "DELETE FROM events WHERE seq = ?1",
+        "DELETE FROM attempts WHERE event BETWEEN ?1 AND ?2",
+        "DELETE FROM replays WHERE event BETWEEN ?1 AND ?2",
+        "DELETE FROM deliveries WHERE event BETWEEN ?1 AND ?2",
+        "DELETE FROM window_events WHERE event BETWEEN ?1 AND ?2",
     ] {
-        txn.connection.prepare_cached(sql)?.execute([event.seq])?;
+        txn.connection.prepare_cached(sql)?.execute([first, last])?;
     }
-    txn.tally.events -= 1;
+    let sql = "DELETE FROM events WHERE seq BETWEEN ?1 AND ?2";
+    let count = txn.connection.prepare_cached(sql)?.execute([first, last])?;
+    txn.tally.events -= i64::try_from(count).unwrap_or(i64::MAX);
     storm::let_go(txn, &windows)
 }
 

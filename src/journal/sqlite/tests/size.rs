@@ -71,6 +71,25 @@ async fn trimming_passes_over_what_has_to_stay_in_bounded_steps() {
 }
 
 #[tokio::test]
+async fn what_has_to_stay_stays_between_those_that_go() {
+    let dir = Dir::new();
+    let journal = dir.open();
+    let stays = |number: u64| matches!(number % 7, 0 | 3 | 4);
+    for number in 0..100 {
+        let deliveries: &[&str] = if stays(number) { &["r/a", "r/b"] } else { &[] };
+        journal.append(entry(number, number.cast_signed(), deliveries)).await.unwrap();
+    }
+    let gone = (0..100).filter(|number| !stays(*number)).count();
+    assert_eq!(journal.trim(Trim { afresh: true, ..of_any_age(100) }).await.unwrap(), gone);
+    for number in 0..100 {
+        let id = id_of(&entry(number, number.cast_signed(), &[]));
+        assert_eq!(journal.event(id).await.unwrap().is_some(), stays(number), "{number}");
+    }
+    let counts = journal.counts().await.unwrap();
+    assert_eq!((counts.events, counts.pending), (100 - gone as u64, 2 * (100 - gone as u64)));
+}
+
+#[tokio::test]
 async fn trimming_for_size_stops_where_the_journal_is_small_enough() {
     let dir = Dir::new();
     let journal = dir.open_with(Options::default()).unwrap();
