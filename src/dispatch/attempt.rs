@@ -1,4 +1,4 @@
-//! One delivery's task: make the attempt, decide, and keep the outcome until it is committed.
+//! One delivery: make the attempt, decide, and keep the outcome until it is committed.
 
 use super::count::count;
 use super::decide::{self, End, Terms, decide};
@@ -10,7 +10,8 @@ use crate::journal::{
     AttemptRecord, Heal, JournalError, Leased, MAX_DESCENDANTS, MAX_EFFECTS, Settled, Settlement, State,
 };
 use crate::template::{Params, Rendered};
-use futures_util::FutureExt;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -35,29 +36,45 @@ struct Made {
     answer: Option<Answered>,
 }
 
+/// Attempts what was leased by these rules, all at once, and settles each when it has ended. Beside each is the
+/// number of its lease.
+pub(super) async fn run_all<P: Plan>(shared: Arc<Shared<P>>, rules: Arc<P>, leased: Vec<(u64, Leased)>) {
+    let (shared, rules) = (&*shared, &rules);
+    let run = |(number, leased): (u64, Leased)| async move {
+        let id = leased.id.clone();
+        if let Err(panic) = AssertUnwindSafe(run(shared, rules, leased)).catch_unwind().await {
+            let error = panic_message(&*panic);
+            tracing::error!(delivery = %id, %error, "an attempt's outcome was lost, which is a bug in hookyard; it is made again");
+            shared.journal.release(&id).await;
+        }
+        shared.ended(number);
+    };
+    leased.into_iter().map(run).collect::<FuturesUnordered<_>>().for_each(|()| async {}).await;
+}
+
 /// Attempts a delivery by these rules and settles it.
-pub(super) async fn run<P: Plan>(shared: Arc<Shared<P>>, rules: Arc<P>, mut leased: Leased) {
+async fn run<P: Plan>(shared: &Shared<P>, rules: &Arc<P>, mut leased: Leased) {
     leased.event = rules.seen(&leased.id.rule, &leased.event);
     let namespaces = &shared.namespaces;
     let waiting = Waiting::new();
-    let first = Tried::once(&shared, &*rules, &leased, &waiting).await;
+    let first = Tried::once(shared, &**rules, &leased, &waiting).await;
     let turn = match first.namespace() {
         Some(namespace) => Some(namespaces.shared(namespace).await),
         None => None,
     };
-    let mut kept = first.settle(&shared, &*rules, &leased, &waiting).await;
+    let mut kept = first.settle(shared, &**rules, &leased, &waiting).await;
     drop(turn);
     if let Err(Collided(namespace)) = &kept {
         let _alone = namespaces.alone(namespace).await;
         // Nobody else runs now. What a value's end or an operator's hand changes meanwhile is seen
         // by the next run; neither comes that often.
         while kept.is_err() {
-            let again = Tried::once(&shared, &*rules, &leased, &waiting).await;
-            kept = again.settle(&shared, &*rules, &leased, &waiting).await;
+            let again = Tried::once(shared, &**rules, &leased, &waiting).await;
+            kept = again.settle(shared, &**rules, &leased, &waiting).await;
         }
     }
     if let Ok(State::Blocked) = kept {
-        heal_if_mended(&shared, &rules, &leased).await;
+        heal_if_mended(shared, rules, &leased).await;
     }
 }
 
@@ -301,12 +318,16 @@ fn redacted(error: ActionError, redact: impl Fn(String) -> String) -> ActionErro
 
 /// A panic costs an attempt, never the lease.
 fn panicked(panic: &(dyn Any + Send)) -> ActionError {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    let text = panic_message(panic);
     ActionError::Retry {
         error: format!("the action panicked, which is a bug in hookyard: {text}"),
         after: None,
     }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 fn record(made: Made, outcome: &Outcome, (number, generation): (u32, u64)) -> AttemptRecord {

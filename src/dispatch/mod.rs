@@ -16,12 +16,12 @@ use crate::delivery::{DeliveryId, LANE_CONCURRENCY};
 use crate::journal::{Capacity, Journal, JournalError, Lease, Leased, OUTCOMES_PER_ATTEMPT, Room, Rooms};
 use crate::rules::Serving;
 use jiff::Timestamp;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use lanes::{LaneState, LaneStatus, Lanes};
@@ -33,8 +33,19 @@ const DRAIN: Duration = Duration::from_secs(5);
 const JOURNAL_PAUSE: Duration = Duration::from_millis(500);
 /// The clock may be set, or stand still with the machine: a sleep would not notice.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// So many of those that are leased together are attempted by one task: a task each would cost more than
+/// many an attempt.
+const TOGETHER: usize = 16;
 /// How often events that slipped in unrouted beside the first rules are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
+
+/// When there may be more to start, if nothing else brings it about.
+#[derive(Default)]
+struct Next {
+    after: Option<Duration>,
+    /// There is, as soon as there is room.
+    when_one_ends: bool,
+}
 
 /// How much is done at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +68,10 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// The delivering half of hookyard.
 pub struct Dispatcher<P = Serving> {
     shared: Arc<Shared<P>>,
+    /// Attempts, some in each task.
     attempts: JoinSet<()>,
-    /// What each running attempt has leased.
-    leased: HashMap<Id, DeliveryId>,
+    /// How many were leased.
+    leases: u64,
     /// The rules that lanes were looked at with last.
     seen: Option<Arc<P>>,
     /// When they were.
@@ -77,6 +89,11 @@ struct Shared<P> {
     limits: watch::Receiver<Limits>,
     clock: Clock,
     lanes: Arc<Lanes>,
+    /// What is leased, until its outcome is kept. By the number of the lease: a delivery may be leased again
+    /// before the task that had it comes to its end.
+    under_way: Mutex<BTreeMap<u64, DeliveryId>>,
+    /// One of them has ended.
+    ended: Notify,
     /// Outcomes that could not be committed yet: while there is one, nothing is leased.
     held: AtomicUsize,
     /// Attempts that only wait, most of them for their outcomes to be committed: others may be made
@@ -106,13 +123,22 @@ impl<P: Plan> Dispatcher<P> {
         clock: Clock,
     ) -> Self {
         let state = Arc::new(state::Committed { journal: journal.clone(), clock: clock.clone() });
-        let (held, settling, namespaces) = (AtomicUsize::new(0), AtomicUsize::new(0), Default::default());
-        let (lanes, labels) = (Arc::default(), count::Labels::default());
-        let shared =
-            Shared { journal, rules, limits, clock, lanes, held, settling, state, namespaces, labels };
-        let (attempts, leased) = (JoinSet::new(), HashMap::new());
-        let (seen, looked_at, afresh) = (None, Timestamp::MIN, false);
-        Self { shared: Arc::new(shared), attempts, leased, seen, looked_at, afresh, drain: DRAIN }
+        let shared = Arc::new(Shared {
+            journal,
+            rules,
+            limits,
+            clock,
+            lanes: Arc::default(),
+            under_way: Mutex::default(),
+            ended: Notify::new(),
+            held: AtomicUsize::new(0),
+            settling: AtomicUsize::new(0),
+            state,
+            namespaces: state::Namespaces::default(),
+            labels: count::Labels::default(),
+        });
+        let (attempts, seen, looked_at, afresh) = (JoinSet::new(), None, Timestamp::MIN, false);
+        Self { shared, attempts, leases: 0, seen, looked_at, afresh, drain: DRAIN }
     }
 
     /// The lanes, for who wants to show them.
@@ -136,30 +162,28 @@ impl<P: Plan> Dispatcher<P> {
         loop {
             // Attempts that end together are to be followed by one lease, not by one each.
             tokio::task::yield_now().await;
-            let next_look = self.start_due().await;
+            let next = self.start_due().await;
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = work.notified() => {}
                 // A closed channel means that they stay as they are.
                 Ok(()) = rules.changed() => {}
                 Ok(()) = limits.changed() => {}
-                Some(ended) = self.attempts.join_next_with_id() => self.forget(ended).await,
-                () = sleep_for(next_look) => {}
+                () = self.shared.ended.notified(), if next.when_one_ends => {}
+                () = sleep_for(next.after) => {}
             }
-            while let Some(ended) = self.attempts.try_join_next_with_id() {
-                self.forget(ended).await;
-            }
+            while self.attempts.try_join_next().is_some() {}
         }
     }
 
-    /// Starts what is due and has room; says how long nothing else will be due by itself.
-    async fn start_due(&mut self) -> Option<Duration> {
+    /// Starts what is due and has room; says when there may be more to start.
+    async fn start_due(&mut self) -> Next {
         let limits = *self.shared.limits.borrow();
         let room = self.room(limits.concurrency);
-        let rules = self.shared.rules.borrow().clone()?;
+        let Some(rules) = self.shared.rules.borrow().clone() else { return Next::default() };
         self.meet(&rules);
-        if room == 0 || self.shared.held.load(Ordering::SeqCst) > 0 {
-            return None;
+        if self.shared.held.load(Ordering::SeqCst) > 0 {
+            return Next { after: None, when_one_ends: true };
         }
         let now = (self.shared.clock)();
         // What has no room until some time would wait for as long as the clock was set back.
@@ -168,12 +192,13 @@ impl<P: Plan> Dispatcher<P> {
         match self.lease(&rules, room, limits, now).await {
             Ok(lease) => {
                 self.afresh = false;
-                lease.deliveries.into_iter().for_each(|leased| self.start(rules.clone(), leased, now));
-                lease.next_due.map(|due| until(due, now))
+                self.start(&rules, lease.deliveries, now);
+                let after = lease.next_due.map(|due| until(due, now));
+                Next { after, when_one_ends: lease.has_left }
             }
             Err(error) => {
                 tracing::error!(%error, "nothing can be delivered now");
-                Some(JOURNAL_PAUSE)
+                Next { after: Some(JOURNAL_PAUSE), when_one_ends: false }
             }
         }
     }
@@ -181,7 +206,7 @@ impl<P: Plan> Dispatcher<P> {
     /// How many more may be attempted. Those that only wait do not count, up to some: they take memory
     /// only.
     fn room(&self, concurrency: usize) -> usize {
-        let all = self.attempts.len();
+        let all = self.shared.under_way().len();
         let settling = self.shared.settling.load(Ordering::SeqCst).min(all);
         let in_memory = concurrency.saturating_mul(OUTCOMES_PER_ATTEMPT).saturating_sub(all);
         concurrency.saturating_sub(all - settling).min(in_memory)
@@ -210,40 +235,42 @@ impl<P: Plan> Dispatcher<P> {
         self.shared.journal.lease(now, Capacity { overall, lanes, afresh: self.afresh }).await
     }
 
-    fn start(&mut self, rules: Arc<P>, leased: Leased, now: Timestamp) {
-        let id = leased.id.clone();
-        self.shared.lanes.leased(&id.rule, &id.action, rules.limits(&id.rule, &id.action), now);
-        let task = self.attempts.spawn(attempt::run(self.shared.clone(), rules, leased));
-        self.leased.insert(task.id(), id);
-    }
-
-    /// An attempt's task has ended; it has settled its lease unless it was broken off.
-    async fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let (task, error) = match ended {
-            Ok((task, ())) => (task, None),
-            Err(error) => (error.id(), Some(error)),
-        };
-        let id = self.leased.remove(&task);
-        if let Some((id, error)) = id.zip(error) {
-            tracing::error!(delivery = %id, %error, "an attempt's outcome was lost; it is made again");
-            self.shared.journal.release(&id).await;
+    fn start(&mut self, rules: &Arc<P>, leased: Vec<Leased>, now: Timestamp) {
+        for DeliveryId { rule, action, .. } in leased.iter().map(|leased| &leased.id) {
+            self.shared.lanes.leased(rule, action, rules.limits(rule, action), now);
+        }
+        let mut numbered = (self.leases..).zip(leased).collect::<Vec<_>>().into_iter();
+        self.leases += numbered.len() as u64;
+        let named = |(number, leased): &(u64, Leased)| (*number, leased.id.clone());
+        self.shared.under_way().extend(numbered.as_slice().iter().map(named));
+        while numbered.len() > 0 {
+            let together = numbered.by_ref().take(TOGETHER).collect();
+            self.attempts.spawn(attempt::run_all(Arc::clone(&self.shared), Arc::clone(rules), together));
         }
     }
 
     async fn drain(&mut self) {
-        let bound = self.drain;
-        let all = async {
-            while let Some(ended) = self.attempts.join_next_with_id().await {
-                self.forget(ended).await;
-            }
-        };
-        if tokio::time::timeout(bound, all).await.is_err() {
+        let all = async { while self.attempts.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.drain, all).await.is_err() {
             self.attempts.shutdown().await;
-            for id in std::mem::take(&mut self.leased).into_values() {
+            let left = std::mem::take(&mut *self.shared.under_way());
+            for id in left.into_values() {
                 tracing::warn!(delivery = %id, "put back: the attempt did not end in time");
                 self.shared.journal.release(&id).await;
             }
         }
+    }
+}
+
+impl<P> Shared<P> {
+    fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, DeliveryId>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The outcome of what was leased is kept, or it was put back.
+    fn ended(&self, lease: u64) {
+        self.under_way().remove(&lease);
+        self.ended.notify_one();
     }
 }
 

@@ -49,13 +49,16 @@ struct Rules {
     timeout: Duration,
     lane: LaneLimits,
     consent: Consent,
+    /// Whether the next attempt stumbles before its action is asked.
+    stumbles: AtomicBool,
 }
 
 impl Rules {
     fn new(actions: Vec<(&'static str, Arc<dyn Action>)>) -> Self {
         let consent = Consent::Hosts(Arc::default());
         let (params, lane) = (Params::Data(Json::from("p")), LaneLimits::default());
-        Self { actions, params, holds: Ok(true), timeout: DRAIN, lane, consent }
+        let (holds, stumbles) = (Ok(true), AtomicBool::new(false));
+        Self { actions, params, holds, timeout: DRAIN, lane, consent, stumbles }
     }
 }
 
@@ -72,6 +75,11 @@ impl Plan for Rules {
         let (params, action, consent) = (&self.params, action.clone(), &self.consent);
         let (retry, timeout, lane) = (Retry::default(), self.timeout, self.lane);
         Some(Step { params, action, retry, timeout, lane, consent })
+    }
+
+    fn seen(&self, _: &str, event: &Arc<Event>) -> Arc<Event> {
+        assert!(!self.stumbles.swap(false, Ordering::SeqCst), "it stumbles");
+        Arc::clone(event)
     }
 
     fn holds(&self, _: &str, _: &str, _: &Event) -> Result<bool, String> {
@@ -257,6 +265,23 @@ async fn a_panic_and_a_silence_cost_an_attempt_not_the_lease() {
         bench.next_seen().await;
         bench.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_panic_of_our_own_costs_neither_its_lease_nor_what_is_attempted_beside_it() {
+    let mut bench = Bench::new();
+    let action = bench.action(|| Box::pin(std::future::ready(ok())));
+    let stumbles = AtomicBool::new(true);
+    bench.serve(Rules { stumbles, ..Rules::new(vec![("r", action)]) });
+    for number in 0..3 {
+        bench.append(entry(number, 0, &["r/a"])).await;
+    }
+    bench.start(Limits::default());
+    for _ in 0..3 {
+        assert_eq!(bench.next_seen().await, r#"r #1 "p" author=true"#);
+    }
+    bench.stop().await;
+    assert_eq!(bench.journal.counts().await.unwrap().delivered, 3);
 }
 
 #[tokio::test]

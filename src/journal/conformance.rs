@@ -11,6 +11,7 @@ use crate::delivery::{Answered, Effect, Receipt};
 use crate::json::{self, Json};
 use crate::source::{Form, Verified};
 use crate::template::Params;
+use futures_util::FutureExt;
 
 pub(crate) use by_hand::*;
 pub(crate) use reading::*;
@@ -235,10 +236,15 @@ pub(crate) async fn each_lane_has_a_room_of_its_own(place: &dyn Place) {
     }
     let two = Room { in_all: 2, until: None };
     let leased = lease_limited(&journal, NOW, two, false).await;
-    assert_eq!((actions(&leased).as_str(), leased.next_due), ("aabbbbb", None));
-    assert_eq!(actions(&lease_limited(&journal, NOW, two, false).await), "");
+    assert_eq!((actions(&leased).as_str(), leased.next_due, leased.has_left), ("aabbbbb", None, true));
+    let full = lease_limited(&journal, NOW, two, false).await;
+    assert_eq!((actions(&full).as_str(), full.has_left), ("", true));
     let one = leased.deliveries.iter().find(|it| it.id.action == "a").unwrap();
+    let work = journal.work();
+    // What the events have brought about.
+    work.notified().now_or_never();
     settle(&journal, one, delivered(), NOW).await;
+    assert!(work.notified().now_or_never().is_some(), "there is room for what was left");
     assert_eq!(actions(&lease_limited(&journal, NOW, two, false).await), "a", "one has ended");
 }
 
@@ -263,6 +269,7 @@ pub(crate) async fn a_lane_without_room_is_looked_at_again_in_time(place: &dyn P
     let open = Room { in_all: 99, until: None };
     let reopened = lease_limited(&journal, NOW + 302, open, true).await;
     assert_eq!((actions(&reopened).as_str(), reopened.next_due), ("aaaaaaa", None));
+    assert!(!reopened.has_left && !paused.has_left, "what is there has room, or a time");
 }
 
 pub(crate) async fn a_lease_is_freed_by_release_and_by_a_restart(place: &dyn Place) {

@@ -123,9 +123,11 @@ pub enum Appended {
 pub struct Lease {
     pub deliveries: Vec<Leased>,
     /// When the next lane that has nothing due yet gets something due, or one that has no room until
-    /// then may have some; if there is one. (What is due already but found no room among those under
-    /// way comes with the next lease, when an attempt has ended.)
+    /// then may have some; if there is one.
     pub next_due: Option<Timestamp>,
+    /// Whether something is due already that found no room among those under way: it is to be asked for
+    /// when an attempt has ended. ([`Journal::work`] tells when one only waits from then on.)
+    pub has_left: bool,
 }
 
 /// One of them, with all that an attempt needs.

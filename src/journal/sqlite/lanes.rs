@@ -57,6 +57,8 @@ pub struct Lanes {
     last: LaneId,
     /// The time of the last look.
     woken_at: i64,
+    /// Whether it has left something that was due.
+    has_left: bool,
 }
 
 impl Lanes {
@@ -156,6 +158,12 @@ impl Lanes {
         let open = |number: &LaneId| has_room(*number, &self.lanes[number]);
         let behind = self.ready.range(self.last + 1..);
         behind.chain(self.ready.range(..=self.last)).copied().filter(open).take(count).collect()
+    }
+
+    /// At the end of a look: whether something is left that may be leased as soon as there is room.
+    pub fn leave(&mut self, now: i64) -> bool {
+        self.has_left = self.ready.iter().any(|number| self.is_open(&self.lanes[number], now));
+        self.has_left
     }
 
     /// When the first lane that is not ready is to be looked at.

@@ -59,6 +59,7 @@ fn ceil(time: Timestamp) -> i64 {
 pub struct Batch {
     taken: Vec<Taken>,
     pub next_due: Option<i64>,
+    pub has_left: bool,
     shared: Arc<Shared>,
 }
 
@@ -79,7 +80,7 @@ impl Taken {
 
 impl Batch {
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { taken: Vec::new(), next_due: None, shared }
+        Self { taken: Vec::new(), next_due: None, has_left: false, shared }
     }
 
     pub fn take(mut self) -> Vec<Taken> {
@@ -155,6 +156,7 @@ pub fn lease(
         }
     }
     batch.next_due = lanes.next_due();
+    batch.has_left = lanes.leave(wanted.now);
     Ok(true)
 }
 

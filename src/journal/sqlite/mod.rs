@@ -125,7 +125,7 @@ impl SqliteJournal {
                 // The next lease finds it again.
                 writer.shared.lanes().release(&id);
             }
-            // The lease may have had no others: then no attempt's end brings the next one.
+            // The lease may have had no others, and left some: then no attempt's end brings the next one.
             writer.shared.work.notify_one();
         });
     }
@@ -174,7 +174,7 @@ impl Journal for SqliteJournal {
             });
             batch = look.await?;
         }
-        let next_due = batch.next_due.map(codec::time);
+        let (next_due, has_left) = (batch.next_due.map(codec::time), batch.has_left);
         let mut deliveries = Vec::new();
         for taken in batch.take() {
             match taken {
@@ -188,7 +188,7 @@ impl Journal for SqliteJournal {
                 }
             }
         }
-        Ok(Lease { deliveries, next_due })
+        Ok(Lease { deliveries, next_due, has_left })
     }
 
     fn only_waits(&self, id: &DeliveryId) {

@@ -62,9 +62,9 @@ impl Lanes {
     }
 
     /// Its attempt has ended: its lane has room for another one while the outcome is being kept. Whether
-    /// that is news.
+    /// that is news, and somebody waits for room.
     pub fn settle(&mut self, id: &DeliveryId) -> bool {
-        self.set_settling(id, true)
+        self.set_settling(id, true) && self.has_left
     }
 
     /// Its outcome was not kept, and it is attempted again.
