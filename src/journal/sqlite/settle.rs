@@ -49,6 +49,14 @@ struct Place {
     origin: Option<Origin>,
 }
 
+impl Place {
+    /// Whether it is sure that nothing ties it to others, and that its retry time counts from receipt: so it is
+    /// with what was handed over in memory.
+    fn is_untied(&self) -> bool {
+        self.origin.is_some()
+    }
+}
+
 /// Keeps an outcome. A delivery that has ended, or is not here any more, stays as it is: so a
 /// settlement can be repeated when its answer was lost.
 pub fn settle(txn: &mut Txn<'_>, prepared: &Prepared) -> Result<Settled, Fault> {
@@ -133,7 +141,7 @@ fn keep(
             append::add(txn, place.event, &addition, now)?;
             handed_over.into_iter().for_each(|fresh| txn.hand_over(fresh));
         }
-        if !receipt.effects.is_empty() {
+        if !receipt.effects.is_empty() && !place.is_untied() {
             inherit_time(txn, place)?;
         }
         if let Some(changes) = &receipt.changes {

@@ -34,14 +34,27 @@ fn insert(txn: &mut Txn<'_>, place: &Place, settlement: &Settlement) -> Result<b
     Ok(with_row(place, settlement, |row| statement.execute(row))? > 0)
 }
 
+macro_rules! update {
+    ($returning:literal) => {
+        concat!(
+            "UPDATE deliveries SET state = ?4, due = ?5, attempts = max(attempts, ?6), updated = ?7, message = ?8, ",
+            "started = coalesce(?9, started), duration_us = coalesce(?10, duration_us), ",
+            "generation = coalesce(?11, generation), outcome = coalesce(?12, outcome), said = coalesce(?13, said), ",
+            "request = coalesce(?14, request), answer_status = coalesce(?15, answer_status), ",
+            "answer = coalesce(?16, answer), answer_cut = coalesce(?17, answer_cut) ",
+            "WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL",
+            $returning
+        )
+    };
+}
+
 fn update(txn: &mut Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Ties>, Fault> {
-    let sql = "UPDATE deliveries SET state = ?4, due = ?5, attempts = max(attempts, ?6), updated = ?7, message = ?8, \
-               started = coalesce(?9, started), duration_us = coalesce(?10, duration_us), \
-               generation = coalesce(?11, generation), outcome = coalesce(?12, outcome), said = coalesce(?13, said), \
-               request = coalesce(?14, request), answer_status = coalesce(?15, answer_status), \
-               answer = coalesce(?16, answer), answer_cut = coalesce(?17, answer_cut) \
-               WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL RETURNING order_key, window";
-    let statement = txn.statement(sql)?;
+    if place.is_untied() {
+        let statement = txn.statement(update!(""))?;
+        let changed = with_row(place, settlement, |row| statement.execute(row))? > 0;
+        return Ok(changed.then(Ties::default));
+    }
+    let statement = txn.statement(update!(" RETURNING order_key, window"))?;
     let ties = |row: &Row<'_>| Ok(Ties { order: row.get(0)?, window: row.get(1)? });
     Ok(with_row(place, settlement, |row| statement.query_row(row, ties)).optional()?)
 }
