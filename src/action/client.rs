@@ -279,10 +279,10 @@ impl Reading {
     }
 
     /// Closes the connection unless the body was read to its end.
-    fn done(self) -> Answer {
+    fn done(mut self) -> Answer {
         Answer {
             status: self.response.status(),
-            headers: self.response.headers().clone(),
+            headers: std::mem::take(self.response.headers_mut()),
             body: self.body.into(),
             truncated: self.truncated,
         }

@@ -84,13 +84,13 @@ struct Slack {
 impl Action for Slack {
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, ActionError> {
         let request = request(attempt)?;
-        let host = host(&request.url)?;
+        let url = request.url.clone();
         let answer = self.client.deliver(request, &attempt.consent, EXCERPT_BYTES).await?;
         attempt.heard.keep(&answer);
         if answer.status.is_success() {
             return Ok(Receipt::of(answer.status.to_string()));
         }
-        let error = failed(&answer, &host);
+        let error = failed(&answer, &host(&url)?);
         // Slack's own word decides; without one, the status.
         let is_hopeless = HOPELESS.contains(&&*excerpt(&answer.body));
         Err(if is_hopeless { ActionError::Refused(error.to_string()) } else { error })

@@ -151,14 +151,14 @@ impl Action for Http {
         if let Some(secrets) = attempt.params.plain.get("sign") {
             sign::sign(&mut request, secrets, &attempt.id.to_string(), jiff::Timestamp::now())?;
         }
-        let host = host(&request.url)?;
+        let url = request.url.clone();
         let answer = self.client.deliver(request, &attempt.consent, EXCERPT_BYTES).await?;
         attempt.heard.keep(&answer);
         let status = answer.status;
         if status.is_success() {
             return Ok(Receipt::of(status.to_string()));
         }
-        Err(failed(&answer, &host))
+        Err(failed(&answer, &host(&url)?))
     }
 }
 
