@@ -11,7 +11,7 @@ mod tests;
 
 use super::fresh::{Fresh, Unsettled};
 use crate::delivery::DeliveryId;
-pub use held::Held;
+pub use held::{Held, Ties};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Number of a row of the table `lanes`.

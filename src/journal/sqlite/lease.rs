@@ -4,7 +4,7 @@ mod row;
 
 use super::codec;
 use super::fresh::{Fresh, Origin};
-use super::lanes::{Held, Lane, LaneId, Lanes};
+use super::lanes::{Held, Lane, LaneId, Lanes, Ties};
 use super::txn::{Fault, Shared};
 use crate::delivery::DeliveryId;
 use crate::journal::{Capacity, OUTCOMES_PER_ATTEMPT, Room, Rooms, State};
@@ -176,8 +176,8 @@ fn take_fresh(
     for fresh in fresh {
         let (event, lane, name) = fresh.key.clone();
         let (state, origin) = (Some(State::Pending), Some(Origin::of(&fresh)));
-        let (is_fresh, bytes) = (!fresh.has_row, fresh.bytes);
-        let held = Held { lane, event, name, state, settling: false, is_fresh, origin, bytes };
+        let (is_fresh, ties, bytes) = (!fresh.has_row, Ties::default(), fresh.bytes);
+        let held = Held { lane, event, name, state, settling: false, is_fresh, ties, origin, bytes };
         lanes.hold(fresh.leased.id.clone(), held);
         taken.push(Taken::Fresh(fresh));
     }
@@ -231,8 +231,8 @@ fn take_stored(
             continue;
         };
         let state = Some(row.state);
-        let bytes = row.bytes();
-        let held = Held { lane, event, name, state, settling: false, is_fresh: false, origin: None, bytes };
+        let (is_fresh, ties, origin, bytes) = (false, row.ties.clone(), None, row.bytes());
+        let held = Held { lane, event, name, state, settling: false, is_fresh, ties, origin, bytes };
         lanes.hold(row.id.clone(), held);
         taken.push(Taken::Stored(row));
         room -= 1;

@@ -4,13 +4,13 @@ mod row;
 
 use super::append::Addition;
 use super::fresh::{Fresh, Origin};
-use super::lanes::Held;
+use super::lanes::{Held, Ties};
 use super::txn::{Fault, Txn};
 use super::{append, codec, fresh, kv};
 use crate::delivery::{DeliveryId, Effect, Outcome};
 use crate::journal::{Derived, MAX_DESCENDANTS, MAX_EFFECTS, NewDelivery, Settled, Settlement, State};
 use jiff::{SignedDuration, Timestamp};
-use row::{Ties, insert_attempt, write};
+use row::{insert_attempt, write};
 use rusqlite::{OptionalExtension, params};
 use std::sync::Arc;
 
@@ -45,16 +45,9 @@ struct Place {
     state: Option<State>,
     /// Whether it has no row yet.
     is_fresh: bool,
+    ties: Ties,
     /// What its effects have of it, if memory has that.
     origin: Option<Origin>,
-}
-
-impl Place {
-    /// Whether it is sure that nothing ties it to others, and that its retry time counts from receipt: so it is
-    /// with what was handed over in memory.
-    fn is_untied(&self) -> bool {
-        self.origin.is_some()
-    }
 }
 
 /// Keeps an outcome. A delivery that has ended, or is not here any more, stays as it is: so a
@@ -65,10 +58,10 @@ pub fn settle(txn: &mut Txn<'_>, prepared: &Prepared) -> Result<Settled, Fault> 
         if let Some(obstacle) = obstacle(txn, &place, settlement)? {
             return Ok(obstacle);
         }
-        if let Some(ties) = write(txn, &place, settlement)? {
+        if write(txn, &place, settlement)? {
             txn.tally.add(before, -1);
             txn.tally.add(state(&settlement.outcome), 1);
-            keep(txn, &place, prepared, &ties)?;
+            keep(txn, &place, prepared)?;
         }
     }
     txn.ended.push((settlement.id.clone(), due(&settlement.outcome)));
@@ -77,12 +70,13 @@ pub fn settle(txn: &mut Txn<'_>, prepared: &Prepared) -> Result<Settled, Fault> 
 
 /// The delivery's place and state, if it has not ended.
 fn open(txn: &mut Txn<'_>, id: &DeliveryId) -> Result<Option<(Place, State)>, Fault> {
-    let Some(place) = find(txn, id)? else { return Ok(None) };
-    let state = match place.state {
-        None => open_state(txn, &place)?,
-        known => known,
-    };
-    Ok(state.map(|state| (place, state)))
+    let Some(mut place) = find(txn, id)? else { return Ok(None) };
+    if let Some(state) = place.state {
+        return Ok(Some((place, state)));
+    }
+    let Some((state, ties)) = open_row(txn, &place)? else { return Ok(None) };
+    place.ties = ties;
+    Ok(Some((place, state)))
 }
 
 /// Why the outcome cannot be kept as it is. Seen are the jobs of this group that came before.
@@ -121,28 +115,23 @@ fn effects(txn: &Txn<'_>, place: &Place, id: &DeliveryId) -> Result<usize, Fault
 }
 
 /// Keeps what came with the outcome.
-fn keep(
-    txn: &mut Txn<'_>,
-    place: &Place,
-    Prepared { settlement, params }: &Prepared,
-    ties: &Ties,
-) -> Result<(), Fault> {
-    let now = settlement.now.as_millisecond();
+fn keep(txn: &mut Txn<'_>, place: &Place, Prepared { settlement, params }: &Prepared) -> Result<(), Fault> {
+    let (now, ties) = (settlement.now.as_millisecond(), &place.ties);
     if let Some(attempt) = settlement.attempt.as_ref().filter(|attempt| attempt.number > 1) {
         insert_attempt(txn, place, attempt)?;
     }
     if let Outcome::Delivered(receipt) = &settlement.outcome {
         for (effect, params) in receipt.effects.iter().zip(params) {
             let child = child(settlement, effect, ties);
-            let handed_over = handed_over(txn, place, (effect, params), &child, ties)?;
+            let handed_over = handed_over(txn, place, (effect, params), &child)?;
             let effect = Some((effect.kind.as_str(), params.as_str()));
             let is_handed_over = handed_over.is_some();
             let addition = Addition { effect, window: ties.window, is_handed_over, ..Addition::of(&child) };
             append::add(txn, place.event, &addition, now)?;
             handed_over.into_iter().for_each(|fresh| txn.hand_over(fresh));
         }
-        if !receipt.effects.is_empty() && !place.is_untied() {
-            inherit_time(txn, place)?;
+        if let Some(from) = ties.counted_from.filter(|_| !receipt.effects.is_empty()) {
+            inherit_time(txn, place, from)?;
         }
         if let Some(changes) = &receipt.changes {
             kv::change(txn, changes, settlement.now)?;
@@ -165,10 +154,9 @@ fn handed_over(
     place: &Place,
     (effect, params): (&Effect, &str),
     child: &NewDelivery,
-    ties: &Ties,
 ) -> Result<Option<Fresh>, Fault> {
-    let waits_for_nothing = effect.after.is_zero() && ties.window.is_none() && ties.order.is_none();
-    let Some(origin) = place.origin.as_ref().filter(|_| waits_for_nothing) else { return Ok(None) };
+    // What has an origin has no ties that the effect would take over.
+    let Some(origin) = place.origin.as_ref().filter(|_| effect.after.is_zero()) else { return Ok(None) };
     let lane = txn.lane(&child.id.rule, &child.id.action)?;
     let (bytes, due) = (origin.bytes + params.len(), child.due.as_millisecond());
     if !txn.has_room_for_fresh(&[lane], bytes, due) {
@@ -215,8 +203,8 @@ fn find(txn: &mut Txn<'_>, id: &DeliveryId) -> Result<Option<Place>, Fault> {
     let lanes = txn.shared.lanes();
     if let Some(held) = lanes.held(id) {
         let Held { event, lane, state, is_fresh, .. } = *held;
-        let (name, origin) = (held.name.clone(), held.origin.clone());
-        return Ok(Some(Place { event, lane, name, state, is_fresh, origin }));
+        let (name, ties, origin) = (held.name.clone(), held.ties.clone(), held.origin.clone());
+        return Ok(Some(Place { event, lane, name, state, is_fresh, ties, origin }));
     }
     let lane = lanes.number(&id.rule, &id.action);
     drop(lanes);
@@ -224,28 +212,28 @@ fn find(txn: &mut Txn<'_>, id: &DeliveryId) -> Result<Option<Place>, Fault> {
     let name = codec::name(id);
     let Some((event, lane)) = event.zip(lane) else { return Ok(None) };
     fresh::put_down(txn, (event, lane, name.clone()))?;
-    Ok(Some(Place { event, lane, name, state: None, is_fresh: false, origin: None }))
+    let ties = Ties::default();
+    Ok(Some(Place { event, lane, name, state: None, is_fresh: false, ties, origin: None }))
 }
 
-fn open_state(txn: &Txn<'_>, place: &Place) -> Result<Option<State>, Fault> {
-    let sql = "SELECT state FROM deliveries WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL";
+fn open_row(txn: &Txn<'_>, place: &Place) -> Result<Option<(State, Ties)>, Fault> {
+    let sql = "SELECT state, order_key, window, counted_from FROM deliveries \
+               WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL";
     let mut query = txn.connection.prepare_cached(sql)?;
-    let state = query.query_row(params![place.event, place.lane, place.name], |row| row.get(0)).optional()?;
-    Ok(state.map(codec::state))
+    let found = query.query_row(params![place.event, place.lane, place.name], |row| {
+        let ties = Ties { order: row.get(1)?, window: row.get(2)?, counted_from: row.get(3)? };
+        Ok((codec::state(row.get(0)?), ties))
+    });
+    Ok(found.optional()?)
 }
 
 /// The effects of a delivery whose retry time was begun anew have as much of it left as it has: counted
 /// from receipt they might be dead with their first failure.
-fn inherit_time(txn: &Txn<'_>, place: &Place) -> Result<(), Fault> {
-    let key = params![place.event, place.lane, place.name];
-    let sql = "SELECT counted_from FROM deliveries WHERE event = ?1 AND lane = ?2 AND name = ?3";
-    let from: Option<i64> = txn.connection.prepare_cached(sql)?.query_row(key, |row| row.get(0))?;
-    if let Some(from) = from {
-        let sql = "UPDATE deliveries SET counted_from = ?4 WHERE event = ?1 AND lane = ?2 AND counted_from IS NULL \
-                   AND substr(name, 1, length(?3) + 1) = ?3 || '/'";
-        let row = params![place.event, place.lane, place.name, from];
-        txn.connection.prepare_cached(sql)?.execute(row)?;
-    }
+fn inherit_time(txn: &Txn<'_>, place: &Place, from: i64) -> Result<(), Fault> {
+    let sql = "UPDATE deliveries SET counted_from = ?4 WHERE event = ?1 AND lane = ?2 AND counted_from IS NULL \
+               AND substr(name, 1, length(?3) + 1) = ?3 || '/'";
+    let row = params![place.event, place.lane, place.name, from];
+    txn.connection.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
 

@@ -20,10 +20,23 @@ pub struct Held {
     pub settling: bool,
     /// Whether it has no row yet.
     pub is_fresh: bool,
+    pub ties: Ties,
     /// What its effects have of it, if memory has that.
     pub origin: Option<Origin>,
     /// Of its event.
     pub bytes: usize,
+}
+
+/// What ties a delivery to others, from the beginning to its end. With what is handed over in memory there is
+/// nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Ties {
+    /// Its key among those that are made in order.
+    pub order: Option<String>,
+    /// Its storm window.
+    pub window: Option<i64>,
+    /// Since when its retry time counts, and that of its effects; `None`: since receipt.
+    pub counted_from: Option<i64>,
 }
 
 impl Held {

@@ -19,6 +19,7 @@ fn hold(lanes: &mut Lanes, lane: LaneId, event: i64) -> DeliveryId {
         name: String::new(),
         state: None,
         settling: false,
+        ties: Ties::default(),
         is_fresh: false,
         origin: None,
         bytes: 0,

@@ -4,7 +4,7 @@ use crate::delivery::{DeliveryId, Effect};
 use crate::event::Event;
 use crate::journal::sqlite::codec;
 use crate::journal::sqlite::kept::{Kept, columns};
-use crate::journal::sqlite::lanes::LaneId;
+use crate::journal::sqlite::lanes::{LaneId, Ties};
 use crate::journal::{JournalError, Leased, State};
 use crate::json::{self, Json};
 use crate::template::Params;
@@ -19,8 +19,8 @@ pub struct LeasedRow {
     attempts: u32,
     kept: Kept,
     effect: Option<(String, String)>,
+    pub ties: Ties,
     window: Option<Window>,
-    counted_from: Option<i64>,
     earlier_attempts: Option<u32>,
 }
 
@@ -34,7 +34,7 @@ struct Window {
 }
 
 const ROW: &str = concat!(
-    "SELECT d.state, d.attempts, d.effect_kind, d.effect_params, d.window, d.counted_from, d.earlier_attempts, ",
+    "SELECT d.state, d.attempts, d.effect_kind, d.effect_params, d.order_key, d.window, d.counted_from, d.earlier_attempts, ",
     columns!(),
     " FROM deliveries d CROSS JOIN events e ON e.seq = d.event WHERE d.event = ?1 AND d.lane = ?2 AND d.name = ?3"
 );
@@ -47,17 +47,17 @@ impl LeasedRow {
         action: &str,
     ) -> Result<Option<Self>> {
         let read = |row: &Row<'_>| {
-            let window: Option<i64> = row.get(4)?;
+            let ties = Ties { order: row.get(4)?, window: row.get(5)?, counted_from: row.get(6)? };
             let effect: (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
-            let kept = Kept::read(row, 7)?;
+            let kept = Kept::read(row, 8)?;
             Ok(Self {
                 id: codec::delivery_id(kept.id, rule, action, key.2),
                 state: codec::state(row.get(0)?),
                 attempts: row.get(1)?,
                 effect: effect.0.zip(effect.1),
-                window: window.map_or(Ok(None), |window| Window::find(connection, window))?,
-                counted_from: row.get(5)?,
-                earlier_attempts: row.get(6)?,
+                window: ties.window.map_or(Ok(None), |window| Window::find(connection, window))?,
+                ties,
+                earlier_attempts: row.get(7)?,
                 kept,
             })
         };
@@ -88,7 +88,7 @@ impl LeasedRow {
             headers: self.kept.headers,
             received_at: codec::time(self.kept.received),
             attempts: self.attempts,
-            counted_from: codec::time(self.counted_from.unwrap_or(self.kept.received)),
+            counted_from: codec::time(self.ties.counted_from.unwrap_or(self.kept.received)),
             earlier_attempts: self.earlier_attempts.unwrap_or(0).min(self.attempts),
             was_blocked: self.state == State::Blocked || self.earlier_attempts == Some(0),
             effect,

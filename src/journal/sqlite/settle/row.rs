@@ -4,25 +4,13 @@ use super::{Place, due, message, state};
 use crate::delivery::Outcome;
 use crate::journal::sqlite::txn::{Fault, Txn};
 use crate::journal::{AttemptRecord, Settlement};
-use rusqlite::{OptionalExtension, Row, ToSql, params};
+use rusqlite::params;
 use std::time::Duration;
 
-/// What ties a delivery to others.
-#[derive(Default)]
-pub struct Ties {
-    /// Its key among those that are made in order.
-    pub order: Option<String>,
-    /// Its storm window.
-    pub window: Option<i64>,
-}
-
-/// `None`: it was not open any more.
-pub fn write(txn: &mut Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Ties>, Fault> {
+/// Whether it was open still.
+pub fn write(txn: &mut Txn<'_>, place: &Place, settlement: &Settlement) -> Result<bool, Fault> {
     // One that is put down meanwhile has a row already.
-    if place.is_fresh && insert(txn, place, settlement)? {
-        return Ok(Some(Ties::default()));
-    }
-    update(txn, place, settlement)
+    Ok((place.is_fresh && insert(txn, place, settlement)?) || update(txn, place, settlement)?)
 }
 
 /// Whether it had no row.
@@ -30,42 +18,31 @@ fn insert(txn: &mut Txn<'_>, place: &Place, settlement: &Settlement) -> Result<b
     let sql = "INSERT OR IGNORE INTO deliveries (event, lane, name, state, due, attempts, updated, message, started, \
                duration_us, generation, outcome, said, request, answer_status, answer, answer_cut) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
-    let statement = txn.statement(sql)?;
-    Ok(with_row(place, settlement, |row| statement.execute(row))? > 0)
+    execute(txn, sql, place, settlement)
 }
 
-macro_rules! update {
-    ($returning:literal) => {
-        concat!(
-            "UPDATE deliveries SET state = ?4, due = ?5, attempts = max(attempts, ?6), updated = ?7, message = ?8, ",
-            "started = coalesce(?9, started), duration_us = coalesce(?10, duration_us), ",
-            "generation = coalesce(?11, generation), outcome = coalesce(?12, outcome), said = coalesce(?13, said), ",
-            "request = coalesce(?14, request), answer_status = coalesce(?15, answer_status), ",
-            "answer = coalesce(?16, answer), answer_cut = coalesce(?17, answer_cut) ",
-            "WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL",
-            $returning
-        )
-    };
+fn update(txn: &mut Txn<'_>, place: &Place, settlement: &Settlement) -> Result<bool, Fault> {
+    let sql = "UPDATE deliveries SET state = ?4, due = ?5, attempts = max(attempts, ?6), updated = ?7, message = ?8, \
+               started = coalesce(?9, started), duration_us = coalesce(?10, duration_us), \
+               generation = coalesce(?11, generation), outcome = coalesce(?12, outcome), said = coalesce(?13, said), \
+               request = coalesce(?14, request), answer_status = coalesce(?15, answer_status), \
+               answer = coalesce(?16, answer), answer_cut = coalesce(?17, answer_cut) \
+               WHERE event = ?1 AND lane = ?2 AND name = ?3 AND due IS NOT NULL";
+    execute(txn, sql, place, settlement)
 }
 
-fn update(txn: &mut Txn<'_>, place: &Place, settlement: &Settlement) -> Result<Option<Ties>, Fault> {
-    if place.is_untied() {
-        let statement = txn.statement(update!(""))?;
-        let changed = with_row(place, settlement, |row| statement.execute(row))? > 0;
-        return Ok(changed.then(Ties::default));
-    }
-    let statement = txn.statement(update!(" RETURNING order_key, window"))?;
-    let ties = |row: &Row<'_>| Ok(Ties { order: row.get(0)?, window: row.get(1)? });
-    Ok(with_row(place, settlement, |row| statement.query_row(row, ties)).optional()?)
-}
-
-/// Hands out the parameters of both: the delivery as it is from now on, and its attempt if that is the
-/// first.
-fn with_row<T>(place: &Place, settlement: &Settlement, run: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
+/// Runs one of them: the delivery as it is from now on, and its attempt if that is the first. Whether there was
+/// such a row.
+fn execute(
+    txn: &mut Txn<'_>,
+    sql: &'static str,
+    place: &Place,
+    settlement: &Settlement,
+) -> Result<bool, Fault> {
     let attempt = settlement.attempt.as_ref();
     let first = attempt.filter(|attempt| attempt.number == 1);
     let answer = first.and_then(|first| first.answer.as_ref());
-    run(params![
+    let row = params![
         place.event,
         place.lane,
         place.name,
@@ -83,7 +60,8 @@ fn with_row<T>(place: &Place, settlement: &Settlement, run: impl FnOnce(&[&dyn T
         answer.map(|answer| answer.status),
         answer.map(|answer| answer.body.as_str()),
         answer.map(|answer| answer.cut),
-    ])
+    ];
+    Ok(txn.statement(sql)?.execute(row)? > 0)
 }
 
 /// Whether an attempt's message is the delivery's for good: then it need not be kept twice.
