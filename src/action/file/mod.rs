@@ -1,6 +1,7 @@
 //! The `file` action: one line at the end of a file below the files directory.
 
 mod durable;
+mod pace;
 mod store;
 #[cfg(test)]
 mod store_tests;

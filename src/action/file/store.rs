@@ -1,12 +1,12 @@
 //! Appending lines to files: whole lines, inside one directory, one sync for all that wait.
 //!
-//! Each file that is being written has a queue and one writer on the blocking pool, which takes
-//! all that has gathered, writes and syncs it, and answers, until the queue is empty. Lines that come
-//! while it is at it gather for some milliseconds: a sync costs as much for one as for hundreds. A file is
-//! open only during such a batch, so the number of open files is bounded by that of deliveries
-//! under way, and files that others move or remove are found again.
+//! Each file that is being written has a queue and one writer, which takes all that has gathered, writes
+//! and syncs it on the blocking pool, and answers, until the queue is empty. Lines gather while it is at
+//! it, and where many files are written until it is their turn (`pace`). A file is open only during such
+//! a batch, and files that others move or remove are found again.
 
 use super::durable;
+use super::pace::Pace;
 use cap_std::fs::{Dir, OpenOptions};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-/// How long lines gather that come while others are being written. The first after a rest do not wait.
+/// How long lines gather that come while others of their file are being written. The first after a rest do
+/// not wait.
 const GATHERED: Duration = Duration::from_millis(10);
 
 /// The directory that files are written below. Cheap to clone; all clones share the queues.
@@ -26,6 +28,7 @@ struct Shared {
     root: PathBuf,
     /// The lines that wait, by file; an entry is there while the file has a writer.
     queues: Mutex<BTreeMap<String, Vec<Line>>>,
+    pace: Mutex<Pace>,
 }
 
 /// A line that waits for its sync.
@@ -53,7 +56,8 @@ pub(super) struct FileError {
 impl Files {
     /// Touches no disk.
     pub fn new(root: PathBuf) -> Self {
-        Self(Arc::new(Shared { root, queues: Mutex::default() }))
+        let (queues, pace) = (Mutex::default(), Mutex::new(Pace::new(Instant::now())));
+        Self(Arc::new(Shared { root, queues, pace }))
     }
 
     /// Appends a line and its end to the file at `path` (relative, normal) and returns when it is
@@ -70,8 +74,7 @@ impl Files {
         text.push('\n');
         let (done, answer) = oneshot::channel();
         if self.enqueue(path, Line { text, rotation, done }) {
-            let (files, path) = (self.clone(), path.to_owned());
-            drop(tokio::task::spawn_blocking(move || files.write_all(&path)));
+            drop(tokio::spawn(self.clone().write_all(path.to_owned())));
         }
         let ended = |_| FileError { path: path.to_owned(), error: "its writer was stopped".to_owned() };
         answer.await.map_err(ended)?
@@ -92,19 +95,37 @@ impl Files {
     }
 
     /// Writes batch after batch until nothing waits.
-    fn write_all(&self, path: &str) {
-        let _freed = FreedByPanic { files: self, path };
-        while let Some(batch) = self.next_batch(path) {
-            let shown = || self.0.root.join(path).display().to_string();
-            let written = self.write(path, &batch);
-            let written = written.map_err(|error| FileError { path: shown(), error: error.to_string() });
-            for line in batch {
-                // One that was dropped no longer waits.
-                let _ = line.done.send(written.clone());
+    async fn write_all(self, path: String) {
+        loop {
+            if self.has_more(&path) {
+                self.wait_for_turn().await;
             }
-            if self.has_more(path) {
-                std::thread::sleep(GATHERED);
+            let Some(batch) = self.next_batch(&path) else { return };
+            let (files, name) = (self.clone(), path.clone());
+            let writing = move || {
+                let written = files.write(&name, &batch);
+                let shown = || files.0.root.join(&name).display().to_string();
+                let written = written.map_err(|error| FileError { path: shown(), error: error.to_string() });
+                for line in batch {
+                    // One that was dropped no longer waits.
+                    let _ = line.done.send(written.clone());
+                }
+            };
+            if let Err(error) = tokio::task::spawn_blocking(writing).await {
+                tracing::error!(file = %path, %error, "lines were not written, which is a bug in hookyard");
             }
+            if self.has_more(&path) {
+                tokio::time::sleep(GATHERED).await;
+            }
+        }
+    }
+
+    async fn wait_for_turn(&self) {
+        let now = Instant::now();
+        let turn = self.0.pace.lock().unwrap_or_else(PoisonError::into_inner).turn(now);
+        // A timer is a millisecond late.
+        if turn > now {
+            tokio::time::sleep_until(turn).await;
         }
     }
 
@@ -141,20 +162,6 @@ impl Files {
         }
         file.append(&gathered)?;
         file.sync()
-    }
-}
-
-/// Lets the file have another writer if this one panics: nobody would wait for ever.
-struct FreedByPanic<'a> {
-    files: &'a Files,
-    path: &'a str,
-}
-
-impl Drop for FreedByPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.files.0.queues.lock().unwrap_or_else(PoisonError::into_inner).remove(self.path);
-        }
     }
 }
 
