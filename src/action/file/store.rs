@@ -96,11 +96,8 @@ impl Files {
 
     /// Writes batch after batch until nothing waits.
     async fn write_all(self, path: String) {
-        loop {
-            if self.has_more(&path) {
-                self.wait_for_turn().await;
-            }
-            let Some(batch) = self.next_batch(&path) else { return };
+        self.wait_for_turn().await;
+        while let Some(batch) = self.next_batch(&path) {
             let (files, name) = (self.clone(), path.clone());
             let writing = move || {
                 let written = files.write(&name, &batch);
@@ -116,6 +113,7 @@ impl Files {
             }
             if self.has_more(&path) {
                 tokio::time::sleep(GATHERED).await;
+                self.wait_for_turn().await;
             }
         }
     }
