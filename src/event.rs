@@ -81,6 +81,9 @@ pub fn is_seen(name: &str) -> bool {
     FIELDS.contains(&name) || name == WINDOW
 }
 
+/// Room for the text of a usual document.
+const USUAL_TEXT_BYTES: usize = 1024;
+
 const PREFIX: &str = "evt_";
 
 /// The source of the events that hookyard itself makes.
@@ -251,7 +254,8 @@ impl Event {
 /// One line of JSON, the fields in the order of [`FIELDS`].
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = vec![b'{'];
+        let mut out = Vec::with_capacity(USUAL_TEXT_BYTES);
+        out.push(b'{');
         let known = FIELDS.iter().filter_map(|name| Some((*name, self.get(name)?)));
         let others = self.document().iter().filter(|(name, _)| !FIELDS.contains(name));
         for (name, value) in known.chain(others) {

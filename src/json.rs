@@ -36,6 +36,8 @@ pub struct Object(Vec<(CompactString, Json)>);
 
 /// Up to so many it is quicker to look at each key: most differ in length already, which is told
 /// without comparing bytes.
+/// Room for the text of a usual structure.
+const USUAL_TEXT_BYTES: usize = 256;
 const FEW_MEMBERS: usize = 16;
 
 /// A key that an object has twice.
@@ -177,6 +179,13 @@ impl Json {
         Self::Object(members.into_iter().collect())
     }
 
+    /// As it is displayed; made in one go, since each delivery has some made.
+    pub fn text(&self) -> String {
+        let mut out = Vec::with_capacity(USUAL_TEXT_BYTES);
+        canonical::write_plain(self, &mut out);
+        String::from_utf8(out).expect("JSON is written from strings")
+    }
+
     /// What kind of value this is, as a sentence names it: `null`, `boolean`, `number`, `string`,
     /// `list` or `map` (the words of YAML, which is what authors read and write).
     pub fn kind(&self) -> &'static str {
@@ -288,9 +297,7 @@ fn unescaped(token: &str) -> Cow<'_, str> {
 /// Compact text: no spaces, non-ASCII as it is, numbers as they were written.
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = Vec::new();
-        canonical::write_plain(self, &mut out);
-        f.write_str(std::str::from_utf8(&out).expect("JSON is written from strings"))
+        f.write_str(&self.text())
     }
 }
 

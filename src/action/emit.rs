@@ -54,7 +54,7 @@ struct Emit;
 impl Action for Emit {
     /// Secrets go in as their names: an event is stored and shown.
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, ActionError> {
-        let shown = &attempt.params.shown;
+        let shown = attempt.params.shown();
         let kind = shown.get("type").and_then(Json::as_str).unwrap_or_default();
         check(kind).map_err(ActionError::Blocked)?;
         let payload = shown.get("payload").cloned().unwrap_or_else(|| Json::Object(Object::new()));

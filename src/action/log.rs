@@ -49,7 +49,7 @@ struct Log;
 #[async_trait]
 impl Action for Log {
     async fn deliver(&self, attempt: &Attempt) -> Result<Receipt, ActionError> {
-        let text = |name| attempt.params.shown.get(name).and_then(Json::as_str);
+        let text = |name| attempt.params.shown().get(name).and_then(Json::as_str);
         let message = one_line(&text("message").map_or_else(|| summary(attempt), str::to_owned));
         let delivery = attempt.id.to_string();
         macro_rules! write {
@@ -79,6 +79,15 @@ fn summary(attempt: &Attempt) -> String {
 
 /// `text` with control characters (line breaks, terminal sequences) as escapes.
 pub(crate) fn one_line(text: &str) -> String {
-    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escape).collect()
+    let mut line = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(char::is_control) {
+        let (plain, control) = rest.split_at(at);
+        let mut chars = control.chars();
+        line.push_str(plain);
+        line.extend(chars.next().into_iter().flat_map(char::escape_default));
+        rest = chars.as_str();
+    }
+    line.push_str(rest);
+    line
 }

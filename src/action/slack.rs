@@ -111,5 +111,5 @@ fn request(attempt: &Attempt) -> Result<Request, ActionError> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     identify(&mut headers, attempt)?;
     let url = plain.get("url").and_then(Json::as_str).unwrap_or_default().to_owned();
-    Ok(Request { method: Method::POST, url, headers, body: Json::Object(message).to_string().into() })
+    Ok(Request { method: Method::POST, url, headers, body: Json::Object(message).text().into() })
 }

@@ -55,26 +55,42 @@ pub(super) async fn run_all<P: Plan>(shared: Arc<Shared<P>>, rules: Arc<P>, leas
 /// Attempts a delivery by these rules and settles it.
 async fn run<P: Plan>(shared: &Shared<P>, rules: &Arc<P>, mut leased: Leased) {
     leased.event = rules.seen(&leased.id.rule, &leased.event);
-    let namespaces = &shared.namespaces;
     let waiting = Waiting::new();
-    let first = Tried::once(shared, &**rules, &leased, &waiting).await;
-    let turn = match first.namespace() {
-        Some(namespace) => Some(namespaces.shared(namespace).await),
+    let settlement = Tried::once(shared, &**rules, &leased, &waiting).await.settlement(&**rules, &leased);
+    let turn = match namespace(&settlement) {
+        Some(namespace) => Some(shared.namespaces.shared(namespace).await),
         None => None,
     };
-    let mut kept = first.settle(shared, &**rules, &leased, &waiting).await;
+    let kept = keep(shared, Arc::new(settlement), &leased, &waiting).await;
     drop(turn);
-    if let Err(Collided(namespace)) = &kept {
-        let _alone = namespaces.alone(namespace).await;
-        // Nobody else runs now. What a value's end or an operator's hand changes meanwhile is seen
-        // by the next run; neither comes that often.
-        while kept.is_err() {
-            let again = Tried::once(shared, &**rules, &leased, &waiting).await;
-            kept = again.settle(shared, &**rules, &leased, &waiting).await;
+    // What comes seldom is on the heap: each attempt's future would have room for it.
+    let state = match kept {
+        Ok(state) => state,
+        Err(Collided(namespace)) => {
+            Box::pin(run_alone(shared, &**rules, &leased, &namespace, &waiting)).await
         }
+    };
+    if state == State::Blocked {
+        Box::pin(heal_if_mended(shared, rules, &leased)).await;
     }
-    if let Ok(State::Blocked) = kept {
-        heal_if_mended(shared, rules, &leased).await;
+}
+
+/// Attempts it again while nobody else runs in its namespace, and says how it stands then.
+async fn run_alone<'a, P: Plan>(
+    shared: &'a Shared<P>,
+    rules: &P,
+    leased: &Leased,
+    namespace: &str,
+    waiting: &Waiting<'a>,
+) -> State {
+    let _alone = shared.namespaces.alone(namespace).await;
+    // What a value's end or an operator's hand changes meanwhile is seen by the next run; neither comes
+    // that often.
+    loop {
+        let settlement = Tried::once(shared, rules, leased, waiting).await.settlement(rules, leased);
+        if let Ok(state) = keep(shared, Arc::new(settlement), leased, waiting).await {
+            return state;
+        }
     }
 }
 
@@ -125,26 +141,13 @@ impl Tried {
         let ended = Ended { part, sign, why: message(&self.outcome), started_at: made.started_at };
         let limits = rules.limits(rule, action);
         if let Some(change) = shared.lanes.ended(rule, action, limits, ended, self.terms.now) {
-            tell::changed(shared, rules, leased, change, self.terms.now).await;
+            // On the heap: it comes seldom, and each attempt's future would have room for it.
+            Box::pin(tell::changed(shared, rules, leased, change, self.terms.now)).await;
         }
     }
 
-    /// The namespace whose state its commit depends on.
-    fn namespace(&self) -> Option<&str> {
-        match &self.outcome {
-            Outcome::Delivered(receipt) => receipt.changes.as_ref().map(|changes| changes.namespace.as_str()),
-            _ => None,
-        }
-    }
-
-    /// Keeps the outcome with the events it brings about, and says how it stands then.
-    async fn settle<'a, P: Plan>(
-        mut self,
-        shared: &'a Shared<P>,
-        rules: &P,
-        leased: &Leased,
-        waiting: &Waiting<'a>,
-    ) -> Result<State, Collided> {
+    /// The outcome with the events it brings about.
+    fn settlement<P: Plan>(mut self, rules: &P, leased: &Leased) -> Settlement {
         let (id, now) = (&leased.id, self.terms.now);
         let mut derived = Vec::new();
         if let Outcome::Delivered(receipt) = &self.outcome {
@@ -154,32 +157,48 @@ impl Tried {
             }
         }
         derived.extend(derive::told(&self.outcome, &leased.event, id, rules, now));
-        let namespace = self.namespace().map(str::to_owned);
         let Self { made, outcome, .. } = self;
         let number = leased.attempts + 1;
         let attempt = made.map(|made| record(made, &outcome, (number, rules.generation())));
-        let mut settlement = Arc::new(Settlement { id: id.clone(), outcome, attempt, derived, now });
-        match settle(shared, &settlement, waiting).await {
-            Settled::Kept => {}
-            Settled::Conflict => {
-                metrics::counter!("hookyard_state_conflicts_total").increment(1);
-                return Err(Collided(namespace.unwrap_or_default()));
-            }
-            too_many @ (Settled::TooManyDescendants | Settled::TooManyEffects) => {
-                // A death that cannot be told any more is a death all the same.
-                settlement = Arc::new(dead(&settlement, end_of_growth(too_many)));
-                settle(shared, &settlement, waiting).await;
-            }
-        }
-        count(&shared.labels, leased, &settlement);
-        Ok(match settlement.outcome {
-            Outcome::Blocked { .. } => State::Blocked,
-            Outcome::Retry { .. } => State::Pending,
-            Outcome::Delivered(_) => State::Delivered,
-            Outcome::Skipped => State::Skipped,
-            Outcome::Dead { .. } => State::Dead,
-        })
+        Settlement { id: id.clone(), outcome, attempt, derived, now }
     }
+}
+
+/// The namespace whose state an outcome's commit depends on.
+fn namespace(settlement: &Settlement) -> Option<&str> {
+    match &settlement.outcome {
+        Outcome::Delivered(receipt) => receipt.changes.as_ref().map(|changes| changes.namespace.as_str()),
+        _ => None,
+    }
+}
+
+/// Keeps an outcome, and says how its delivery stands then.
+async fn keep<'a, P>(
+    shared: &'a Shared<P>,
+    mut settlement: Arc<Settlement>,
+    leased: &Leased,
+    waiting: &Waiting<'a>,
+) -> Result<State, Collided> {
+    match settle(shared, &settlement, waiting).await {
+        Settled::Kept => {}
+        Settled::Conflict => {
+            metrics::counter!("hookyard_state_conflicts_total").increment(1);
+            return Err(Collided(namespace(&settlement).unwrap_or_default().to_owned()));
+        }
+        too_many @ (Settled::TooManyDescendants | Settled::TooManyEffects) => {
+            // A death that cannot be told any more is a death all the same.
+            settlement = Arc::new(dead(&settlement, end_of_growth(too_many)));
+            settle(shared, &settlement, waiting).await;
+        }
+    }
+    count(&shared.labels, leased, &settlement);
+    Ok(match settlement.outcome {
+        Outcome::Blocked { .. } => State::Blocked,
+        Outcome::Retry { .. } => State::Pending,
+        Outcome::Delivered(_) => State::Delivered,
+        Outcome::Skipped => State::Skipped,
+        Outcome::Dead { .. } => State::Dead,
+    })
 }
 
 /// The same settlement as a death that brings nothing about.
@@ -252,7 +271,7 @@ async fn attempt<'a, P: Plan>(
     let duration = started.elapsed();
     let redact = |text: String| attempt.params.redact(&text);
     let heard = attempt.heard.take().map(|heard| Answered { body: redact(heard.body), ..heard });
-    let request = beginning(attempt.params.shown.to_string());
+    let request = beginning(attempt.params.shown().text());
     *made = Some(Made { started_at, duration, request, answer: heard });
     match answer {
         Ok(Ok(Ok(mut receipt))) => {

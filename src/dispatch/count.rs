@@ -3,8 +3,8 @@
 use super::attempt::{message, word};
 use crate::delivery::Outcome;
 use crate::journal::{Leased, Settlement};
+use hashbrown::HashMap;
 use metrics::{Counter, Histogram, counter, histogram};
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// So many rules and actions, and sources, have labels of their own: each costs a histogram.

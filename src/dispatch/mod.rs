@@ -239,12 +239,13 @@ impl<P: Plan> Dispatcher<P> {
         for DeliveryId { rule, action, .. } in leased.iter().map(|leased| &leased.id) {
             self.shared.lanes.leased(rule, action, rules.limits(rule, action), now);
         }
-        let mut numbered = (self.leases..).zip(leased).collect::<Vec<_>>().into_iter();
-        self.leases += numbered.len() as u64;
-        let named = |(number, leased): &(u64, Leased)| (*number, leased.id.clone());
-        self.shared.under_way().extend(numbered.as_slice().iter().map(named));
-        while numbered.len() > 0 {
-            let together = numbered.by_ref().take(TOGETHER).collect();
+        let first = self.leases;
+        self.leases += leased.len() as u64;
+        let mut numbered = (first..).zip(leased).peekable();
+        while numbered.peek().is_some() {
+            let together: Vec<_> = numbered.by_ref().take(TOGETHER).collect();
+            let named = |(number, leased): &(u64, Leased)| (*number, leased.id.clone());
+            self.shared.under_way().extend(together.iter().map(named));
             self.attempts.spawn(attempt::run_all(Arc::clone(&self.shared), Arc::clone(rules), together));
         }
     }

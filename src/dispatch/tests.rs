@@ -92,7 +92,7 @@ impl Plan for Rules {
             message: "nothing is called `payload.nope`".into(),
         })?;
         let secrets = vec![(Secret::new("s3cret"), "${TOKEN}".to_owned())];
-        Ok(Rendered { filled: params.clone(), shown: plain.clone(), plain, secrets })
+        Ok(Rendered { plain, veil: None, secrets })
     }
 
     fn build_effect(&self, kind: &str, _: &Params) -> Result<Arc<dyn Action>, Vec<ConfigError>> {

@@ -2,8 +2,8 @@
 
 use super::refusal::Refusal;
 use crate::source::{Source, Verified};
+use hashbrown::HashMap;
 use metrics::{Counter, counter, describe_counter};
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 const RECEIVED: &str = "hookyard_received_total";

@@ -61,7 +61,7 @@ impl RuleSet {
                 return rehearsed;
             }
         };
-        let shown = params.shown.clone();
+        let shown = params.shown().clone();
         if !self.scripts.is_run(&planned.kind) {
             rehearsed.sent.push(Sent { effect: None, kind: planned.kind.clone(), params: shown });
             return rehearsed;
@@ -86,7 +86,11 @@ impl Rehearsed {
     fn effect(&mut self, effect: Effect, lane: &str, scope: Scope<'_>) {
         match effect.params.render(scope) {
             Ok(rendered) => {
-                self.sent.push(Sent { effect: Some(effect.name), kind: effect.kind, params: rendered.shown });
+                self.sent.push(Sent {
+                    effect: Some(effect.name),
+                    kind: effect.kind,
+                    params: rendered.shown().clone(),
+                });
             }
             Err(error) => self.broken.push(format!("{lane}/{} cannot be filled in: {error}", effect.name)),
         }

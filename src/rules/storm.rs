@@ -260,7 +260,7 @@ fn key(per: &Params, event: &Event, rules: &RuleSet) -> Result<String, String> {
     let scope = Scope { event, vars: &rules.vars, resolver: &*rules.resolver };
     let rendered =
         per.render(scope).map_err(|error| format!("`per` cannot be filled in: {}", error.message))?;
-    let key = match rendered.shown.get("per") {
+    let key = match rendered.shown().get("per") {
         None => String::new(),
         Some(Json::String(text)) => text.to_string(),
         Some(other) => other.to_string(),

@@ -73,7 +73,7 @@ impl Action for ScriptAction {
             file: self.file.clone(),
             event: Event::clone(&attempt.event),
             id: attempt.id.clone(),
-            params: self.params(&attempt.params.filled),
+            params: self.params(&attempt.params.filled()),
             world: World {
                 runtime: Handle::current(),
                 store: Arc::clone(&attempt.state),

@@ -63,14 +63,19 @@ pub struct Scope<'a> {
 /// Parameters with everything filled in. `Debug` prints what is shown.
 #[derive(Clone)]
 pub struct Rendered {
-    /// Without templates: data, and secrets by their names. What a script gets as `params`.
-    pub filled: Params,
     /// As they are used.
     pub plain: Json,
-    /// As they are shown and stored: a secret is its name.
-    pub shown: Json,
+    /// Where there is a secret in them: they are used as they are shown if not.
+    pub veil: Option<Box<Veil>>,
     /// The secrets that went in, longest first: value and shown name. For [`Rendered::redact`].
     pub secrets: Vec<(Secret, String)>,
+}
+
+/// Parameters with their secrets as names.
+#[derive(Clone)]
+pub struct Veil {
+    pub filled: Params,
+    pub shown: Json,
 }
 
 /// Why parameters could not be filled in.
@@ -175,6 +180,16 @@ impl Params {
 }
 
 impl Rendered {
+    /// Without templates: data, and secrets by their names. What a script gets as `params`.
+    pub fn filled(&self) -> Params {
+        self.veil.as_ref().map_or_else(|| Params::Data(self.plain.clone()), |veil| veil.filled.clone())
+    }
+
+    /// As they are shown and stored: a secret is its name.
+    pub fn shown(&self) -> &Json {
+        self.veil.as_ref().map_or(&self.plain, |veil| &veil.shown)
+    }
+
     /// `text` with every secret that went in replaced by its name.
     pub fn redact(&self, text: &str) -> String {
         redact(text, &self.secrets)
@@ -183,7 +198,7 @@ impl Rendered {
 
 impl fmt::Debug for Rendered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Rendered").field(&self.shown).finish()
+        f.debug_tuple("Rendered").field(self.shown()).finish()
     }
 }
 

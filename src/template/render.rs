@@ -7,7 +7,7 @@ use super::escape::{Escape, dot_segment, host_end};
 use super::jinja::{Hole, MAX_OUTPUT_BYTES, too_large};
 use super::session::Session;
 use super::value::text;
-use super::{Params, RenderError, Rendered, Scope};
+use super::{Params, RenderError, Rendered, Scope, Veil};
 use crate::json::Json;
 use crate::registry::{ParamType, token};
 use crate::secret::{Part, Reference, Secret, shown};
@@ -20,19 +20,37 @@ pub(super) fn render(params: &Params, scope: Scope<'_>) -> Result<Rendered, Rend
     let mut secrets = renderer.secrets;
     secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.expose().len()));
     secrets.dedup();
-    Ok(Rendered { filled: filled.filled, plain: filled.plain, shown: filled.shown, secrets })
+    Ok(Rendered { plain: filled.plain, veil: filled.veil, secrets })
 }
 
-/// One parameter, or a part of it, in its three forms.
+/// One parameter, or a part of it.
 struct Filled {
-    filled: Params,
     plain: Json,
-    shown: Json,
+    veil: Option<Box<Veil>>,
 }
 
 impl Filled {
-    fn data(data: Json) -> Self {
-        Self { filled: Params::Data(data.clone()), plain: data.clone(), shown: data }
+    fn data(plain: Json) -> Self {
+        Self { plain, veil: None }
+    }
+
+    fn secret(plain: Json, filled: Params, shown: Json) -> Self {
+        Self { plain, veil: Some(Box::new(Veil { filled, shown })) }
+    }
+
+    fn is_plain(&self) -> bool {
+        self.veil.is_none()
+    }
+
+    fn shown(&self) -> &Json {
+        self.veil.as_ref().map_or(&self.plain, |veil| &veil.shown)
+    }
+
+    /// With what stands for it where another part has a secret in it.
+    fn into_parts(self) -> (Veil, Json) {
+        let plain = &self.plain;
+        let bare = || Veil { filled: Params::Data(plain.clone()), shown: plain.clone() };
+        (self.veil.map_or_else(bare, |veil| *veil), self.plain)
     }
 }
 
@@ -58,30 +76,44 @@ impl Renderer<'_> {
     }
 
     fn list(&mut self, items: &[Params]) -> Result<Filled, RenderError> {
-        let (mut filled, mut plain, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+        let mut done = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            let item = self.node(item).map_err(|error| within(&format!("/{index}"), error))?;
-            filled.push(item.filled);
-            plain.push(item.plain);
-            shown.push(item.shown);
+            done.push(self.node(item).map_err(|error| within(&format!("/{index}"), error))?);
         }
-        Ok(Filled { filled: Params::List(filled), plain: Json::Array(plain), shown: Json::Array(shown) })
+        if done.iter().all(Filled::is_plain) {
+            return Ok(Filled::data(Json::Array(done.into_iter().map(|item| item.plain).collect())));
+        }
+        let (mut filled, mut plain, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+        for item in done {
+            let (veil, item) = item.into_parts();
+            filled.push(veil.filled);
+            shown.push(veil.shown);
+            plain.push(item);
+        }
+        Ok(Filled::secret(Json::Array(plain), Params::List(filled), Json::Array(shown)))
     }
 
     fn map(&mut self, members: &[(String, Params)]) -> Result<Filled, RenderError> {
-        let (mut filled, mut plain, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+        let mut done = Vec::with_capacity(members.len());
         for (key, value) in members {
-            let value = self.node(value).map_err(|error| within(&token(key), error))?;
-            filled.push((key.clone(), value.filled));
-            plain.push((key.clone(), value.plain));
-            shown.push((key.clone(), value.shown));
+            done.push((key, self.node(value).map_err(|error| within(&token(key), error))?));
         }
-        Ok(Filled { filled: Params::Map(filled), plain: Json::object(plain), shown: Json::object(shown) })
+        if done.iter().all(|(_, value)| value.is_plain()) {
+            return Ok(Filled::data(Json::object(done.into_iter().map(|(key, value)| (key, value.plain)))));
+        }
+        let (mut filled, mut plain, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, value) in done {
+            let (veil, value) = value.into_parts();
+            filled.push((key.clone(), veil.filled));
+            shown.push((key, veil.shown));
+            plain.push((key, value));
+        }
+        Ok(Filled::secret(Json::object(plain), Params::Map(filled), Json::object(shown)))
     }
 
     fn secret(&mut self, parts: &[Part]) -> Result<Filled, String> {
         let plain = self.resolve_all(parts)?;
-        Ok(Filled { filled: Params::Secret(parts.to_vec()), plain: plain.into(), shown: shown(parts).into() })
+        Ok(Filled::secret(plain.into(), Params::Secret(parts.to_vec()), shown(parts).into()))
     }
 
     fn resolve_all(&mut self, parts: &[Part]) -> Result<String, String> {
@@ -119,7 +151,7 @@ impl Renderer<'_> {
         if template.ty == ParamType::Url {
             check_url(&done.plain)?;
         }
-        fits(&done.shown, template.ty)?;
+        fits(done.shown(), template.ty)?;
         Ok(done)
     }
 
@@ -150,7 +182,7 @@ impl Renderer<'_> {
                 }
             }
         }
-        Ok(Filled { filled, plain: plain.into(), shown: shown(&parts).into() })
+        Ok(Filled::secret(plain.into(), filled, shown(&parts).into()))
     }
 
     /// A single reference, read as the type that the parameter takes.
@@ -162,7 +194,7 @@ impl Renderer<'_> {
             fits(&value, ty).map_err(|_| format!("the value of {reference} is not {}", wanted(ty)))?;
         }
         let filled = Params::Secret(vec![Part::Reference(reference.clone())]);
-        Ok(Filled { filled, plain: value, shown: reference.to_string().into() })
+        Ok(Filled::secret(value, filled, reference.to_string().into()))
     }
 
     fn pieces(&mut self, segments: &[Segment], escape: Escape) -> Result<Vec<Piece>, String> {

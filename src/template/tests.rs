@@ -133,7 +133,7 @@ fn data_is_never_a_template_or_a_reference() {
     assert_eq!(render("text", "a {{ payload.evil }}"), Json::from(format!("a {evil}")));
     assert_eq!(render("text", "{% if true %}{{ payload.evil }}{% endif %}"), Json::from(evil));
     let rendered = try_render("json", "{{ payload.evil }}").unwrap();
-    let back = Params::from_stored(&json(&rendered.filled.to_stored().to_string())).unwrap();
+    let back = Params::from_stored(&json(&rendered.filled().to_stored().to_string())).unwrap();
     assert_eq!(back.literal().unwrap().get("json"), Some(&Json::from(evil)));
 }
 
@@ -186,7 +186,7 @@ fn a_single_reference_is_read_as_the_type_wanted() {
     assert!(render_error("count", "{{ status }}").contains("an integer is wanted"));
     let (event, vars) = (event(), vars());
     let scope = Scope { event: &event, vars: &vars, resolver: &Placeholders };
-    let shown = compile(r#"{"count":"${N}"}"#).unwrap().render(scope).unwrap().shown;
+    let shown = compile(r#"{"count":"${N}"}"#).unwrap().render(scope).unwrap().shown().clone();
     assert_eq!(shown.to_string(), r#"{"count":"${N}"}"#);
 }
 
@@ -197,16 +197,16 @@ fn a_secret_is_used_by_value_and_shown_by_name() {
     {
         let rendered = try_render("text", text).unwrap();
         assert_eq!(rendered.plain.get("text").unwrap(), &Json::from("Bearer s3cr3t/value"), "{text}");
-        assert_eq!(rendered.shown.get("text").unwrap(), &Json::from("Bearer ${KEY}"), "{text}");
-        assert!(matches!(rendered.filled.get("text"), Some(Params::Secret(_))), "{text}");
+        assert_eq!(rendered.shown().get("text").unwrap(), &Json::from("Bearer ${KEY}"), "{text}");
+        assert!(matches!(rendered.filled().get("text"), Some(Params::Secret(_))), "{text}");
         assert_eq!(rendered.redact("no s3cr3t/value s3cr3t%2Fvalue"), "no ${KEY} ${KEY}");
         assert!(!format!("{rendered:?}").contains("s3cr3t"), "Debug must not show it");
     }
     let rendered = try_render("text", "{{ vars | tojson }}").unwrap();
     assert!(rendered.plain.get("text").unwrap().as_str().unwrap().contains(r#""key":"Bearer s3cr3t/value""#));
-    assert!(rendered.shown.to_string().contains("Bearer ${KEY}"));
+    assert!(rendered.shown().to_string().contains("Bearer ${KEY}"));
     let rendered = try_render("json", "{{ [vars.slack] }}").unwrap();
-    assert_eq!(rendered.shown.pointer("/json/0/marketing"), Some(&Json::from("${HOOK}")));
+    assert_eq!(rendered.shown().pointer("/json/0/marketing"), Some(&Json::from("${HOOK}")));
     assert_eq!(rendered.plain.pointer("/json/0/marketing"), Some(&Json::from("https://hooks.example/T0")));
 }
 
@@ -267,7 +267,7 @@ fn a_secret_in_a_hole_of_a_url_is_encoded_and_one_that_the_author_wrote_is_not()
     assert_eq!(url("https://a.example/?k={{ vars.key }}"), "https://a.example/?k=Bearer%20s3cr3t%2Fvalue");
     assert_eq!(url("https://a.example/${KEY}/{{ status }}"), "https://a.example/s3cr3t/value/finished");
     assert_eq!(url("{{ vars.slack.marketing }}"), "https://hooks.example/T0");
-    let shown = try_render("url", "https://a.example/?k={{ vars.key }}").unwrap().shown;
+    let shown = try_render("url", "https://a.example/?k={{ vars.key }}").unwrap().shown().clone();
     assert_eq!(shown.get("url").unwrap(), &Json::from("https://a.example/?k=Bearer%20${KEY}"));
 }
 
@@ -366,7 +366,7 @@ fn authorities_are_those_the_author_wrote() {
 
 #[test]
 fn a_secret_that_is_gone_is_named_and_what_it_was_for() {
-    let stored = try_render("url", "{{ vars.slack.marketing }}").unwrap().filled.to_stored();
+    let stored = try_render("url", "{{ vars.slack.marketing }}").unwrap().filled().to_stored();
     assert!(!stored.to_string().contains("https://hooks"), "{stored}");
     let params = Params::from_stored(&stored).unwrap();
     let (event, vars, environment) = (event(), vars(), Environment::default());
@@ -377,7 +377,7 @@ fn a_secret_that_is_gone_is_named_and_what_it_was_for() {
 #[test]
 fn stored_parameters_come_back_with_their_secrets() {
     let rendered = try_render("json", "{{ {'a/b': [vars.key, payload.cost]} }}").unwrap();
-    let stored = rendered.filled.to_stored().to_string();
+    let stored = rendered.filled().to_stored().to_string();
     assert!(!stored.contains("s3cr3t"), "{stored}");
     let back = Params::from_stored(&json(&stored)).unwrap();
     let (event, vars, environment) = (event(), vars(), environment());

@@ -105,7 +105,7 @@ impl Action for File {
 fn line(attempt: &Attempt) -> String {
     let plain = &attempt.params.plain;
     if let Some(json) = plain.get("json") {
-        return json.to_string();
+        return json.text();
     }
     if let Some(text) = plain.get("text").and_then(Json::as_str) {
         return one_line(text.strip_suffix('\n').unwrap_or(text));

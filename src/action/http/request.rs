@@ -77,7 +77,7 @@ fn given_body(plain: &Json, headers: &mut HeaderMap) -> Result<Option<Bytes>, Ac
     let typed = |headers: &mut HeaderMap, ty| headers.insert(CONTENT_TYPE, HeaderValue::from_static(ty));
     if let Some(json) = plain.get("json") {
         typed(headers, "application/json");
-        return Ok(Some(json.to_string().into()));
+        return Ok(Some(json.text().into()));
     }
     if let Some(text) = plain.get("body").and_then(Json::as_str) {
         typed(headers, "text/plain; charset=utf-8");

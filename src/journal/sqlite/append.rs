@@ -129,7 +129,7 @@ fn hand_over(
 ) {
     for (lane, delivery) in lanes.iter().zip(deliveries) {
         txn.tally.add(State::Pending, 1);
-        let leased = origin.lease(delivery.id.clone(), None);
+        let leased = Box::new(origin.lease(delivery.id.clone(), None));
         let key = (print.seq, *lane, String::new());
         let (due, bytes) = (print.received, origin.bytes);
         txn.hand_over(Fresh { key, due, bytes, has_row: false, commit: u64::MAX, leased });

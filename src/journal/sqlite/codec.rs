@@ -89,7 +89,7 @@ pub fn read_names(names: &str) -> Vec<String> {
 
 /// How a signature was found good: `python 0`.
 pub fn write_verified(verified: Verified) -> String {
-    format!("{} {}", verified.form.name(), verified.secret)
+    [verified.form.name(), " ", &verified.secret.to_string()].concat()
 }
 
 pub fn read_verified(text: &str) -> Option<Verified> {

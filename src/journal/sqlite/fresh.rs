@@ -16,6 +16,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// How many bytes of events they may hold in memory, each counted as often as it has deliveries;
@@ -41,7 +42,8 @@ pub struct Fresh {
     pub has_row: bool,
     /// The commit that brought it, known when that is made: it is leased once that is on the disk.
     pub commit: u64,
-    pub leased: Leased,
+    /// Large, and handed from queue to queue.
+    pub leased: Box<Leased>,
 }
 
 /// What the effects of a delivery have of it.
@@ -56,7 +58,7 @@ pub struct Origin {
 
 impl Origin {
     pub fn of(fresh: &Fresh) -> Self {
-        let Leased { event, body, headers, received_at, .. } = &fresh.leased;
+        let Leased { event, body, headers, received_at, .. } = &*fresh.leased;
         Self {
             event: Arc::clone(event),
             body: body.clone(),
@@ -134,8 +136,13 @@ pub fn write_lanes(lanes: &[LaneId]) -> Option<String> {
     if lanes.is_empty() {
         return None;
     }
-    let numbers: Vec<_> = lanes.iter().map(LaneId::to_string).collect();
-    Some(format!("[{}]", numbers.join(",")))
+    let mut list = String::with_capacity(2 + 4 * lanes.len());
+    for lane in lanes {
+        list.push(if list.is_empty() { '[' } else { ',' });
+        let _ = write!(list, "{lane}");
+    }
+    list.push(']');
+    Some(list)
 }
 
 /// Puts those down that have become old.

@@ -100,15 +100,18 @@ impl Handle {
     }
 
     /// Does something in the next group; returns when that is committed, and on the disk.
-    pub async fn write<T: Send + 'static>(
+    pub fn write<T: Send + 'static>(
         &self,
         run: impl FnOnce(&mut Txn<'_>) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, JournalError> {
-        let permit = self.permit().await?;
+    ) -> impl Future<Output = Result<T, JournalError>> {
         let (reply, answer) = oneshot::channel();
-        let job = Write { run: Some(run), result: None, reply };
-        self.queue.send(Command::Write(Box::new(job), permit)).map_err(|_| closed())?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
+        // Not a part of the future: what is to be done may be large, and futures are moved.
+        let job = Box::new(Write { run: Some(run), result: None, reply });
+        async move {
+            let permit = self.permit().await?;
+            self.queue.send(Command::Write(job, permit)).map_err(|_| closed())?;
+            answer.await.unwrap_or_else(|_| Err(closed()))
+        }
     }
 
     /// Looks at what is committed, on the writer's thread, between groups.

@@ -11,8 +11,9 @@ mod tests;
 
 use super::fresh::{Fresh, Unsettled};
 use crate::delivery::DeliveryId;
+use hashbrown::{Equivalent, HashMap, HashSet};
 pub use held::{Held, Ties};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Number of a row of the table `lanes`.
 pub type LaneId = i64;
@@ -31,10 +32,9 @@ pub struct Lane {
     fresh: VecDeque<Fresh>,
     /// Nothing is leased of it before then.
     not_before: i64,
-    /// Keys of what is leased: the event's, and the names.
-    leased: HashMap<i64, Vec<String>>,
-    /// How many they are, and how many of them are being attempted.
-    count: usize,
+    /// What is leased: the event's key, and the name.
+    leased: HashSet<(i64, String)>,
+    /// How many of them are being attempted.
     under_way: usize,
 }
 
@@ -172,10 +172,23 @@ impl Lanes {
     }
 }
 
+/// A delivery of a lane, to look for among those that are leased: its hash is the pair's.
+#[derive(Hash)]
+struct Named<'a> {
+    event: i64,
+    name: &'a str,
+}
+
+impl Equivalent<(i64, String)> for Named<'_> {
+    fn equivalent(&self, (event, name): &(i64, String)) -> bool {
+        self.event == *event && self.name == name
+    }
+}
+
 impl Lane {
     fn new(rule: String, action: String) -> Self {
-        let (fresh, leased) = (VecDeque::new(), HashMap::new());
-        Self { rule, action, due: None, fresh, not_before: OPEN, leased, count: 0, under_way: 0 }
+        let (fresh, leased) = (VecDeque::new(), HashSet::new());
+        Self { rule, action, due: None, fresh, not_before: OPEN, leased, under_way: 0 }
     }
 
     /// When there is something to lease at the earliest.
@@ -196,22 +209,18 @@ impl Lane {
     }
 
     pub fn is_leased(&self, event: i64, name: &str) -> bool {
-        self.leased.get(&event).is_some_and(|names| names.iter().any(|called| called == name))
+        self.leased.contains(&Named { event, name })
     }
 
     fn end(&mut self, held: &Held) {
-        let Some(names) = self.leased.get_mut(&held.event) else { return };
-        names.retain(|called| *called != held.name);
-        if names.is_empty() {
-            self.leased.remove(&held.event);
+        if self.leased.remove(&Named { event: held.event, name: &held.name }) {
+            self.under_way -= usize::from(!held.settling);
         }
-        self.count -= 1;
-        self.under_way -= usize::from(!held.settling);
     }
 
     /// How many are leased.
     pub fn leased(&self) -> usize {
-        self.count
+        self.leased.len()
     }
 
     /// How many of them are being attempted.

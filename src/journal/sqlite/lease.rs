@@ -8,10 +8,10 @@ use super::lanes::{Held, Lane, LaneId, Lanes, Ties};
 use super::txn::{Fault, Shared};
 use crate::delivery::DeliveryId;
 use crate::journal::{Capacity, OUTCOMES_PER_ATTEMPT, Room, Rooms, State};
+use hashbrown::HashMap;
 use jiff::Timestamp;
 use row::LeasedRow;
 use rusqlite::{Connection, Result};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What is asked for.
@@ -66,7 +66,7 @@ pub struct Batch {
 /// A leased delivery, from memory or from the table.
 pub enum Taken {
     Fresh(Fresh),
-    Stored(LeasedRow),
+    Stored(Box<LeasedRow>),
 }
 
 impl Taken {
@@ -234,7 +234,7 @@ fn take_stored(
         let (is_fresh, ties, origin, bytes) = (false, row.ties.clone(), None, row.bytes());
         let held = Held { lane, event, name, state, settling: false, is_fresh, ties, origin, bytes };
         lanes.hold(row.id.clone(), held);
-        taken.push(Taken::Stored(row));
+        taken.push(Taken::Stored(Box::new(row)));
         room -= 1;
     }
     rooms.taken(lane, most - room);

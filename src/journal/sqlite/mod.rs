@@ -178,7 +178,7 @@ impl Journal for SqliteJournal {
         let mut deliveries = Vec::new();
         for taken in batch.take() {
             match taken {
-                lease::Taken::Fresh(fresh) => deliveries.push(fresh.leased),
+                lease::Taken::Fresh(fresh) => deliveries.push(*fresh.leased),
                 lease::Taken::Stored(row) => {
                     let id = row.id.clone();
                     match row.read_back() {

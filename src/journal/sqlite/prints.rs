@@ -10,10 +10,11 @@ mod recent;
 
 use super::codec;
 use crate::event::EventId;
+use hashbrown::HashMap;
 use old::Old;
 use recent::{Entry, Place, Recent};
 use rusqlite::{Connection, OptionalExtension, Result, params};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 /// How many move with each event that is kept: a half is moved by the time that an eighth has come.
 const MOVED_PER_EVENT: usize = 4;

@@ -163,7 +163,7 @@ fn handed_over(
         return Ok(None);
     }
     let key = (place.event, lane, codec::name(&child.id));
-    let leased = origin.lease(child.id.clone(), Some(effect.clone()));
+    let leased = Box::new(origin.lease(child.id.clone(), Some(effect.clone())));
     Ok(Some(Fresh { key, due, bytes, has_row: true, commit: u64::MAX, leased }))
 }
 

@@ -68,8 +68,10 @@ impl Step {
 
 /// Bytes of the database that hold something: freed pages are used again and do not count.
 pub fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
-    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let bytes = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
+    // Asked with each group: not to be parsed each time.
+    let number = |sql| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
+    let pages = number("PRAGMA page_count")? - number("PRAGMA freelist_count")?;
+    let bytes = pages * number("PRAGMA page_size")?;
     Ok(bytes.cast_unsigned())
 }
 

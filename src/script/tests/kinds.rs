@@ -135,7 +135,7 @@ fn rendered(scripts: &std::sync::Arc<crate::script::Scripts>, kind: &str, params
     let (vars, event) = (vars(), event());
     let schema = scripts.schema(kind).expect("it is a kind");
     let params = Params::compile(&json(params), &schema, &vars).expect(params);
-    params.render(Scope { event: &event, vars: &vars, resolver: &Placeholders }).expect("it renders").filled
+    params.render(Scope { event: &event, vars: &vars, resolver: &Placeholders }).expect("it renders").filled()
 }
 
 async fn delivered(text: &str, params: &str) -> Vec<crate::delivery::Effect> {

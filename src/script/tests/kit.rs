@@ -13,7 +13,7 @@ use crate::registry::{ConfigError, Kind, Param, ParamType};
 use crate::script::state::World;
 use crate::script::{Limits, Scripts, convert, run};
 use crate::secret::{Placeholders, Resolve};
-use crate::template::{Params, Rendered, Vars};
+use crate::template::{Params, Rendered, Vars, Veil};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use tokio_util::sync::CancellationToken;
@@ -136,7 +136,8 @@ pub fn run_for(
 /// An attempt at this event with these parameters, where nothing goes out.
 pub fn attempt(filled: Params) -> Attempt {
     let plain = convert::shown(&filled);
-    let params = Rendered { filled, shown: plain.clone(), plain, secrets: Vec::new() };
+    let veil = Some(Box::new(Veil { filled, shown: plain.clone() }));
+    let params = Rendered { plain, veil, secrets: Vec::new() };
     Attempt {
         id: id(),
         number: 1,

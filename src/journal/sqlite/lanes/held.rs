@@ -45,7 +45,8 @@ impl Held {
         let origin = self.origin.as_ref()?;
         let key = (self.event, self.lane, self.name.clone());
         let (due, bytes) = (origin.received_at.as_millisecond(), self.bytes);
-        Some(Fresh { key, due, bytes, has_row: false, commit: 0, leased: origin.lease(id.clone(), None) })
+        let leased = Box::new(origin.lease(id.clone(), None));
+        Some(Fresh { key, due, bytes, has_row: false, commit: 0, leased })
     }
 
     pub fn is(&self, (event, lane, name): &Key) -> bool {
@@ -58,8 +59,7 @@ impl Lanes {
     pub fn hold(&mut self, id: DeliveryId, held: Held) {
         self.last = held.lane;
         if let Some(lane) = self.lanes.get_mut(&held.lane) {
-            lane.leased.entry(held.event).or_default().push(held.name.clone());
-            lane.count += 1;
+            lane.leased.insert((held.event, held.name.clone()));
             lane.under_way += usize::from(!held.settling);
         }
         self.held.insert(id, held);
