@@ -116,7 +116,8 @@ pub fn connect(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
     // Until the writer has its commits synced behind its back.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "cache_size", -16_384)?;
+    // KiB. The ends of the tables that grow fit in; a commit after a page was split walks through all of it.
+    connection.pragma_update(None, "cache_size", -2_048)?;
     if let Some(pages) = options.max_pages {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
