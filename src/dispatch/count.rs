@@ -1,6 +1,6 @@
 //! What is counted and logged of attempts.
 
-use super::attempt::{message, word};
+use super::keep::{message, word};
 use crate::delivery::Outcome;
 use crate::journal::{Leased, Settlement};
 use hashbrown::HashMap;

@@ -4,6 +4,7 @@ mod attempt;
 mod count;
 mod decide;
 mod derive;
+mod keep;
 mod lanes;
 mod plan;
 mod state;
@@ -266,6 +267,11 @@ impl<P: Plan> Dispatcher<P> {
 impl<P> Shared<P> {
     fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, DeliveryId>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether these are the rules that are served still.
+    fn serves(&self, rules: &P) -> bool {
+        self.rules.borrow().as_ref().is_some_and(|current| std::ptr::eq(&raw const **current, rules))
     }
 
     /// The outcome of what was leased is kept, or it was put back.
