@@ -111,7 +111,7 @@ fn lease_and_settle(bencher: Bencher<'_, '_>, group: usize) {
             let lease = home.journal.lease(Timestamp::now(), capacity).await.expect("it can be read");
             assert_eq!(lease.deliveries.len(), group);
             let settlements = lease.deliveries.into_iter().map(kit::delivered);
-            try_join_all(settlements.map(|it| home.journal.settle(it.into()))).await.expect("it is kept")
+            try_join_all(settlements.map(|it| home.journal.settle([it].into()))).await.expect("it is kept")
         })
     });
 }

@@ -1,19 +1,20 @@
 //! One delivery: make the attempt, and decide what comes of it.
 
 use super::decide::{self, End, Terms, decide};
-use super::keep::{Collided, Counted, Waiting, heal_if_mended, keep, message, namespace, word};
+use super::keep::{Counted, keep, message, namespace, word};
 use super::lanes::{Ended, Sign};
-use super::{Plan, Shared, Step, derive, tell};
+use super::{Plan, Shared, Step, TOGETHER, derive, tell};
 use crate::action::{Action, ActionError, Attempt, Consent, Heard, Trace};
 use crate::delivery::{Answered, Outcome, Retry};
-use crate::journal::{AttemptRecord, Leased, Settlement, State};
+use crate::journal::{AttemptRecord, Leased, Settled, Settlement};
 use crate::template::{Params, Rendered};
 use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, future};
 use jiff::Timestamp;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::slice;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How much of its parameters is kept of an attempt.
@@ -28,62 +29,101 @@ struct Made {
     answer: Option<Answered>,
 }
 
-/// Attempts what was leased by these rules, all at once, and settles each when it has ended. Beside each is the
+/// A delivery under way.
+pub(super) struct UnderWay<'a> {
+    /// Of its lease.
+    pub number: u64,
+    pub leased: Leased,
+    /// Once its attempt only waits, until its outcome is kept: others are made meanwhile.
+    pub waiting: OnceLock<Counted<'a>>,
+}
+
+/// Attempts what was leased by these rules, all at once; what ends together is kept together. Beside each is the
 /// number of its lease.
 pub(super) async fn run_all<P: Plan>(shared: Arc<Shared<P>>, rules: Arc<P>, leased: Vec<(u64, Leased)>) {
     let (shared, rules) = (&*shared, &rules);
-    let run = |(number, leased): (u64, Leased)| async move {
-        let id = leased.id.clone();
-        if let Err(panic) = AssertUnwindSafe(run(shared, rules, leased)).catch_unwind().await {
-            let error = panic_message(&*panic);
-            tracing::error!(delivery = %id, %error, "an attempt's outcome was lost, which is a bug in hookyard; it is made again");
-            shared.journal.release(&id).await;
-        }
-        shared.ended(number);
-    };
-    leased.into_iter().map(run).collect::<FuturesUnordered<_>>().for_each(|()| async {}).await;
+    let attempts: FuturesUnordered<_> = leased.into_iter().map(|leased| run(shared, rules, leased)).collect();
+    let ended = attempts.filter_map(future::ready).ready_chunks(TOGETHER);
+    ended.for_each_concurrent(None, |ended| keep_all(shared, rules, ended)).await;
 }
 
-/// Attempts a delivery by these rules and settles it.
-async fn run<P: Plan>(shared: &Shared<P>, rules: &Arc<P>, mut leased: Leased) {
-    leased.event = rules.seen(&leased.id.rule, &leased.event);
-    let waiting = Waiting::new();
-    let settlement = Tried::once(shared, &**rules, &leased, &waiting).await.settlement(&**rules, &leased);
-    let turn = match namespace(&settlement) {
-        Some(namespace) => Some(shared.namespaces.shared(namespace).await),
-        None => None,
-    };
-    let kept = keep(shared, Arc::new(settlement), &leased, &waiting).await;
-    drop(turn);
-    // What comes seldom is on the heap: each attempt's future would have room for it.
-    let state = match kept {
-        Ok(state) => state,
-        Err(Collided(namespace)) => {
-            Box::pin(run_alone(shared, &**rules, &leased, &namespace, &waiting)).await
-        }
-    };
-    if state == State::Blocked {
-        Box::pin(heal_if_mended(shared, rules, &leased)).await;
-    }
-}
-
-/// Attempts it again while nobody else runs in its namespace, and says how it stands then.
-async fn run_alone<'a, P: Plan>(
+/// Attempts a delivery by these rules. `None`: nothing is left to be kept.
+async fn run<'a, P: Plan>(
     shared: &'a Shared<P>,
-    rules: &P,
-    leased: &Leased,
-    namespace: &str,
-    waiting: &Waiting<'a>,
-) -> State {
-    let _alone = shared.namespaces.alone(namespace).await;
+    rules: &Arc<P>,
+    (number, leased): (u64, Leased),
+) -> Option<(UnderWay<'a>, Settlement)> {
+    let mut it = UnderWay { number, leased, waiting: OnceLock::new() };
+    match AssertUnwindSafe(settlement(shared, rules, &mut it)).catch_unwind().await {
+        Ok(Some(settlement)) => return Some((it, settlement)),
+        Ok(None) => {}
+        Err(panic) => give_back(shared, &it, panic_message(&*panic)).await,
+    }
+    shared.ended(&mut [it]);
+    None
+}
+
+/// Attempts it. What changes state is kept before others can have changed it; of the rest that is left to do.
+async fn settlement<'a, P: Plan>(
+    shared: &'a Shared<P>,
+    rules: &Arc<P>,
+    it: &mut UnderWay<'a>,
+) -> Option<Settlement> {
+    it.leased.event = rules.seen(&it.leased.id.rule, &it.leased.event);
+    let settlement = Tried::once(shared, &**rules, it).await.settlement(&**rules, &it.leased);
+    if !settlement.changes_state() {
+        return Some(settlement);
+    }
+    // On the heap: most change nothing, and each attempt's future would have room for it.
+    Box::pin(keep_in_turn(shared, rules, it, settlement)).await;
+    None
+}
+
+/// Keeps what changes state. If another run has changed what it had read, it is attempted again while nobody else
+/// runs in its namespace.
+async fn keep_in_turn<'a, P: Plan>(
+    shared: &'a Shared<P>,
+    rules: &Arc<P>,
+    it: &UnderWay<'a>,
+    settlement: Settlement,
+) {
+    let Some(namespace) = namespace(&settlement).map(str::to_owned) else { return };
+    let turn = shared.namespaces.shared(&namespace).await;
+    let mut settled = keep(shared, rules, slice::from_ref(it), [settlement].into()).await;
+    drop(turn);
+    if settled != [Settled::Conflict] {
+        return;
+    }
+    let _alone = shared.namespaces.alone(&namespace).await;
     // What a value's end or an operator's hand changes meanwhile is seen by the next run; neither comes
     // that often.
-    loop {
-        let settlement = Tried::once(shared, rules, leased, waiting).await.settlement(rules, leased);
-        if let Ok(state) = keep(shared, Arc::new(settlement), leased, waiting).await {
-            return state;
+    while settled == [Settled::Conflict] {
+        let settlement = Tried::once(shared, &**rules, it).await.settlement(&**rules, &it.leased);
+        settled = keep(shared, rules, slice::from_ref(it), [settlement].into()).await;
+    }
+}
+
+/// Keeps the outcomes of attempts that ended together, and ends their leases.
+async fn keep_all<'a, P: Plan>(
+    shared: &'a Shared<P>,
+    rules: &Arc<P>,
+    ended: Vec<(UnderWay<'a>, Settlement)>,
+) {
+    let (mut all, settlements): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
+    let kept = AssertUnwindSafe(keep(shared, rules, &all, settlements.into())).catch_unwind();
+    if let Err(panic) = kept.await {
+        for it in &all {
+            give_back(shared, it, panic_message(&*panic)).await;
         }
     }
+    shared.ended(&mut all);
+}
+
+/// A panic costs an attempt, never the lease.
+async fn give_back<P>(shared: &Shared<P>, it: &UnderWay<'_>, error: &str) {
+    let id = &it.leased.id;
+    tracing::error!(delivery = %id, %error, "an attempt's outcome was lost, which is a bug in hookyard; it is made again");
+    shared.journal.release(id).await;
 }
 
 /// An attempt that ended, and what that means.
@@ -94,16 +134,12 @@ struct Tried {
 }
 
 impl Tried {
-    async fn once<'a, P: Plan>(
-        shared: &'a Shared<P>,
-        rules: &P,
-        leased: &Leased,
-        waiting: &Waiting<'a>,
-    ) -> Self {
+    async fn once<'a, P: Plan>(shared: &'a Shared<P>, rules: &P, it: &UnderWay<'a>) -> Self {
+        let leased = &it.leased;
         let step = rules.find(&leased.id.rule, &leased.id.action);
         let retry = step.map_or_else(Retry::default, |step| step.retry);
         let mut made = None;
-        let attempt = AssertUnwindSafe(attempt(shared, rules, leased, &mut made, waiting)).catch_unwind();
+        let attempt = AssertUnwindSafe(attempt(shared, rules, it, &mut made)).catch_unwind();
         let end = attempt.await.unwrap_or_else(|panic| End::Failed(panicked(&*panic)));
         let terms = Terms {
             number: leased.attempts - leased.earlier_attempts + 1,
@@ -161,10 +197,10 @@ struct Ready<'a> {
 async fn attempt<'a, P: Plan>(
     shared: &'a Shared<P>,
     rules: &P,
-    leased: &Leased,
+    it: &UnderWay<'a>,
     made: &mut Option<Made>,
-    waiting: &Waiting<'a>,
 ) -> End {
+    let leased = &it.leased;
     let Ready { action, params, consent, step } = match ready(rules, leased) {
         Ok(Some(ready)) => ready,
         Ok(None) => return End::Unwanted,
@@ -185,7 +221,7 @@ async fn attempt<'a, P: Plan>(
         heard: Heard::default(),
     };
     if action.only_waits() && may_others_be_made(shared, rules, leased) {
-        waiting.get_or_init(|| Counted::new(&shared.settling));
+        it.waiting.get_or_init(|| Counted::new(&shared.settling));
         shared.journal.only_waits(&leased.id);
     }
     let (started_at, started) = ((shared.clock)(), Instant::now());
@@ -259,7 +295,6 @@ fn redacted(error: ActionError, redact: impl Fn(String) -> String) -> ActionErro
     }
 }
 
-/// A panic costs an attempt, never the lease.
 fn panicked(panic: &(dyn Any + Send)) -> ActionError {
     let text = panic_message(panic);
     ActionError::Retry {

@@ -1,25 +1,19 @@
 //! What came of an attempt, until it is committed.
 
-use super::Shared;
+use super::attempt::UnderWay;
 use super::count::count;
+use super::{Plan, Shared};
 use crate::delivery::Outcome;
-use crate::journal::{
-    AttemptRecord, Heal, JournalError, Leased, MAX_DESCENDANTS, MAX_EFFECTS, Settled, Settlement, State,
-};
+use crate::journal::{AttemptRecord, Heal, JournalError, MAX_DESCENDANTS, MAX_EFFECTS, Settled, Settlement};
 use std::collections::BTreeSet;
+use std::slice;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Waits between tries to commit an outcome: from the first to the last, doubling.
 const HOLD_FIRST: Duration = Duration::from_millis(50);
 const HOLD_MOST: Duration = Duration::from_secs(5);
-
-/// That an attempt only waits from some point on, until it is settled: others are made meanwhile.
-pub(super) type Waiting<'a> = OnceLock<Counted<'a>>;
-
-/// Another run has changed what this one read: nothing of it was kept.
-pub(super) struct Collided(pub String);
 
 /// The namespace whose state an outcome's commit depends on.
 pub(super) fn namespace(settlement: &Settlement) -> Option<&str> {
@@ -29,33 +23,38 @@ pub(super) fn namespace(settlement: &Settlement) -> Option<&str> {
     }
 }
 
-/// Keeps an outcome, and says how its delivery stands then.
-pub(super) async fn keep<'a, P>(
+/// Keeps outcomes in one commit, and says what became of each. One that collided with another run is still to be
+/// kept.
+pub(super) async fn keep<'a, P: Plan>(
     shared: &'a Shared<P>,
-    mut settlement: Arc<Settlement>,
-    leased: &Leased,
-    waiting: &Waiting<'a>,
-) -> Result<State, Collided> {
-    match settle(shared, &settlement, waiting).await {
-        Settled::Kept => {}
-        Settled::Conflict => {
-            metrics::counter!("hookyard_state_conflicts_total").increment(1);
-            return Err(Collided(namespace(&settlement).unwrap_or_default().to_owned()));
-        }
-        too_many @ (Settled::TooManyDescendants | Settled::TooManyEffects) => {
-            // A death that cannot be told any more is a death all the same.
-            settlement = Arc::new(dead(&settlement, end_of_growth(too_many)));
-            settle(shared, &settlement, waiting).await;
+    rules: &Arc<P>,
+    all: &[UnderWay<'a>],
+    settlements: Arc<[Settlement]>,
+) -> Vec<Settled> {
+    let settled = settle(shared, all, &settlements).await;
+    for ((it, settlement), settled) in all.iter().zip(&*settlements).zip(&settled) {
+        match settled {
+            Settled::Kept => count(&shared.labels, &it.leased, settlement),
+            Settled::Conflict => metrics::counter!("hookyard_state_conflicts_total").increment(1),
+            // What comes seldom is on the heap: each task would have room for it.
+            Settled::TooManyDescendants | Settled::TooManyEffects => {
+                Box::pin(bury(shared, it, settlement, *settled)).await;
+            }
         }
     }
-    count(&shared.labels, leased, &settlement);
-    Ok(match settlement.outcome {
-        Outcome::Blocked { .. } => State::Blocked,
-        Outcome::Retry { .. } => State::Pending,
-        Outcome::Delivered(_) => State::Delivered,
-        Outcome::Skipped => State::Skipped,
-        Outcome::Dead { .. } => State::Dead,
-    })
+    let blocked = settlements.iter().filter(|one| matches!(one.outcome, Outcome::Blocked { .. }));
+    let blocked: BTreeSet<_> = blocked.map(|one| one.id.rule.to_string()).collect();
+    if !blocked.is_empty() {
+        Box::pin(heal_if_mended(shared, rules, blocked)).await;
+    }
+    settled
+}
+
+/// Keeps as a death what must not grow any further. A death that cannot be told any more is a death all the same.
+async fn bury<'a, P>(shared: &'a Shared<P>, it: &UnderWay<'a>, settlement: &Settlement, why: Settled) {
+    let dead: Arc<[_]> = [dead(settlement, end_of_growth(why))].into();
+    settle(shared, slice::from_ref(it), &dead).await;
+    dead.iter().for_each(|dead| count(&shared.labels, &it.leased, dead));
 }
 
 /// The same settlement as a death that brings nothing about.
@@ -83,33 +82,35 @@ fn end_of_growth(settled: Settled) -> String {
     }
 }
 
-/// Commits an outcome, however long that takes: meanwhile nothing is leased.
+/// Commits outcomes, however long that takes: meanwhile nothing is leased.
 async fn settle<'a, P>(
     shared: &'a Shared<P>,
-    settlement: &Arc<Settlement>,
-    waiting: &Waiting<'a>,
-) -> Settled {
-    if !settlement.changes_state() {
-        waiting.get_or_init(|| Counted::new(&shared.settling));
+    all: &[UnderWay<'a>],
+    settlements: &Arc<[Settlement]>,
+) -> Vec<Settled> {
+    for (it, _) in all.iter().zip(&**settlements).filter(|(_, settlement)| !settlement.changes_state()) {
+        it.waiting.get_or_init(|| Counted::new(&shared.settling));
     }
-    let error = match shared.journal.settle(Arc::clone(settlement)).await {
+    let error = match shared.journal.settle(Arc::clone(settlements)).await {
         Ok(settled) => return settled,
         Err(error) => error,
     };
     let _held = Counted::new(&shared.held);
-    tracing::error!(delivery = %settlement.id, %error, "an outcome cannot be committed: it is held, and nothing is leased");
+    for Settlement { id, .. } in &**settlements {
+        tracing::error!(delivery = %id, %error, "an outcome cannot be committed: it is held, and nothing is leased");
+    }
     let mut wait = HOLD_FIRST;
     loop {
         tokio::time::sleep(wait).await;
-        match shared.journal.settle(Arc::clone(settlement)).await {
+        match shared.journal.settle(Arc::clone(settlements)).await {
             Ok(settled) => {
-                tracing::info!(delivery = %settlement.id, "the outcome is committed");
+                tracing::info!(count = settled.len(), "held outcomes are committed");
                 return settled;
             }
             // No operator can mend it while we run: the next start makes the attempt again.
             Err(JournalError::Unusable(error)) => {
-                tracing::error!(%error, "an outcome is lost");
-                return Settled::Kept;
+                tracing::error!(%error, count = settlements.len(), "outcomes are lost");
+                return vec![Settled::Kept; settlements.len()];
             }
             Err(JournalError::Unavailable(_)) => wait = (wait * 2).min(HOLD_MOST),
         }
@@ -132,16 +133,16 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// A generation that came during the attempt may have healed this rule before there was anything
+/// A generation that came during the attempts may have healed these rules before there was anything
 /// to heal. Asked after the commit, so whichever comes later, the reload or this, sees the other.
-pub(super) async fn heal_if_mended<P>(shared: &Shared<P>, rules: &Arc<P>, leased: &Leased) {
+async fn heal_if_mended<P>(shared: &Shared<P>, rules: &Arc<P>, blocked: BTreeSet<String>) {
     if shared.serves(rules) {
         return;
     }
-    let which = Heal::Rules(BTreeSet::from([leased.id.rule.to_string()]));
+    let which = Heal::Rules(blocked);
     let mut wait = HOLD_FIRST;
     while let Err(error) = shared.journal.heal(which.clone(), (shared.clock)()).await {
-        tracing::warn!(delivery = %leased.id, %error, "its rule is mended, but it cannot be made due yet");
+        tracing::warn!(?which, %error, "what waited for a mended rule cannot be made due yet");
         if matches!(error, JournalError::Unusable(_)) {
             return;
         }

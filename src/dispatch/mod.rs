@@ -274,9 +274,14 @@ impl<P> Shared<P> {
         self.rules.borrow().as_ref().is_some_and(|current| std::ptr::eq(&raw const **current, rules))
     }
 
-    /// The outcome of what was leased is kept, or it was put back.
-    fn ended(&self, lease: u64) {
-        self.under_way().remove(&lease);
+    /// The outcomes of these are kept, or they were put back.
+    fn ended(&self, all: &mut [attempt::UnderWay<'_>]) {
+        let mut under_way = self.under_way();
+        for it in all {
+            it.waiting.take();
+            under_way.remove(&it.number);
+        }
+        drop(under_way);
         self.ended.notify_one();
     }
 }

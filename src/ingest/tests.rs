@@ -69,7 +69,7 @@ impl Journal for Memory {
     async fn release(&self, _: &DeliveryId) {
         unreachable!("{UNUSED}")
     }
-    async fn settle(&self, _: Arc<Settlement>) -> Result<Settled, JournalError> {
+    async fn settle(&self, _: Arc<[Settlement]>) -> Result<Vec<Settled>, JournalError> {
         unreachable!("{UNUSED}")
     }
     async fn announce(&self, _: Derived, _: Timestamp) -> Result<(), JournalError> {

@@ -123,7 +123,7 @@ async fn settle(journal: &Arc<dyn Journal>, leased: &Leased, outcome: Outcome, n
         derived: Vec::new(),
         now: at(now),
     };
-    journal.settle(settlement.into()).await.unwrap();
+    journal.settle([settlement].into()).await.unwrap();
 }
 
 fn delivered() -> Outcome {

@@ -271,10 +271,11 @@ pub trait Journal: History {
     /// Puts a lease back unchanged (at a drain).
     async fn release(&self, id: &DeliveryId);
 
-    /// Keeps the outcome of an attempt with its effects, its changes of state and the events it
-    /// derives, and ends the lease. From the call on its attempt does not count any more against what
-    /// its lane has room for, unless it changes state, which the lane's next run may read.
-    async fn settle(&self, settlement: Arc<Settlement>) -> Result<Settled, JournalError>;
+    /// Keeps outcomes of attempts with their effects, their changes of state and the events they
+    /// derive, all of them in one commit, and ends their leases. From the call on their attempts do not
+    /// count any more against what their lanes have room for, but for those that change state, which
+    /// the lane's next run may read. Says what became of each, in their order.
+    async fn settle(&self, settlements: Arc<[Settlement]>) -> Result<Vec<Settled>, JournalError>;
 
     /// Keeps an event that hookyard made of nothing else.
     async fn announce(&self, derived: Derived, now: Timestamp) -> Result<(), JournalError>;

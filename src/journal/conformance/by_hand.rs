@@ -63,7 +63,7 @@ pub(crate) async fn what_died_unattempted_has_its_conditions_asked_again(place: 
     let leased = lease(&journal, NOW + 5, 9, 9).await.deliveries.pop().expect("its time is over");
     let (id, outcome) = (leased.id.clone(), Outcome::Dead { error: "no such field".into() });
     journal
-        .settle(Settlement { id, outcome, attempt: None, derived: vec![], now: at(NOW + 5) }.into())
+        .settle([Settlement { id, outcome, attempt: None, derived: vec![], now: at(NOW + 5) }].into())
         .await
         .unwrap();
     journal.append(entry(2, 6, &["r/a"])).await.unwrap();

@@ -19,12 +19,13 @@ fn read(key: &str, json: Option<&str>) -> Read {
     Read::Key(key.into(), json.map(str::to_owned))
 }
 
+fn settlement(leased: &Leased, outcome: Outcome, now: i64) -> Settlement {
+    Settlement { id: leased.id.clone(), outcome, attempt: None, derived: Vec::new(), now: at(now) }
+}
+
 async fn try_settle(journal: &Arc<dyn Journal>, leased: &Leased, outcome: Outcome, now: i64) -> Settled {
-    let id = leased.id.clone();
-    journal
-        .settle(Settlement { id, outcome, attempt: None, derived: Vec::new(), now: at(now) }.into())
-        .await
-        .unwrap()
+    let settled = journal.settle([settlement(leased, outcome, now)].into()).await.unwrap();
+    settled[0]
 }
 
 async fn value(journal: &Arc<dyn Journal>, key: &str, now: i64) -> Option<String> {
@@ -83,6 +84,27 @@ pub(crate) async fn a_run_whose_reads_have_changed_is_not_kept(place: &dyn Place
         vec![read("a/1", Some("1")), read("a/2", None), Read::Prefix("a/".into(), vec!["a/1".into()])];
     let outcome = writing(fresh, &[("b", set("1", Expiry::Never))]);
     assert_eq!(try_settle(&journal, &second, outcome, NOW).await, Settled::Kept);
+}
+
+pub(crate) async fn outcomes_kept_together_each_have_a_verdict_of_their_own(place: &dyn Place) {
+    let journal = place.open();
+    journal.append(entry(1, 0, &["r/a", "s/a", "t/a"])).await.unwrap();
+    let leased = lease(&journal, NOW, 9, 9).await.deliveries;
+    let retry = Outcome::Retry { due: at(NOW + 5), error: "503".into() };
+    let outcomes = [
+        writing(vec![], &[("a", set("1", Expiry::Never))]),
+        // It has read what the one before it has just changed.
+        writing(vec![read("a", None)], &[("a", set("2", Expiry::Never))]),
+        retry,
+    ];
+    let settlements: Vec<_> =
+        leased.iter().zip(outcomes).map(|(leased, outcome)| settlement(leased, outcome, NOW)).collect();
+    let settled = journal.settle(settlements.into()).await.unwrap();
+    assert_eq!(settled, [Settled::Kept, Settled::Conflict, Settled::Kept]);
+    assert_eq!(value(&journal, "a", NOW).await.as_deref(), Some("1"));
+    let again = lease(&journal, NOW + 5, 9, 9).await.deliveries;
+    let again: Vec<_> = again.iter().map(|leased| &leased.id).collect();
+    assert_eq!(again, [&leased[2].id], "the first has ended, and the lease of the second goes on");
 }
 
 pub(crate) async fn two_of_one_group_cannot_both_have_seen_the_same(place: &dyn Place) {
@@ -153,9 +175,8 @@ pub(crate) async fn derived_events_are_kept_with_the_outcome_and_counted(place: 
     let leased = lease(&journal, NOW, 9, 9).await.deliveries;
     let settle = async |leased: &Leased, count: u128, from: u128| {
         let derived = (from..from + count).map(|number| derived(number, root)).collect();
-        let (id, outcome) = (leased.id.clone(), delivered());
-        let settlement = Settlement { id, outcome, attempt: None, derived, now: at(NOW) };
-        journal.settle(settlement.into()).await.unwrap()
+        let settlement = Settlement { derived, ..settlement(leased, delivered(), NOW) };
+        journal.settle([settlement].into()).await.unwrap()[0]
     };
     let most = MAX_DESCENDANTS as u128;
     assert_eq!(settle(&leased[0], most - 1, 0).await, Settled::Kept);

@@ -117,11 +117,10 @@ impl SqliteJournal {
         tracing::error!(delivery = %id, %error, "a stored delivery cannot be read");
         let outcome = Outcome::Dead { error: error.to_string() };
         let settlement = Settlement { id, outcome, attempt: None, derived: Vec::new(), now };
-        let settlement = settle::Prepared::new(Arc::new(settlement));
+        let (id, settlement) = (settlement.id.clone(), settle::Prepared::new([settlement].into()));
         let writer = self.writer.clone();
         tokio::spawn(async move {
-            let id = settlement.id().clone();
-            if writer.write(move |txn| settle::settle(txn, &settlement)).await.is_err() {
+            if writer.write(move |txn| settle::settle_all(txn, &settlement)).await.is_err() {
                 // The next lease finds it again.
                 writer.shared.lanes().release(&id);
             }
@@ -131,10 +130,10 @@ impl SqliteJournal {
     }
 }
 
-/// What a settlement will have brought about.
-fn settled(settlement: &Settlement) -> Vec<What> {
+/// What a settlement that was kept has brought about.
+fn happened(settlement: &Settlement) -> impl Iterator<Item = What> {
     let derived = settlement.derived.iter().map(What::derived);
-    std::iter::once(What::tried(settlement)).chain(derived).collect()
+    std::iter::once(What::tried(settlement)).chain(derived)
 }
 
 #[async_trait]
@@ -192,9 +191,7 @@ impl Journal for SqliteJournal {
     }
 
     fn only_waits(&self, id: &DeliveryId) {
-        if self.writer.shared.lanes().settle(id) {
-            self.writer.shared.work.notify_one();
-        }
+        self.writer.shared.only_wait([id]);
     }
 
     async fn release(&self, id: &DeliveryId) {
@@ -202,21 +199,24 @@ impl Journal for SqliteJournal {
         self.writer.shared.work.notify_one();
     }
 
-    async fn settle(&self, settlement: Arc<Settlement>) -> Result<Settled, JournalError> {
-        let (at, id, ends_at_once) = (settlement.now, settlement.id.clone(), !settlement.changes_state());
-        let happened = self.watched(|| settled(&settlement));
-        let prepared = settle::Prepared::new(settlement);
-        if ends_at_once {
-            self.only_waits(&id);
-        }
-        let settled = self.writer.write(move |txn| settle::settle(txn, &prepared)).await?;
-        match settled {
-            Settled::Kept => self.tell(at, happened.into_iter().flatten()),
-            Settled::Conflict | Settled::TooManyDescendants | Settled::TooManyEffects => {
-                self.writer.shared.lanes().resume(&id);
+    async fn settle(&self, settlements: Arc<[Settlement]>) -> Result<Vec<Settled>, JournalError> {
+        self.writer
+            .shared
+            .only_wait(settlements.iter().filter(|one| !one.changes_state()).map(|one| &one.id));
+        let prepared = settle::Prepared::new(Arc::clone(&settlements));
+        let all = self.writer.write(move |txn| settle::settle_all(txn, &prepared)).await?;
+        for (settlement, settled) in settlements.iter().zip(&all) {
+            match settled {
+                Settled::Kept => {
+                    let happened = self.watched(|| happened(settlement));
+                    self.tell(settlement.now, happened.into_iter().flatten());
+                }
+                Settled::Conflict | Settled::TooManyDescendants | Settled::TooManyEffects => {
+                    self.writer.shared.lanes().resume(&settlement.id);
+                }
             }
         }
-        Ok(settled)
+        Ok(all)
     }
 
     async fn announce(&self, derived: Derived, now: Timestamp) -> Result<(), JournalError> {

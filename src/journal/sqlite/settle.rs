@@ -14,25 +14,22 @@ use row::{insert_attempt, write};
 use rusqlite::{OptionalExtension, params};
 use std::sync::Arc;
 
-/// A settlement with its texts made, so that the writer has only to store them.
+/// Settlements with their texts made, so that the writer has only to store them.
 pub struct Prepared {
-    settlement: Arc<Settlement>,
-    /// The stored parameters of each effect.
-    params: Vec<String>,
+    settlements: Arc<[Settlement]>,
+    /// Of each the stored parameters of its effects.
+    params: Vec<Vec<String>>,
 }
 
 impl Prepared {
-    pub fn new(settlement: Arc<Settlement>) -> Self {
+    pub fn new(settlements: Arc<[Settlement]>) -> Self {
         let stored = |effect: &Effect| effect.params.to_stored().to_string();
-        let params = match &settlement.outcome {
+        let params = |settlement: &Settlement| match &settlement.outcome {
             Outcome::Delivered(receipt) => receipt.effects.iter().map(stored).collect(),
             _ => Vec::new(),
         };
-        Self { settlement, params }
-    }
-
-    pub fn id(&self) -> &DeliveryId {
-        &self.settlement.id
+        let params = settlements.iter().map(params).collect();
+        Self { settlements, params }
     }
 }
 
@@ -50,10 +47,17 @@ struct Place {
     origin: Option<Origin>,
 }
 
+/// Keeps outcomes one after the other.
+pub fn settle_all(
+    txn: &mut Txn<'_>,
+    Prepared { settlements, params }: &Prepared,
+) -> Result<Vec<Settled>, Fault> {
+    settlements.iter().zip(params).map(|(settlement, params)| settle(txn, settlement, params)).collect()
+}
+
 /// Keeps an outcome. A delivery that has ended, or is not here any more, stays as it is: so a
 /// settlement can be repeated when its answer was lost.
-pub fn settle(txn: &mut Txn<'_>, prepared: &Prepared) -> Result<Settled, Fault> {
-    let settlement = &prepared.settlement;
+fn settle(txn: &mut Txn<'_>, settlement: &Settlement, params: &[String]) -> Result<Settled, Fault> {
     if let Some((place, before)) = open(txn, &settlement.id)? {
         if let Some(obstacle) = obstacle(txn, &place, settlement)? {
             return Ok(obstacle);
@@ -61,7 +65,7 @@ pub fn settle(txn: &mut Txn<'_>, prepared: &Prepared) -> Result<Settled, Fault> 
         if write(txn, &place, settlement)? {
             txn.tally.add(before, -1);
             txn.tally.add(state(&settlement.outcome), 1);
-            keep(txn, &place, prepared)?;
+            keep(txn, &place, settlement, params)?;
         }
     }
     txn.ended.push((settlement.id.clone(), due(&settlement.outcome)));
@@ -115,7 +119,7 @@ fn effects(txn: &Txn<'_>, place: &Place, id: &DeliveryId) -> Result<usize, Fault
 }
 
 /// Keeps what came with the outcome.
-fn keep(txn: &mut Txn<'_>, place: &Place, Prepared { settlement, params }: &Prepared) -> Result<(), Fault> {
+fn keep(txn: &mut Txn<'_>, place: &Place, settlement: &Settlement, params: &[String]) -> Result<(), Fault> {
     let (now, ties) = (settlement.now.as_millisecond(), &place.ties);
     if let Some(attempt) = settlement.attempt.as_ref().filter(|attempt| attempt.number > 1) {
         insert_attempt(txn, place, attempt)?;

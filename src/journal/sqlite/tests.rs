@@ -69,6 +69,7 @@ conformance!(
     work_is_announced_after_the_commit,
     state_is_kept_with_the_outcome_once_also_after_a_restart,
     a_run_whose_reads_have_changed_is_not_kept,
+    outcomes_kept_together_each_have_a_verdict_of_their_own,
     two_of_one_group_cannot_both_have_seen_the_same,
     values_expire_and_are_removed,
     keys_are_listed_by_prefix_in_order,

@@ -50,6 +50,17 @@ impl Shared {
     pub fn lanes(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Attempts that are only waiting from here on: their lanes may have room for others, which somebody
+    /// may be waiting for.
+    pub fn only_wait<'a>(&self, ids: impl IntoIterator<Item = &'a DeliveryId>) {
+        let mut lanes = self.lanes();
+        let brings_room = ids.into_iter().fold(false, |brings_room, id| lanes.settle(id) | brings_room);
+        drop(lanes);
+        if brings_room {
+            self.work.notify_one();
+        }
+    }
 }
 
 /// A transaction under way, and what is to be remembered once it is committed.

@@ -44,9 +44,9 @@ async fn a_settlement_that_was_kept_although_it_failed_can_be_repeated() {
     let outcome = Outcome::Blocked { until: at(NOW), error: "no such field".into() };
     let settlement = Settlement { id: leased.id, outcome, attempt: None, derived: Vec::new(), now: at(NOW) };
     armed.store(true, Ordering::SeqCst);
-    journal.settle(settlement.clone().into()).await.expect_err("the error is reported");
+    journal.settle([settlement.clone()].into()).await.expect_err("the error is reported");
     assert!(lease().await.unwrap().deliveries.is_empty(), "it is still held");
-    journal.settle(settlement.into()).await.unwrap();
+    journal.settle([settlement].into()).await.unwrap();
     let counts = journal.counts().await.unwrap();
     assert_eq!((counts.pending, counts.blocked), (0, 1), "it is counted once");
     assert_eq!(lease().await.unwrap().deliveries.len(), 1, "it is due again");
@@ -240,7 +240,7 @@ async fn nothing_is_leased_behind_an_outcome_that_could_not_be_kept() {
     armed.store(true, Ordering::SeqCst);
     let skipped =
         Settlement { id, outcome: Outcome::Skipped, attempt: None, derived: Vec::new(), now: at(NOW) };
-    let mut settle = journal.settle(skipped.into());
+    let mut settle = journal.settle([skipped].into());
     assert!((&mut settle).now_or_never().is_none());
     gate.wait();
     // The commit is under way.

@@ -41,7 +41,7 @@ async fn a_delivery_gets_its_row_with_its_outcome_and_is_shown_before() {
     let depths = journal.lanes().await.unwrap();
     assert_eq!(depths.iter().map(|lane| lane.pending).collect::<Vec<_>>(), [1, 1]);
     let leased = lease(&journal, NOW).await;
-    journal.settle(settlement(&leased[0].id, delivered(Vec::new())).into()).await.unwrap();
+    journal.settle([settlement(&leased[0].id, delivered(Vec::new()))].into()).await.unwrap();
     assert_eq!((number(&dir, ROWS), number(&dir, "SELECT count(*) FROM fresh")), (1, 1));
     let found = journal.delivery(&leased[0].id).await.unwrap().expect("it is kept");
     assert_eq!((found.state, found.message.as_str()), (State::Delivered, "done"));
@@ -57,7 +57,7 @@ async fn a_crash_leaves_them_to_the_next_start() {
         journal.append(entry(n, 0, &["r/a", "r/b"])).await.unwrap();
     }
     let lease_one = journal.lease(at(NOW), Capacity::each(1, 1)).await.unwrap();
-    journal.settle(settlement(&lease_one.deliveries[0].id, delivered(Vec::new())).into()).await.unwrap();
+    journal.settle([settlement(&lease_one.deliveries[0].id, delivered(Vec::new()))].into()).await.unwrap();
     // What a crash leaves is what another process can read.
     let copy = Dir::new();
     std::fs::create_dir_all(copy.path().parent().unwrap()).unwrap();
@@ -83,7 +83,7 @@ async fn what_becomes_old_is_put_down_and_leased_from_the_table() {
     let other = leased.pop().expect("the one that waited");
     assert!(leased.is_empty() && other.id != held.id, "what is attempted is not leased again");
     for id in [&held.id, &other.id] {
-        journal.settle(settlement(id, delivered(Vec::new())).into()).await.unwrap();
+        journal.settle([settlement(id, delivered(Vec::new()))].into()).await.unwrap();
     }
     assert_eq!(number(&dir, "SELECT count(*) FROM deliveries WHERE state = 2"), 2);
     assert_eq!(pending(&journal).await, [""; 0]);
@@ -123,7 +123,7 @@ async fn memory_is_bounded_whatever_comes() {
     let leased = journal.lease(at(NOW), Capacity::each(999, 999)).await.unwrap().deliveries;
     assert_eq!(leased.len(), 101);
     for next in leased {
-        journal.settle(settlement(&next.id, Outcome::Skipped).into()).await.unwrap();
+        journal.settle([settlement(&next.id, Outcome::Skipped)].into()).await.unwrap();
     }
     assert_eq!((number(&dir, ROWS), pending(&journal).await.len()), (101, 0));
 }
@@ -147,7 +147,7 @@ async fn what_only_waits_is_bounded_in_bytes_too() {
     }
     assert_eq!((waiting.len(), lease_some().await.len()), (16, 0), "64 MiB");
     for id in waiting {
-        journal.settle(settlement(&id, Outcome::Skipped).into()).await.unwrap();
+        journal.settle([settlement(&id, Outcome::Skipped)].into()).await.unwrap();
     }
     assert_eq!(lease_some().await.len(), 8);
 }
@@ -192,7 +192,7 @@ async fn cancelling_finds_them_and_leaves_those_alone_that_are_attempted() {
     let cancelled = journal.cancel(Chosen::Like(DeliveryFilter::default()), at(NOW)).await.unwrap();
     assert_eq!(cancelled, Cancelled { cancelled: 1, under_way: 1 });
     assert!(lease(&journal, NOW).await.is_empty());
-    journal.settle(settlement(&held.id, delivered(Vec::new())).into()).await.unwrap();
+    journal.settle([settlement(&held.id, delivered(Vec::new()))].into()).await.unwrap();
     assert_eq!(journal.counts().await.unwrap().delivered, 1);
 }
 
@@ -255,7 +255,7 @@ async fn an_effect_is_handed_over_and_found_after_a_crash() {
         params: Params::Data(Json::from("said")),
     };
     let effects = vec![effect("log-1", 0), effect("log-2", 60)];
-    journal.settle(settlement(&parent.id, delivered(effects)).into()).await.unwrap();
+    journal.settle([settlement(&parent.id, delivered(effects))].into()).await.unwrap();
     let leased = lease(&journal, NOW).await.pop().expect("it is due");
     assert_eq!(leased.id, parent.id.effect("log-1"));
     assert_eq!((&leased.event, &leased.body), (&parent.event, &event.received.body));
@@ -290,7 +290,7 @@ async fn the_first_attempt_stands_in_its_row_and_later_ones_beside_it() {
             _ => Outcome::Retry { due: at(now), error: format!("attempt {attempt}") },
         };
         let settlement = Settlement { attempt: Some(record), ..settlement(&leased.id, outcome) };
-        journal.settle(settlement.into()).await.unwrap();
+        journal.settle([settlement].into()).await.unwrap();
         let made = journal.attempts(&leased.id).await.unwrap();
         let said: Vec<_> = made.iter().map(|it| (it.number, it.message.clone())).collect();
         assert_eq!(said, (1..=attempt).map(|n| (n, format!("attempt {n}"))).collect::<Vec<_>>());

@@ -36,7 +36,7 @@ async fn a_journal_at_its_size_limit_refuses_events_and_still_settles() {
     let id = format!("{}/r/a", id_of(&first)).parse().unwrap();
     let settlement =
         Settlement { id, outcome: Outcome::Skipped, attempt: None, derived: Vec::new(), now: at(NOW) };
-    journal.settle(settlement.into()).await.unwrap();
+    journal.settle([settlement].into()).await.unwrap();
     assert_eq!(journal.counts().await.unwrap().pending, 0);
     journal.limit_size(u64::MAX);
     journal.append(entry(2, 0, &[])).await.unwrap();
@@ -65,7 +65,7 @@ async fn trimming_passes_over_what_has_to_stay_in_bounded_steps() {
         derived: Vec::new(),
         now: at(NOW),
     };
-    journal.settle(settlement.into()).await.unwrap();
+    journal.settle([settlement].into()).await.unwrap();
     assert_eq!(step(false).await, 0, "it is passed");
     assert_eq!(step(true).await, 1);
 }

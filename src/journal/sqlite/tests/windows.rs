@@ -20,7 +20,7 @@ async fn settle_all(journal: &SqliteJournal, now: i64, outcome: &Outcome) {
     for leased in journal.lease(at(now), Capacity::each(99, 99)).await.unwrap().deliveries {
         let outcome = outcome.clone();
         let settlement = Settlement { id: leased.id, outcome, attempt: None, derived: vec![], now: at(now) };
-        journal.settle(settlement.into()).await.unwrap();
+        journal.settle([settlement].into()).await.unwrap();
     }
 }
 
