@@ -63,7 +63,10 @@ pub fn describe() {
         Unit::Seconds,
         "Time from the start of a commit of the journal until it was on the disk."
     );
-    describe_histogram!("hookyard_commit_group_size", "Writes committed together.");
+    describe_histogram!(
+        "hookyard_commit_group_size",
+        "Writes committed together; outcomes that came together are one."
+    );
     describe_histogram!(
         "hookyard_attempt_seconds",
         Unit::Seconds,

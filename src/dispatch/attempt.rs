@@ -71,23 +71,20 @@ async fn settlement<'a, P: Plan>(
 ) -> Option<Settlement> {
     it.leased.event = rules.seen(&it.leased.id.rule, &it.leased.event);
     let settlement = Tried::once(shared, &**rules, it).await.settlement(&**rules, &it.leased);
-    if !settlement.changes_state() {
-        return Some(settlement);
-    }
+    let Some(namespace) = namespace(&settlement).map(str::to_owned) else { return Some(settlement) };
     // On the heap: most change nothing, and each attempt's future would have room for it.
-    Box::pin(keep_in_turn(shared, rules, it, settlement)).await;
+    Box::pin(keep_in_turn(shared, rules, it, (settlement, namespace))).await;
     None
 }
 
-/// Keeps what changes state. If another run has changed what it had read, it is attempted again while nobody else
-/// runs in its namespace.
+/// Keeps what changes the state of a namespace. If another run has changed what it had read, it is attempted again while nobody else
+/// runs in it.
 async fn keep_in_turn<'a, P: Plan>(
     shared: &'a Shared<P>,
     rules: &Arc<P>,
     it: &UnderWay<'a>,
-    settlement: Settlement,
+    (settlement, namespace): (Settlement, String),
 ) {
-    let Some(namespace) = namespace(&settlement).map(str::to_owned) else { return };
     let turn = shared.namespaces.shared(&namespace).await;
     let mut settled = keep(shared, rules, slice::from_ref(it), [settlement].into()).await;
     drop(turn);

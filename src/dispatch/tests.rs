@@ -285,6 +285,22 @@ async fn a_panic_of_our_own_costs_neither_its_lease_nor_what_is_attempted_beside
 }
 
 #[tokio::test]
+async fn each_of_those_that_end_together_has_its_own_outcome() {
+    let mut bench = Bench::new();
+    let answering = |answer: fn() -> Result<Receipt, ActionError>| {
+        bench.action(move || Box::pin(std::future::ready(answer())))
+    };
+    bench.serve(Rules::new(vec![("good", answering(ok)), ("busy", answering(retry))]));
+    bench.append(entry(1, 0, &["good/a", "busy/a", "gone/a"])).await;
+    bench.start(Limits::default());
+    let rule = async |state, attempts| bench.until_tried(state, attempts).await.id.rule.to_string();
+    assert_eq!(rule(State::Delivered, 1).await, "good");
+    assert_eq!(rule(State::Pending, 1).await, "busy");
+    assert_eq!(rule(State::Blocked, 0).await, "gone");
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_refusal_is_dead_at_once() {
     let mut bench = Bench::new();
     bench.start(Limits::default());
