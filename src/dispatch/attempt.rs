@@ -1,7 +1,7 @@
 //! One delivery: make the attempt, and decide what comes of it.
 
 use super::decide::{self, End, Terms, decide};
-use super::keep::{Counted, keep, message, namespace, word};
+use super::keep::{Counted, keep, message, word};
 use super::lanes::{Ended, Sign};
 use super::{Plan, Shared, Step, TOGETHER, derive, tell};
 use crate::action::{Action, ActionError, Attempt, Consent, Heard, Trace};
@@ -71,7 +71,7 @@ async fn settlement<'a, P: Plan>(
 ) -> Option<Settlement> {
     it.leased.event = rules.seen(&it.leased.id.rule, &it.leased.event);
     let settlement = Tried::once(shared, &**rules, it).await.settlement(&**rules, &it.leased);
-    let Some(namespace) = namespace(&settlement).map(str::to_owned) else { return Some(settlement) };
+    let Some(namespace) = settlement.namespace().map(str::to_owned) else { return Some(settlement) };
     // On the heap: most change nothing, and each attempt's future would have room for it.
     Box::pin(keep_in_turn(shared, rules, it, (settlement, namespace))).await;
     None

@@ -15,14 +15,6 @@ use std::time::Duration;
 const HOLD_FIRST: Duration = Duration::from_millis(50);
 const HOLD_MOST: Duration = Duration::from_secs(5);
 
-/// The namespace whose state an outcome's commit depends on.
-pub(super) fn namespace(settlement: &Settlement) -> Option<&str> {
-    match &settlement.outcome {
-        Outcome::Delivered(receipt) => receipt.changes.as_ref().map(|changes| changes.namespace.as_str()),
-        _ => None,
-    }
-}
-
 /// Keeps outcomes in one commit, and says what became of each. One that collided with another run is still to be
 /// kept.
 pub(super) async fn keep<'a, P: Plan>(
@@ -88,7 +80,7 @@ async fn settle<'a, P>(
     all: &[UnderWay<'a>],
     settlements: &Arc<[Settlement]>,
 ) -> Vec<Settled> {
-    for (it, _) in all.iter().zip(&**settlements).filter(|(_, settlement)| !settlement.changes_state()) {
+    for (it, _) in all.iter().zip(&**settlements).filter(|(_, settlement)| settlement.namespace().is_none()) {
         it.waiting.get_or_init(|| Counted::new(&shared.settling));
     }
     let error = match shared.journal.settle(Arc::clone(settlements)).await {

@@ -164,9 +164,12 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// Whether it changes the state of scripts: the next run of its lane would read what was before.
-    pub fn changes_state(&self) -> bool {
-        matches!(&self.outcome, Outcome::Delivered(receipt) if receipt.changes.is_some())
+    /// The namespace of scripts whose state it changes: the next run of its lane would read what was before.
+    pub fn namespace(&self) -> Option<&str> {
+        match &self.outcome {
+            Outcome::Delivered(receipt) => receipt.changes.as_ref().map(|changes| changes.namespace.as_str()),
+            _ => None,
+        }
     }
 }
 

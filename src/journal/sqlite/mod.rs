@@ -202,7 +202,7 @@ impl Journal for SqliteJournal {
     async fn settle(&self, settlements: Arc<[Settlement]>) -> Result<Vec<Settled>, JournalError> {
         self.writer
             .shared
-            .only_wait(settlements.iter().filter(|one| !one.changes_state()).map(|one| &one.id));
+            .only_wait(settlements.iter().filter(|one| one.namespace().is_none()).map(|one| &one.id));
         let prepared = settle::Prepared::new(Arc::clone(&settlements));
         let all = self.writer.write(move |txn| settle::settle_all(txn, &prepared)).await?;
         for (settlement, settled) in settlements.iter().zip(&all) {
